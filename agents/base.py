@@ -1,0 +1,148 @@
+"""The roles of the meta-controller. Each has an implementation without a language model ("offline") and one over
+any chat model; `agents.team.make_team` picks. An agent sees records and returns records: no sandbox, no run folder.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from records.base import Record
+from records.candidate import Candidate, LabelMap, Selection
+from records.rows import Review
+from records.task import TaskSpec
+
+
+class ColumnSample(Record):
+    """One column of the person's file, with up to 20 of its values."""
+
+    name: str
+    is_text: bool
+    values: tuple[str, ...]
+
+
+class TaskRequest(Record):
+    """What the analyst starts from: the sentence, what the person stated, and a look at the file."""
+
+    sentence: str
+    labels: tuple[str, ...] = ()
+    text_columns: tuple[str, ...] = ()
+    columns: tuple[ColumnSample, ...]
+
+
+class Analyst(Protocol):
+    def analyse(self, request: TaskRequest) -> TaskSpec:
+        """Return the task. Raises TaskUnclearError where labels or text column cannot be told, naming the option."""
+        ...
+
+    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
+        """Return the Hub searches for a task, the best first."""
+        ...
+
+
+class Selector(Protocol):
+    def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
+        """Score every candidate and mark at most `keep` of them as kept, the best first."""
+        ...
+
+
+class ScriptParts(Record):
+    """What differs between models in a generated annotate script. None: the template's default.
+
+    `preprocess` is the body of `def preprocess(text: str) -> str`, `read_logits` that of
+    `def read_logits(logits: torch.Tensor) -> torch.Tensor` (n_rows, n_classes) → class probabilities.
+    """
+
+    label_map: LabelMap
+    preprocess: str | None = None
+    read_logits: str | None = None
+    reason: str = ""
+    prompt: str = ""
+    reply: str = ""
+    """The prompt and the raw reply it was made from; empty without a language model."""
+
+
+class Failure(Record):
+    """Why an attempt was refused: the test's output (shortened) and the critic's reasons."""
+
+    parts: ScriptParts
+    output: str
+    reasons: tuple[str, ...]
+
+
+class Coder(Protocol):
+    def write_parts(
+        self, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure]
+    ) -> ScriptParts | None:
+        """Return the parts for this model, mending the last failure; None: nothing more to try."""
+        ...
+
+
+class Verdict(Record):
+    """A critic's verdict on a script, with its reasons."""
+
+    approved: bool
+    reasons: tuple[str, ...] = ()
+
+
+class Critic(Protocol):
+    def criticise(
+        self, task: TaskSpec, candidate: Candidate, script: str, passed: bool, output: str
+    ) -> Verdict:
+        """Judge a script after its test. What failed its test is never approved."""
+        ...
+
+
+class ReviewRow(Record):
+    """A row for review; `row` is the internal row number."""
+
+    row: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """What a reviewer without a language model learns from and predicts with.
+
+    `features` (n_rows, n_features) and `labels` (n_rows,) (indices into the task's labels) are rows on which all
+    specialists agree; `review_features` (n_review, n_features) are the rows to review, in the request's order.
+    """
+
+    features: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64]
+    review_features: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    task: TaskSpec
+    rows: tuple[ReviewRow, ...]
+    consensus: Consensus
+
+
+class Reviewer(Protocol):
+    @property
+    def source(self) -> str:
+        """What `source` its labels carry: llm or offline."""
+        ...
+
+    def review(self, request: ReviewRequest) -> tuple[Review, ...]:
+        """Return one review a row, in their order. A row that got no usable answer is marked failed, with a reason.
+
+        Raises LLMUnreachableError where the endpoint does not answer.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Team:
+    """The agents of one run. `description` is shown wherever their work is ("offline: no language model")."""
+
+    analyst: Analyst
+    selector: Selector
+    coder: Coder
+    critic: Critic
+    reviewer: Reviewer
+    description: str

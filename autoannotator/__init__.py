@@ -1,0 +1,1 @@
+"""The front door: command line, Python API, settings, and the wiring of a run."""

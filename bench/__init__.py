@@ -1,0 +1,1 @@
+"""Benchmarks, and a small licensed sample of real texts in `bench/data/`."""

@@ -1,0 +1,1 @@
+"""Finds, downloads and serves models: the Hub client, the starter hub and its server."""

@@ -1,0 +1,104 @@
+"""The error tree. A branch says who must act; a leaf says what failed.
+
+AutoAnnotatorError
+├── PersonError            the caller: change the command, the settings or the task        exit 2
+│   ├── SettingsError          one or more settings are wrong; all are reported at once
+│   ├── NotYetError            the option is planned and not built yet
+│   ├── TaskUnclearError       the labels or the text column cannot be told
+│   ├── RunFolderError         the output folder cannot be used
+│   └── SandboxRefusedError    untrusted code, and no sandbox that contains it
+├── DataError              the data file: mend the file                                    exit 2
+├── ModelError             a model, large or small, did not do its job                     exit 5
+│   ├── ReplyError             an LLM's reply could not be used, after asking again
+│   └── NoSpecialistsError     no candidate passed its tests and its audition
+├── InfrastructureError    a machine or a service: start it, or wait, then `resume`        exit 5
+│   ├── HubUnreachableError
+│   ├── LLMUnreachableError
+│   └── SandboxError           the sandbox itself failed, not the program in it
+└── WaitingForPersonError  the run waits for a person; resumable                           exit 6
+"""
+
+from typing import ClassVar
+
+
+class AutoAnnotatorError(Exception):
+    """Something failed: `what` happened (with the value and what is allowed), and the `next_step` to take."""
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, next_step: str) -> None:
+        super().__init__(what, next_step)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.next_step}"
+
+
+class PersonError(AutoAnnotatorError):
+    exit_status = 2
+
+
+class SettingsError(PersonError):
+    pass
+
+
+class NotYetError(PersonError):
+    pass
+
+
+class TaskUnclearError(PersonError):
+    pass
+
+
+class RunFolderError(PersonError):
+    pass
+
+
+class SandboxRefusedError(PersonError):
+    pass
+
+
+class DataError(AutoAnnotatorError):
+    """A data file cannot be read: `place` is the row, line, sheet or column, where there is one."""
+
+    exit_status = 2
+
+    def __init__(self, file: str, reason: str, *, next_step: str, place: str | None = None) -> None:
+        where = f"{file}, {place}" if place else file
+        super().__init__(f"{where}: {reason}", next_step=next_step)
+        self.file = file
+        self.place = place
+        self.reason = reason
+
+
+class ModelError(AutoAnnotatorError):
+    exit_status = 5
+
+
+class ReplyError(ModelError):
+    pass
+
+
+class NoSpecialistsError(ModelError):
+    pass
+
+
+class InfrastructureError(AutoAnnotatorError):
+    exit_status = 5
+
+
+class HubUnreachableError(InfrastructureError):
+    pass
+
+
+class LLMUnreachableError(InfrastructureError):
+    pass
+
+
+class SandboxError(InfrastructureError):
+    pass
+
+
+class WaitingForPersonError(AutoAnnotatorError):
+    exit_status = 6

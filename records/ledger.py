@@ -1,0 +1,119 @@
+"""The ledger: every answer that was paid for or that a person gave, by the hash of its request."""
+
+import hashlib
+import json
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+from records.base import Record
+from records.events import now
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS answers (
+    request_hash TEXT PRIMARY KEY,
+    role TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_hash TEXT NOT NULL,
+    request TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL,
+    created TEXT NOT NULL
+) STRICT;
+"""
+
+
+class Answer(Record):
+    """One answer: the raw reply to one request. `tokens_in` and `tokens_out` are as the endpoint counts them."""
+
+    request_hash: str
+    role: str
+    model: str
+    prompt_hash: str
+    request: str
+    reply: str
+    tokens_in: int
+    tokens_out: int
+    created: str
+
+
+class Spending(Record):
+    """What one role has used so far."""
+
+    role: str
+    model: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+
+
+def hash_request(request: dict[str, Any]) -> str:
+    """Return the sha256 of a request in canonical JSON."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class Ledger:
+    """Answers in a SQLite file, each on the disk before it is used. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous=FULL")
+        self._connection.executescript(_TABLES)
+
+    def find(self, request_hash: str) -> Answer | None:
+        """Return the recorded answer to a request, or None."""
+        columns = ", ".join(Answer.model_fields)
+        with self._lock:
+            row = self._connection.execute(
+                f"SELECT {columns} FROM answers WHERE request_hash = ?", (request_hash,)
+            ).fetchone()
+        return Answer(**dict(zip(Answer.model_fields, row, strict=True))) if row else None
+
+    def record(
+        self,
+        request: dict[str, Any],
+        reply: str,
+        *,
+        role: str,
+        model: str,
+        prompt_hash: str,
+        tokens_in: int,
+        tokens_out: int,
+    ) -> Answer:
+        """Write an answer down and return it; the first answer to a request stays."""
+        answer = Answer(
+            request_hash=hash_request(request),
+            role=role,
+            model=model,
+            prompt_hash=prompt_hash,
+            request=json.dumps(request, ensure_ascii=False),
+            reply=reply,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            created=now(),
+        )
+        marks = ", ".join("?" for _ in Answer.model_fields)
+        with self._lock, self._connection:
+            self._connection.execute(
+                f"INSERT OR IGNORE INTO answers ({', '.join(Answer.model_fields)}) VALUES ({marks})",
+                tuple(answer.model_dump().values()),
+            )
+        return answer
+
+    def spending(self) -> tuple[Spending, ...]:
+        """Return what each role has used, in the order of their names."""
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT role, model, COUNT(*), SUM(tokens_in), SUM(tokens_out) FROM answers "
+                "GROUP BY role, model ORDER BY role, model"
+            ).fetchall()
+        return tuple(
+            Spending(role=role, model=model, requests=requests, tokens_in=t_in, tokens_out=t_out)
+            for role, model, requests, t_in, t_out in rows
+        )
+
+    def close(self) -> None:
+        self._connection.close()

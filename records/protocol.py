@@ -1,0 +1,86 @@
+"""The wire formats between the host and a generated script: one JSON object a line.
+
+The script reads requests on standard input and writes replies on standard output; what it prints elsewhere is
+log. File names in a request are relative to the worker's working directory (`in/…` is read-only, `out/…` is
+writable). The first line a worker writes is `WorkerReady`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from records.base import Record
+
+PROTOCOL_VERSION = 1
+
+
+class LabelsFile(Record):
+    """`labels.json`: the task's labels, in the order of every `probs` list."""
+
+    version: Literal[1] = 1
+    labels: tuple[str, ...] = Field(min_length=2)
+
+
+class AnnotateRequest(Record):
+    """Annotate the rows of `input` (columns id, text) and write `output` in the same order."""
+
+    op: Literal["annotate"] = "annotate"
+    id: str
+    input: str
+    output: str
+    features: bool = False
+
+
+class WorkerReady(Record):
+    type: Literal["ready"] = "ready"
+    protocol: int = PROTOCOL_VERSION
+    model_type: str = ""
+    parameters: int = 0
+    hidden_size: int = 0
+    dtype: str = ""
+    bf16_native: bool = False
+    """Whether this processor has bfloat16 matrix instructions."""
+
+
+class WorkerProgress(Record):
+    type: Literal["progress"] = "progress"
+    id: str
+    done: int
+    total: int
+
+
+class WorkerResult(Record):
+    type: Literal["result"] = "result"
+    id: str
+    rows: int
+    tokens: int = 0
+    """Tokens run through the model, padding not counted."""
+
+
+class WorkerFailure(Record):
+    """The request failed and the worker goes on serving."""
+
+    type: Literal["error"] = "error"
+    id: str
+    error: str
+
+
+WorkerReply = Annotated[
+    WorkerReady | WorkerProgress | WorkerResult | WorkerFailure, Field(discriminator="type")
+]
+WORKER_REPLY: TypeAdapter[WorkerReply] = TypeAdapter(WorkerReply)
+
+
+class TrainingMetrics(Record):
+    """`metrics.json`: what a fine-tune script measured on its validation rows, before and after (accuracy, 0 to 1)."""
+
+    version: Literal[1] = 1
+    train_rows: int
+    valid_rows: int
+    skipped_rows: int
+    """Rows whose label the model has no class for."""
+    steps: int
+    accuracy_before: float
+    accuracy_after: float
+    loss_before: float
+    loss_after: float

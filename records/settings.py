@@ -1,0 +1,41 @@
+"""Every setting of a run, resolved and frozen; saved with the run as `settings.yaml`. It never holds a secret."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from records.base import Record
+
+SandboxName = Literal["auto", "docker", "bwrap", "process"]
+
+
+class Settings(Record):
+    """The settings of one run. Figures that are not options of the command line are recorded here all the same."""
+
+    version: Literal[1] = 1
+    task: str = Field(min_length=1)
+    data: str
+    text: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    sheet: str | None = None
+    llm: str = "offline"
+    hub: str = ""
+    """A URL, or `starter`; empty: HF_ENDPOINT, else the public Hub."""
+    models: int = Field(default=3, ge=1, le=16)
+    shortlist: int = Field(default=6, ge=1)
+    learning: bool = True
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int = Field(default=2, ge=1)
+    concurrency: int = Field(default=2, ge=1)
+    """Specialists that run at the same time."""
+    stage_size: int = Field(default=2000, ge=1)
+    shard_size: int = Field(default=1000, ge=1)
+    pool_size: int = Field(default=64, ge=8)
+    """β: as many reviewed rows start a fine-tune."""
+    probe_size: int = Field(default=200, ge=8)
+    review_share: float = Field(default=0.20, ge=0, le=1)
+    """The largest share of a stage that is reviewed for risk."""
+    spot_check_share: float = Field(default=0.02, ge=0, le=1)
+    review_batch: int = Field(default=10, ge=1)
+    repair_attempts: int = Field(default=4, ge=1)
+    sandbox: SandboxName = "auto"

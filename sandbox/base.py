@@ -1,0 +1,124 @@
+"""The sandbox protocol. Implementations do not inherit from it; one contract suite holds them to it.
+
+Inside, a program finds its working directory with `in/` (what the spec and the requests hand in, read-only where
+the sandbox can hold that) and `out/` (the only place where it may leave results). Paths in `argv` and in requests
+are relative to that directory, so that they read the same in every sandbox. `python` as the first word of `argv`
+is the sandbox's own interpreter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from records.protocol import AnnotateRequest, WorkerProgress, WorkerReady, WorkerResult
+
+Cause = Literal["ok", "exit", "timeout", "oom", "output", "disk", "infra"]
+"""Why a program ended. `ok exit timeout oom output disk` are the program's doing (`output`: a declared result is
+missing, is no regular file or is too large; `disk`: it wrote more than it may), `infra` is the sandbox's."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use; times in seconds of wall clock, sizes in bytes."""
+
+    seconds: float = 600.0
+    memory: int = 6 * 2**30
+    processes: int = 256
+    output: int = 2**20
+    """Captured standard output and error, each; what is beyond is dropped and said so."""
+    file_size: int = 2 * 2**30
+    threads: int = 2
+    """Processors and numeric threads."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A program to run: `inputs` maps a name below `in/` to a file or folder of the host, `outputs` names the
+    regular files and folders that `out/` is to hold at the end, with the host path each is copied to."""
+
+    argv: tuple[str, ...]
+    inputs: dict[str, Path] = field(default_factory=dict[str, Path])
+    outputs: dict[str, Path] = field(default_factory=dict[str, Path])
+    limits: Limits = Limits()
+    trusted: bool = False
+    """Whether every script and weight in it is this package's own (see `graphs.trust`)."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a program ended. `detail` says in words what `cause` says in one, with the numbers."""
+
+    cause: Cause
+    exit_status: int | None
+    stdout: str
+    stderr: str
+    seconds: float
+    detail: str = ""
+
+
+class WorkerDied(Exception):
+    """A warm worker ended or broke the protocol; `result` says how, with what it printed.
+
+    Not an AutoAnnotatorError: the caller decides whether the script, the data or the machine is to blame.
+    """
+
+    def __init__(self, result: RunResult) -> None:
+        super().__init__(f"{result.cause}: {result.detail}")
+        self.result = result
+
+
+class RequestFailed(Exception):
+    """A warm worker answered one request with an error and goes on serving."""
+
+
+class Worker(Protocol):
+    """A warm process. Use it as a context manager; leaving it ends the process and all its children."""
+
+    @property
+    def ready(self) -> WorkerReady:
+        """What the worker said of itself when it was ready."""
+        ...
+
+    def request(
+        self,
+        request: AnnotateRequest,
+        *,
+        inputs: dict[str, Path],
+        outputs: dict[str, Path],
+        seconds: float,
+        on_progress: Callable[[WorkerProgress], None] | None = None,
+    ) -> WorkerResult:
+        """Hand in `inputs` (name below `in/` → host file), send the request, and copy `outputs` out.
+
+        Raises WorkerDied (the worker is gone: crash, timeout, out of memory, broken protocol, missing or unfit
+        output) or RequestFailed (this request failed, the worker lives).
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """A place to run programs in. `name` is docker, bwrap or process."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, spec: RunSpec) -> RunResult:
+        """Run a program to its end. Never raises for what the program does; raises SandboxError never either:
+        a failure of the sandbox is a result with the cause `infra`."""
+        ...
+
+    def open(self, spec: RunSpec) -> Worker:
+        """Start a warm worker and wait for its `ready` line. Raises WorkerDied where it does not come
+        within `spec.limits.seconds`."""
+        ...
