@@ -73,9 +73,7 @@ class Failure(Record):
 
 
 class Coder(Protocol):
-    def write_parts(
-        self, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure]
-    ) -> ScriptParts | None:
+    def write_parts(self, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure]) -> ScriptParts | None:
         """Return the parts for this model, mending the last failure; None: nothing more to try."""
         ...
 
@@ -88,9 +86,7 @@ class Verdict(Record):
 
 
 class Critic(Protocol):
-    def criticise(
-        self, task: TaskSpec, candidate: Candidate, script: str, passed: bool, output: str
-    ) -> Verdict:
+    def criticise(self, task: TaskSpec, candidate: Candidate, script: str, passed: bool, output: str) -> Verdict:
         """Judge a script after its test. What failed its test is never approved."""
         ...
 

@@ -49,6 +49,11 @@ class Spending(Record):
     tokens_out: int
 
 
+_COLUMNS = ", ".join(Answer.model_fields)
+_FIND = f"SELECT {_COLUMNS} FROM answers WHERE request_hash = ?"  # noqa: S608 (names of our own fields)
+_INSERT = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES ({', '.join('?' * len(Answer.model_fields))})"  # noqa: S608
+
+
 def hash_request(request: dict[str, Any]) -> str:
     """Return the sha256 of a request in canonical JSON."""
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
@@ -65,11 +70,8 @@ class Ledger:
 
     def find(self, request_hash: str) -> Answer | None:
         """Return the recorded answer to a request, or None."""
-        columns = ", ".join(Answer.model_fields)
         with self._lock:
-            row = self._connection.execute(
-                f"SELECT {columns} FROM answers WHERE request_hash = ?", (request_hash,)
-            ).fetchone()
+            row = self._connection.execute(_FIND, (request_hash,)).fetchone()
         return Answer(**dict(zip(Answer.model_fields, row, strict=True))) if row else None
 
     def record(
@@ -95,12 +97,8 @@ class Ledger:
             tokens_out=tokens_out,
             created=now(),
         )
-        marks = ", ".join("?" for _ in Answer.model_fields)
         with self._lock, self._connection:
-            self._connection.execute(
-                f"INSERT OR IGNORE INTO answers ({', '.join(Answer.model_fields)}) VALUES ({marks})",
-                tuple(answer.model_dump().values()),
-            )
+            self._connection.execute(_INSERT, tuple(answer.model_dump().values()))
         return answer
 
     def spending(self) -> tuple[Spending, ...]:

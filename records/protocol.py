@@ -65,9 +65,7 @@ class WorkerFailure(Record):
     error: str
 
 
-WorkerReply = Annotated[
-    WorkerReady | WorkerProgress | WorkerResult | WorkerFailure, Field(discriminator="type")
-]
+WorkerReply = Annotated[WorkerReady | WorkerProgress | WorkerResult | WorkerFailure, Field(discriminator="type")]
 WORKER_REPLY: TypeAdapter[WorkerReply] = TypeAdapter(WorkerReply)
 
 
