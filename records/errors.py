@@ -18,7 +18,7 @@ AutoAnnotatorError
 └── WaitingForPersonError  the run waits for a person; resumable                           exit 6
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class AutoAnnotatorError(Exception):
@@ -48,7 +48,11 @@ class NotYetError(PersonError):
 
 
 class TaskUnclearError(PersonError):
-    pass
+    """What the task needs cannot be told from the sentence and the file; `asks` is the setting that would say it."""
+
+    def __init__(self, what: str, *, next_step: str, asks: Literal["labels", "text"]) -> None:
+        super().__init__(what, next_step=next_step)
+        self.asks: Literal["labels", "text"] = asks
 
 
 class RunFolderError(PersonError):

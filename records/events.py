@@ -24,6 +24,14 @@ class RunStarted(EventBase):
     resumed: bool = False
 
 
+class NodeStarted(EventBase):
+    """A node of the graph begins; `stage` is the stage it works on, where there is one."""
+
+    type: Literal["node_started"] = "node_started"
+    node: str
+    stage: int | None = None
+
+
 class TaskResolved(EventBase):
     type: Literal["task_resolved"] = "task_resolved"
     labels: tuple[str, ...]
@@ -154,6 +162,7 @@ class RunFailed(EventBase):
 
 Event = Annotated[
     RunStarted
+    | NodeStarted
     | TaskResolved
     | HubSearched
     | CandidatesSelected

@@ -28,7 +28,10 @@ class Settings(Record):
     threads: int = Field(default=2, ge=1)
     concurrency: int = Field(default=2, ge=1)
     """Specialists that run at the same time."""
-    stage_size: int = Field(default=2000, ge=1)
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """What the specialists compute in: bfloat16 where this processor has instructions for it."""
+    stage_size: int | None = Field(default=None, ge=1)
+    """Rows of a stage; None: a quarter of the file, within bounds."""
     shard_size: int = Field(default=1000, ge=1)
     pool_size: int = Field(default=64, ge=8)
     """β: as many reviewed rows start a fine-tune."""

@@ -1,0 +1,71 @@
+"""The annotation graph: from a sentence and a file to labels and a report.
+
+analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
+      ▲ ask_person     ▲ widen the search           └── repair_scripts ◄──────────┘ (bounded)
+audition → [ annotate_stage → vote → review → spot_check → (pool ≥ β) fine_tune → gate ] for each stage → report
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from langgraph.graph import START, StateGraph
+from langgraph.runtime import Runtime
+
+from graphs import auditioning, learning, preparing, reporting, scripting, staging
+from graphs.context import RunContext
+from graphs.state import RunState
+from records.events import NodeStarted
+
+Node = Callable[[RunState, Runtime[RunContext]], Any]
+
+NODES: tuple[Node, ...] = (
+    preparing.analyse_task,
+    preparing.ask_person,
+    preparing.search_hub,
+    preparing.select_candidates,
+    scripting.write_scripts,
+    scripting.test_scripts,
+    scripting.criticise_scripts,
+    scripting.repair_scripts,
+    auditioning.audition,
+    staging.annotate_stage,
+    staging.vote,
+    staging.review,
+    staging.spot_check,
+    learning.fine_tune,
+    learning.gate,
+    reporting.report,
+)
+
+
+def build_graph() -> StateGraph[RunState, RunContext]:
+    """Return the graph, which `langgraph.json` names; where a node goes next is its return type, `Command[Literal[...]]`, or an edge here."""
+    graph: StateGraph[RunState, RunContext] = StateGraph(RunState, context_schema=RunContext)
+    for node in NODES:
+        graph.add_node(_announced(node))
+    graph.add_edge(START, "analyse_task")
+    graph.add_edge("search_hub", "select_candidates")
+    graph.add_edge("write_scripts", "test_scripts")
+    graph.add_edge("test_scripts", "criticise_scripts")
+    graph.add_edge("repair_scripts", "test_scripts")
+    graph.add_edge("audition", "annotate_stage")
+    graph.add_edge("annotate_stage", "vote")
+    graph.add_edge("vote", "review")
+    graph.add_edge("review", "spot_check")
+    graph.add_edge("fine_tune", "gate")
+    graph.set_finish_point("report")
+    return graph
+
+
+def _announced(node: Node) -> Node:
+    """Return the node with an event at its start; a node that waits for a person may have no effect before it."""
+    if node is preparing.ask_person:
+        return node
+
+    @wraps(node)
+    def announced(state: RunState, runtime: Runtime[RunContext]) -> Any:
+        runtime.context.emit(NodeStarted(node=node.__name__, stage=state.get("stage")))
+        return node(state, runtime)
+
+    return announced

@@ -1,0 +1,90 @@
+"""From a specialist of the lock to a job that an engine can run, with the judgement whether it is all our own."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+from templates.renderer import Example, are_default_scripts
+
+from agents.base import ScriptParts
+from graphs.context import RunContext
+from graphs.engine import Job
+from records.base import Record
+from records.candidate import Candidate, DownloadedModel, ModelsLock, Specialist
+from records.folder import read_record, write_json
+from records.protocol import LabelsFile
+
+CANDIDATES = TypeAdapter(tuple[Candidate, ...])
+
+
+class Attempt(Record):
+    """`attempt.json`: what one attempt at a model's scripts was made from. The scripts lie beside it."""
+
+    version: Literal[1] = 1
+    parts: ScriptParts
+    examples: tuple[Example, ...]
+    template_hashes: dict[str, str]
+    """Script name → sha256 of its template."""
+
+
+def read_candidates(context: RunContext) -> dict[str, Candidate]:
+    """Return every candidate seen, by its slug."""
+    candidates = CANDIDATES.validate_json((context.folder.hub / "candidates.json").read_bytes())
+    return {candidate.slug: candidate for candidate in candidates}
+
+
+def read_lock(context: RunContext) -> ModelsLock:
+    """Return the ensemble."""
+    return read_record(context.folder.lock, ModelsLock)
+
+
+def fetch_model(context: RunContext, slug: str) -> DownloadedModel:
+    """Return a candidate's model on this disk, from the cache or from the Hub."""
+    return context.hub.download(read_candidates(context)[slug])
+
+
+def labels_file(context: RunContext) -> Path:
+    """Return `labels.json`, the task's labels in their order, for the scripts."""
+    path = context.folder.path / "labels.json"
+    if not path.exists():
+        write_json(path, LabelsFile(labels=context.read_task().label_names))
+    return path
+
+
+def candidate_job(context: RunContext, slug: str, attempt: Path) -> Job:
+    """Return the job of a candidate as downloaded, with the scripts of an attempt."""
+    model = fetch_model(context, slug)
+    return Job(
+        name=slug,
+        version=0,
+        model=Path(model.folder),
+        scripts=attempt,
+        labels=labels_file(context),
+        dtype=context.settings.dtype,
+        trusted=is_trusted(attempt, model, context.trusted_weights),
+    )
+
+
+def specialist_job(context: RunContext, specialist: Specialist, version: int) -> Job:
+    """Return the job of a specialist at one version.
+
+    A fine-tuned version is trusted where the version it came from is: the same scripts made it in this run.
+    """
+    job = candidate_job(context, specialist.name, context.folder.path / specialist.script)
+    if version == 0:
+        return job
+    return Job(**{**vars(job), "version": version, "model": context.folder.model(specialist.name, version)})
+
+
+def is_trusted(attempt: Path, model: DownloadedModel, trusted_weights: frozenset[str]) -> bool:
+    """Return whether there is nothing untrusted to contain.
+
+    True only where every script, the test included, is byte for byte what this package's templates render from their
+    defaults and JSON-escaped data, and every weight has a sha256 that the package's starter hub builds.
+    """
+    weights = [sha256 for file, sha256 in model.sha256.items() if file.endswith(".safetensors")]
+    if not weights or not trusted_weights.issuperset(weights):
+        return False
+    made = read_record(attempt / "attempt.json", Attempt)
+    scripts = {name: (attempt / name).read_text(encoding="utf-8") for name in made.template_hashes}
+    return are_default_scripts(scripts, made.parts.label_map.classes, made.examples)

@@ -1,0 +1,228 @@
+"""Teach the specialists from the reviewed rows, and let what they learned vote only where it proves better."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from graphs.context import RunContext
+from graphs.engine import Assignment, Job
+from graphs.jobs import read_lock, specialist_job
+from graphs.state import RunState
+from graphs.tables import VOTED, merge_shards, probs_of, read_stage_labels, read_texts, shards_for, write_shards
+from records.errors import SandboxError
+from records.events import FineTuned, Gated, Noticed
+from records.folder import read_record, write_json, write_table, written_whole
+from records.protocol import TrainingMetrics
+from records.rows import ROW
+from sandbox.base import Limits, RunSpec
+from specialists.arrays import Integers
+from specialists.learning import GateVerdict, choose_replay, decide_promotion, split_for_gate
+
+HELD_OUT = 0.3
+"""The share of the rows that judges what the rest taught."""
+TRAIN_SECONDS = 3600.0
+
+LESSON = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("text", pa.string()),
+        ("label", pa.string()),
+        ("replayed", pa.bool_()),
+        ("held_out", pa.bool_()),
+    ]
+)
+"""The rows of one fine-tune: the reviewed ones of the pool and the replayed ones, some of each held out for the gate."""
+
+
+def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+    """Fine-tune every specialist on the pool, with replay of rows that all agree on."""
+    context, round_ = runtime.context, state["learned"] + 1
+    lesson = _write_lesson(context, state, round_)
+    with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
+        futures = [
+            pool.submit(_teach, context, specialist_job(context, one, state["versions"][one.name]), round_, lesson)
+            for one in read_lock(context).specialists
+        ]
+        for future in futures:
+            future.result()
+    return {"learned": round_}
+
+
+def _lesson_folder(context: RunContext, round_: int) -> Path:
+    return context.folder.scratch / f"lesson-{round_:04d}"
+
+
+def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
+    """Write the rows of a fine-tune as lesson.parquet, train.parquet and valid.parquet; return their folder."""
+    folder = _lesson_folder(context, round_)
+    pooled, replayed = _gather_rows(context, range(state["pool_from"], state["stage"] + 1))
+    seed = context.settings.seed + round_
+    rows = {**pooled, **replayed}
+    texts = read_texts(context.folder, list(rows), context.settings.shard_size)
+    held_out = np.concatenate(
+        [split_for_gate(len(pooled), HELD_OUT, seed), split_for_gate(len(replayed), HELD_OUT, seed)]
+    )
+    lesson = pa.table(
+        {
+            "id": list(rows),
+            "text": texts,
+            "label": list(rows.values()),
+            "replayed": [row in replayed for row in rows],
+            "held_out": held_out,
+        },
+        schema=LESSON,
+    )
+    for name, part in (
+        ("train", lesson.filter(~held_out)),
+        ("valid", lesson.filter(held_out)),
+    ):
+        write_table(folder / f"{name}.parquet", part.select(["id", "text", "label"]))
+    write_table(folder / "lesson.parquet", lesson)
+    return folder
+
+
+def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
+    """Return row number → label of the pool and of the replay, which is as large as the pool."""
+    table = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages)
+    numbers = table[ROW].to_pylist()
+    reviews, copied = table["review_label"].to_pylist(), table["copied_from"].to_pylist()
+    pooled = {
+        number: label
+        for number, label, other in zip(numbers, reviews, copied, strict=True)
+        if label is not None and other is None
+    }
+    labels = context.read_task().label_names
+    voted = table[VOTED].to_pylist()
+    eligible = np.array(
+        [
+            agreement == 1.0 and source == "vote"
+            for agreement, source in zip(table["agreement"].to_pylist(), table["source"].to_pylist(), strict=True)
+        ]
+    )
+    chosen = choose_replay(
+        np.array([labels.index(label) if label is not None else -1 for label in voted], dtype=np.int64),
+        table["confidence"].to_numpy(zero_copy_only=False),
+        eligible,
+        len(pooled),
+    )
+    return pooled, {numbers[index]: voted[index] for index in chosen}
+
+
+def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
+    """Fine-tune one specialist in the sandbox; one that cannot learn stays as it is, and says so."""
+    target = context.folder.model(job.name, round_)
+    if target.exists():
+        return
+    seed, threads = context.settings.seed + round_, context.settings.threads
+    files = ("--train", "in/train.parquet", "--valid", "in/valid.parquet", "--labels", "in/labels.json")
+    results = ("--output", "out/model", "--metrics", "out/metrics.json")
+    scratch = lesson / job.name
+    spec = RunSpec(
+        argv=(
+            "python",
+            "in/scripts/finetune.py",
+            "--model",
+            "in/model",
+            *files,
+            *results,
+            "--seed",
+            str(seed),
+            "--threads",
+            str(threads),
+        ),
+        inputs={
+            "scripts": job.scripts,
+            "model": job.model,
+            "labels.json": job.labels,
+            "train.parquet": lesson / "train.parquet",
+            "valid.parquet": lesson / "valid.parquet",
+        },
+        outputs={"model": scratch / "model", "metrics.json": scratch / "metrics.json"},
+        limits=Limits(seconds=TRAIN_SECONDS, threads=threads),
+        trusted=job.trusted,
+    )
+    result = context.sandbox.run(spec)
+    if result.cause == "infra":
+        raise SandboxError(
+            f"the {context.sandbox.name} sandbox failed while {job.name} was learning: {result.detail}",
+            next_step=f"See `autoannotator doctor`, then `autoannotator resume {context.folder.path}`.",
+        )
+    if result.cause != "ok":
+        why = f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
+        context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))
+        return
+    with written_whole(target) as folder:
+        shutil.copytree(scratch / "model", folder)
+        shutil.copy(scratch / "metrics.json", folder / "metrics.json")
+    shutil.rmtree(scratch)
+
+
+def gate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["annotate_stage"]]:
+    """Let every fine-tuned specialist annotate the held-out rows; it votes from now on if it is better there."""
+    context, round_ = runtime.context, state["learned"]
+    versions = {
+        name: round_ if _passes_gate(context, state, name, round_) else version
+        for name, version in state["versions"].items()
+    }
+    next_stage = state["stage"] + 1
+    update = {"versions": versions, "stage": next_stage, "pool": 0, "pool_from": next_stage}
+    return Command(goto="annotate_stage", update=update)
+
+
+def _passes_gate(context: RunContext, state: RunState, name: str, round_: int) -> bool:
+    target = context.folder.model(name, round_)
+    if not target.exists():
+        return False
+    if not (target / "gate.json").exists():
+        write_json(target / "gate.json", asdict(_judge(context, state, name, round_)))
+    verdict = GateVerdict(**json.loads((target / "gate.json").read_text(encoding="utf-8")))
+    metrics = read_record(target / "metrics.json", TrainingMetrics)
+    context.emit(
+        FineTuned(
+            stage=state["stage"],
+            model=name,
+            version=round_,
+            rows=metrics.train_rows,
+            accuracy_before=verdict.accuracy_before,
+            accuracy_after=verdict.accuracy_after,
+        )
+    )
+    context.emit(
+        Gated(stage=state["stage"], model=name, version=round_, promoted=verdict.promoted, reason=verdict.reason)
+    )
+    context.engine.release(name, state["versions"][name] if verdict.promoted else round_)
+    if not verdict.promoted:
+        for weights in target.glob("*.safetensors"):
+            weights.unlink()
+    return verdict.promoted
+
+
+def _judge(context: RunContext, state: RunState, name: str, round_: int) -> GateVerdict:
+    """Compare both versions on the held-out rows, each run by the host, whatever the training script measured."""
+    lesson = _lesson_folder(context, round_)
+    rows = pq.read_table(lesson / "lesson.parquet", filters=[("held_out", "=", True)])
+    numbers, texts = rows["id"].to_pylist(), rows["text"].to_pylist()
+    inputs = write_shards(lesson / "gate", numbers, texts, context.settings.shard_size)
+    specialist = next(one for one in read_lock(context).specialists if one.name == name)
+    answers: list[Integers] = []
+    labels = context.read_task().label_names
+    for version in (state["versions"][name], round_):
+        job = specialist_job(context, specialist, version)
+        shards = shards_for(inputs, f"{name}-v{version}")
+        failures = context.engine.annotate([Assignment(job, shards, features=False)])
+        if failures:
+            return GateVerdict(False, 0.0, 0.0, f"version {version} failed: {failures[name]}")
+        answers.append(probs_of(merge_shards(shards, labels)).argmax(axis=1))
+    truth = np.array([labels.index(label) for label in rows["label"].to_pylist()], dtype=np.int64)
+    replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)
+    return decide_promotion(answers[0], answers[1], truth, replayed)

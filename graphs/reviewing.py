@@ -1,0 +1,66 @@
+"""Reviews of one step of a run: which rows may be chosen, and what their answers do to the stage's labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from graphs.tables import STAGE_LABELS, StageRows
+from records.review_book import BookedReview, ReviewBook, key_of_text
+from records.rows import ROW, Review
+from specialists.arrays import Booleans, Integers
+
+
+@dataclass(frozen=True)
+class ReviewStep:
+    """One step: the risky rows of a stage, or its spot check. Steps are numbered in their order.
+
+    Choices rest on earlier steps only, so that a step that was interrupted chooses the same rows again.
+    """
+
+    number: int
+    reviews: ReviewBook
+    rows: StageRows
+
+    @cached_property
+    def keys(self) -> list[str]:
+        return [key_of_text(text) for text in self.rows.text]
+
+    @cached_property
+    def eligible(self) -> Booleans:
+        """(n_rows,): rows that have a text which no earlier step reviewed, the first of its kind in this stage."""
+        before = {key for key, booked in self.reviews.find(self.keys).items() if booked.step < self.number}
+        first = np.zeros(len(self.keys), dtype=np.bool_)
+        first[np.unique(self.keys, return_index=True)[1]] = True
+        return first & ~self.rows.empty & np.array([key not in before for key in self.keys], dtype=np.bool_)
+
+    def book(self, chosen: Integers, reviews: Sequence[Review]) -> None:
+        """Write the answers for the chosen rows down."""
+        booked = [
+            BookedReview(step=self.number, row_id=self.rows.row_id[index], review=review)
+            for index, review in zip(chosen, reviews, strict=True)
+        ]
+        self.reviews.record([self.keys[index] for index in chosen], booked)
+
+    def booked(self) -> list[BookedReview | None]:
+        """Return for each row the review that its text has had so far."""
+        found = self.reviews.find(self.keys)
+        return [found.get(key) for key in self.keys]
+
+
+def apply_reviews(table: pa.Table, booked: Sequence[BookedReview | None]) -> pa.Table:
+    """Return the stage's labels with the reviews in them; a row that shares another's review says whose."""
+    rows = table.to_pylist()
+    for row, one in zip(rows, booked, strict=True):
+        if one is None:
+            continue
+        review = one.review
+        row["review_label"] = review.label
+        row["review_failed"] = review.failed
+        row["reason"] = review.reason or None
+        row["copied_from"] = one.row_id if review.row != row[ROW] else None
+        if review.label is not None:
+            row["label"], row["source"], row["confidence"] = review.label, review.source, review.sureness
+    return pa.Table.from_pylist(rows, schema=STAGE_LABELS)

@@ -1,0 +1,187 @@
+"""One stage: annotate its rows, vote, review the riskiest, and spot-check the rest."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from agents.base import Consensus, ReviewRequest, ReviewRow
+from graphs.context import RunContext
+from graphs.engine import Assignment, Job
+from graphs.jobs import read_lock, specialist_job
+from graphs.reviewing import ReviewStep, apply_reviews
+from graphs.state import RunState
+from graphs.tables import (
+    VOTED,
+    StageRows,
+    features_of,
+    merge_shards,
+    read_probs,
+    read_stage_labels,
+    read_stage_rows,
+    shards_for,
+    tabulate_vote,
+    write_shards,
+)
+from records.errors import ModelError
+from records.events import RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
+from records.folder import write_table
+from specialists.arrays import Booleans, Floats, Integers
+from specialists.risk import choose_riskiest, draw_spot_check
+from specialists.vote import take_soft_vote
+
+
+def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Have every specialist annotate the rows of this stage.
+
+    Raises ModelError where a specialist that passed its audition fails now; the run can be resumed.
+    """
+    context, stage = runtime.context, state["stage"]
+    rows = _stage_rows(context, state)
+    context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(rows.number)))
+    inputs = _write_stage_shards(context, stage, rows)
+    jobs = [
+        specialist_job(context, specialist, state["versions"][specialist.name])
+        for specialist in read_lock(context).specialists
+    ]
+    features = context.team.reviewer.source == "offline"
+    assignments = [Assignment(job, shards_for(inputs, job.name), features) for job in jobs]
+
+    def report(job: Job, done: int, total: int) -> None:
+        context.emit(ShardAnnotated(stage=stage, model=job.name, done=done, total=total))
+
+    failures = context.engine.annotate(assignments, report)
+    if failures:
+        raise ModelError(
+            "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
+        )
+    for one in assignments:
+        votes = merge_shards(one.shards, context.read_task().label_names)
+        write_table(context.folder.votes(stage, one.job.name), votes.select(["id", "label", "score", "probs"]))
+
+
+def _stage_rows(context: RunContext, state: RunState) -> StageRows:
+    return read_stage_rows(context.folder, state["stage"], state["stage_size"], context.settings.shard_size)
+
+
+def _scratch(context: RunContext, stage: int) -> Path:
+    return context.folder.scratch / f"stage-{stage:04d}"
+
+
+def _write_stage_shards(context: RunContext, stage: int, rows: StageRows) -> tuple[Path, ...]:
+    filled = np.flatnonzero(~rows.empty)
+    return write_shards(
+        _scratch(context, stage),
+        rows.number[filled].tolist(),
+        [rows.text[index] for index in filled],
+        context.settings.shard_size,
+    )
+
+
+def vote(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Let the specialists vote on this stage and write its labels."""
+    context, stage = runtime.context, state["stage"]
+    models = list(state["versions"])
+    rows = _stage_rows(context, state)
+    probs = read_probs(context.folder, stage, models)
+    result = take_soft_vote(probs)
+    table = tabulate_vote(rows, probs, result, stage=stage, labels=context.read_task().label_names, models=models)
+    write_table(context.folder.stage_labels(stage), table)
+    own = probs.argmax(axis=2)
+    if len(result.label):
+        agreement = {model: float((own[k] == result.label).mean()) for k, model in enumerate(models)}
+        context.emit(StageVoted(stage=stage, unanimous=float(result.unanimous.mean()), agreement=agreement))
+
+
+def review(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Review the riskiest rows of this stage."""
+    share = runtime.context.settings.review_share
+
+    def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
+        return choose_riskiest(agreement, risk, eligible, share)
+
+    _review_rows(runtime.context, state, "risk", choose)
+
+
+def spot_check(
+    state: RunState, runtime: Runtime[RunContext]
+) -> Command[Literal["fine_tune", "annotate_stage", "report"]]:
+    """Review a small uniform sample of the rows that nobody looked at, and decide what comes next."""
+    context, stage = runtime.context, state["stage"]
+    settings = context.settings
+
+    def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
+        return draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + stage)
+
+    _review_rows(context, state, "spot_check", choose)
+    table = read_stage_labels(context.folder, stage)
+    taught = [
+        label is not None and copied is None
+        for label, copied in zip(table["review_label"].to_pylist(), table["copied_from"].to_pylist(), strict=True)
+    ]
+    unlabelled = table["label"].null_count
+    context.emit(StageFinished(stage=stage, rows=len(table), reviewed=sum(taught), unlabelled=unlabelled))
+    pool = state["pool"] + sum(taught)
+    update = {"pool": pool, "unlabelled": state["unlabelled"] + unlabelled}
+    if stage + 1 == state["stages"]:
+        return Command(goto="report", update=update)
+    if settings.learning and pool >= settings.pool_size:
+        return Command(goto="fine_tune", update=update)
+    return Command(goto="annotate_stage", update={**update, "stage": stage + 1})
+
+
+Choice = Callable[[Floats, Floats, Booleans], Integers]
+"""From agreement, risk and eligibility, each (n_rows,), to the rows to review."""
+
+
+def _review_rows(context: RunContext, state: RunState, kind: Literal["risk", "spot_check"], choose: Choice) -> None:
+    stage = state["stage"]
+    step = ReviewStep(
+        number=2 * stage + (kind == "spot_check"), reviews=context.reviews, rows=_stage_rows(context, state)
+    )
+    table = read_stage_labels(context.folder, stage)
+    agreement = table["agreement"].to_numpy(zero_copy_only=False)
+    risk = table["risk"].to_numpy(zero_copy_only=False)
+    chosen = choose(agreement, risk, step.eligible)
+    request = ReviewRequest(
+        task=context.read_task(),
+        rows=tuple(ReviewRow(row=int(step.rows.number[index]), text=step.rows.text[index]) for index in chosen),
+        consensus=_gather_consensus(context, state, step.rows, chosen),
+    )
+    reviews = context.team.reviewer.review(request) if request.rows else ()
+    step.book(chosen, reviews)
+    reviewed = apply_reviews(table, step.booked())
+    write_table(context.folder.stage_labels(stage), reviewed)
+    voted = dict(zip(step.rows.number.tolist(), table[VOTED].to_pylist(), strict=True))
+    context.emit(
+        RowsReviewed(
+            stage=stage,
+            kind=kind,
+            rows=len(reviews),
+            changed=sum(one.label not in (None, voted[one.row]) for one in reviews),
+            failed=sum(one.failed for one in reviews),
+            source=context.team.reviewer.source,
+        )
+    )
+
+
+def _gather_consensus(context: RunContext, state: RunState, rows: StageRows, chosen: Integers) -> Consensus | None:
+    """Return what a reviewer without a language model learns from: the rows all agree on, less those to review."""
+    if context.team.reviewer.source != "offline" or len(chosen) == 0:
+        return None
+    stage, models = state["stage"], list(state["versions"])
+    inputs = _write_stage_shards(context, stage, rows)
+    labels = context.read_task().label_names
+    features = np.concatenate(
+        [features_of(merge_shards(shards_for(inputs, model), labels)) for model in models], axis=1
+    )
+    result = take_soft_vote(read_probs(context.folder, stage, models))
+    filled = np.flatnonzero(~rows.empty)
+    to_review = np.isin(filled, chosen)
+    taught = result.unanimous & ~to_review
+    position = {int(index): place for place, index in enumerate(filled)}
+    places = [position[int(index)] for index in chosen]
+    return Consensus(features=features[taught], labels=result.label[taught], review_features=features[places])

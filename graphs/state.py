@@ -1,0 +1,42 @@
+"""The state of the annotation graph: ids, counters, verdicts and hashes only. Its size does not grow with the rows."""
+
+from typing import Literal, TypedDict
+
+Asked = Literal["labels", "text"]
+
+
+class Question(TypedDict):
+    """What the person is asked: the setting it answers, and the words."""
+
+    asks: Asked
+    text: str
+
+
+class ScriptState(TypedDict):
+    """Where a candidate's script stands."""
+
+    attempt: int
+    status: Literal["written", "tested", "refused", "accepted", "dropped"]
+
+
+class RunState(TypedDict, total=False):
+    """Written to the checkpoint after every node; everything else of a run is files in its folder."""
+
+    question: Question | None
+    answers: dict[str, list[str]]
+    rows: int
+    stage_size: int
+    stages: int
+    search_round: int
+    scripts: dict[str, ScriptState]
+    """Shortlisted candidate → where its script stands; in the selector's order."""
+    versions: dict[str, int]
+    """Specialist of the ensemble → the version that votes; in the order of the lock."""
+    stage: int
+    pool: int
+    """Reviewed rows since the last fine-tune."""
+    pool_from: int
+    """The first stage whose reviewed rows are in the pool."""
+    learned: int
+    """How many fine-tunes were tried."""
+    unlabelled: int

@@ -1,0 +1,194 @@
+"""The tables of a stage: its rows, its votes, and its labels. One stage is in memory at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from records.readers.files import iterate_shards
+
+from graphs.engine import Shard
+from records.errors import ModelError
+from records.folder import RunFolder, write_table
+from records.rows import LABEL_COLUMNS, ROW, ROW_ID, SCRIPT_INPUT, TEXT, script_output
+from specialists.arrays import Booleans, Floats, Integers
+from specialists.risk import estimate_risk
+from specialists.vote import VoteResult
+
+T = TypeVar("T")
+
+VOTED = "__voted__"
+"""The voted label, in the stage tables only: what a review may have changed."""
+
+STAGE_LABELS = pa.schema([(ROW, pa.int64()), (ROW_ID, pa.string()), (VOTED, pa.string()), *LABEL_COLUMNS.items()])
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """The rows of one stage: internal number, id and text, each (n_rows,); `empty` marks those without a text."""
+
+    number: Integers
+    row_id: list[str]
+    text: list[str]
+
+    @property
+    def empty(self) -> Booleans:
+        return np.array([not text.strip() for text in self.text], dtype=np.bool_)
+
+
+def read_stage_rows(folder: RunFolder, stage: int, stage_size: int, shard_size: int) -> StageRows:
+    """Return the rows of a stage."""
+    table = pa.concat_tables(
+        part.select([ROW, ROW_ID, TEXT])
+        for part in iterate_shards(folder.input, stage * stage_size, stage_size, shard_size)
+    )
+    return StageRows(
+        number=table[ROW].to_numpy().astype(np.int64),
+        row_id=table[ROW_ID].to_pylist(),
+        text=table[TEXT].to_pylist(),
+    )
+
+
+def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[str], shard_size: int) -> tuple[Path, ...]:
+    """Write rows as shard files below `folder` and return them; shards that are there already are kept."""
+    paths = []
+    for first in range(0, len(numbers), shard_size):
+        path = folder / f"rows-{first // shard_size:05d}.parquet"
+        if not path.exists():
+            part = slice(first, first + shard_size)
+            write_table(path, pa.table({"id": numbers[part], "text": texts[part]}, schema=SCRIPT_INPUT))
+        paths.append(path)
+    return tuple(paths)
+
+
+def shards_for(inputs: Sequence[Path], model: str) -> tuple[Shard, ...]:
+    """Return where one model's annotations of the given shard files go: beside them, in a folder of its name."""
+    return tuple(Shard(input=path, output=path.parent / model / path.name) for path in inputs)
+
+
+def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
+    """Return one model's annotations of all shards, checked.
+
+    Raises ModelError where they are not what the protocol says: the ids of the input in its order, labels of the
+    task, and finite probabilities that sum to 1.
+    """
+    tables = [script_output(len(labels)).empty_table()] if not shards else []
+    for shard in shards:
+        try:
+            table = pq.read_table(shard.output)
+        except (pa.ArrowException, OSError) as error:
+            raise _unfit(shard, f"cannot be read: {error}") from error
+        _check_annotations(shard, table, labels)
+        tables.append(table)
+    return pa.concat_tables(tables)
+
+
+def _check_annotations(shard: Shard, table: pa.Table, labels: Sequence[str]) -> None:
+    if not {"id", "label", "score", "probs"} <= set(table.column_names):
+        raise _unfit(shard, f"has the columns {', '.join(table.column_names)}")
+    if not table["id"].equals(pq.read_table(shard.input, columns=["id"])["id"]):
+        raise _unfit(shard, "has other ids than its input, or another order")
+    probs = probs_of(table)
+    if probs.shape[1:] != (len(labels),) or not np.isfinite(probs).all():
+        raise _unfit(shard, f"needs {len(labels)} finite probabilities a row")
+    if not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):
+        raise _unfit(shard, "has probabilities that do not sum to 1")
+    expected = [labels[index] for index in probs.argmax(axis=1)]
+    if table["label"].to_pylist() != expected:
+        raise _unfit(shard, "has a label that is not the most probable one")
+
+
+def _unfit(shard: Shard, reason: str) -> ModelError:
+    return ModelError(
+        f"the annotations {shard.output.parent.name}/{shard.output.name} cannot be used: the file {reason}",
+        next_step="The script that wrote it breaks the protocol; see its folder in scripts/.",
+    )
+
+
+def probs_of(table: pa.Table) -> Floats:
+    """Return the probabilities (n_rows, n_labels) of a table of annotations."""
+    return _as_matrix(table, "probs").astype(np.float64)
+
+
+def features_of(table: pa.Table) -> npt.NDArray[np.float32]:
+    """Return the hidden states (n_rows, n_features) of a table of annotations."""
+    return _as_matrix(table, "features").astype(np.float32)
+
+
+def _as_matrix(table: pa.Table, name: str) -> npt.NDArray[np.floating]:
+    column = table[name].combine_chunks()
+    if not pa.types.is_fixed_size_list(column.type):
+        column = column.cast(pa.list_(column.type.value_type, len(column[0])))
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), column.type.list_size)
+
+
+def read_probs(folder: RunFolder, stage: int, models: Sequence[str]) -> Floats:
+    """Return the probabilities (n_specialists, n_annotated, n_labels) of a stage; rows without a text are left out."""
+    return np.stack([probs_of(pq.read_table(folder.votes(stage, model))) for model in models])
+
+
+def tabulate_vote(
+    rows: StageRows, probs: Floats, vote: VoteResult, *, stage: int, labels: Sequence[str], models: Sequence[str]
+) -> pa.Table:
+    """Return the label table of a stage as voted; a row without a text has no label and says so.
+
+    `probs` (n_specialists, n_annotated, n_labels) and `vote` are of the rows that have a text.
+    """
+    filled = np.flatnonzero(~rows.empty)
+    voted = spread([labels[index] for index in vote.label], filled, len(rows.text))
+    ballots = [
+        [(model, labels[index]) for model, index in zip(models, column, strict=True)]
+        for column in probs.argmax(axis=2).T
+    ]
+    empty = "the row has no text"
+    columns = {
+        ROW: rows.number,
+        ROW_ID: rows.row_id,
+        VOTED: voted,
+        "label": voted,
+        "confidence": spread(vote.confidence.tolist(), filled, len(rows.text)),
+        "source": ["vote" if label is not None else None for label in voted],
+        "agreement": spread(vote.agreement.tolist(), filled, len(rows.text)),
+        "votes": spread(ballots, filled, len(rows.text)),
+        "risk": spread(estimate_risk(vote).tolist(), filled, len(rows.text)),
+        "stage": [stage] * len(rows.text),
+        "review_label": [None] * len(rows.text),
+        "review_failed": [False] * len(rows.text),
+        "copied_from": [None] * len(rows.text),
+        "reason": [None if label is not None else empty for label in voted],
+    }
+    return pa.table(columns, schema=STAGE_LABELS)
+
+
+def spread(values: Sequence[T], places: Integers, size: int) -> list[T | None]:
+    """Return a list of `size` with the values at their places and None elsewhere."""
+    result: list[T | None] = [None] * size
+    for place, value in zip(places, values, strict=True):
+        result[place] = value
+    return result
+
+
+def read_stage_labels(folder: RunFolder, stage: int) -> pa.Table:
+    """Return the label table of a stage."""
+    return pq.read_table(folder.stage_labels(stage))
+
+
+def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
+    """Return the texts of rows by their internal numbers, in the order asked for."""
+    texts: dict[int, str] = {}
+    for first in sorted({number // shard_size * shard_size for number in numbers}):
+        for part in iterate_shards(folder.input, first, shard_size, shard_size):
+            wanted = part.filter(pc.is_in(part[ROW], pa.array(numbers, pa.int64())))
+            texts.update(zip(wanted[ROW].to_pylist(), wanted[TEXT].to_pylist(), strict=True))
+    return [texts[number] for number in numbers]
+
+
+def read_first_texts(folder: RunFolder, count: int) -> list[str]:
+    """Return the first `count` rows' texts, those without a text left out."""
+    table = pa.concat_tables(iterate_shards(folder.input, 0, count, count))
+    return [text for text in table[TEXT].to_pylist()[:count] if text.strip()]

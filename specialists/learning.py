@@ -1,0 +1,64 @@
+"""What the specialists learn from, and whether what they learned may vote."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialists.arrays import Booleans, Floats, Integers
+
+
+def choose_replay(label: Integers, confidence: Floats, eligible: Booleans, size: int) -> Integers:
+    """Return rows that keep a specialist from forgetting: the surest of each label, equally many of each.
+
+    All arrays are (n_rows,); `eligible` marks unreviewed rows on which all specialists agree. At most `size`
+    rows are returned, in ascending order.
+    """
+    rows = np.flatnonzero(eligible)
+    present = np.unique(label[rows])
+    if len(present) == 0:
+        return np.empty(0, dtype=np.int64)
+    each = max(1, size // len(present))
+    chosen = [_surest(rows[label[rows] == value], confidence, each) for value in present]
+    return np.sort(np.concatenate(chosen)[:size])
+
+
+def _surest(rows: Integers, confidence: Floats, count: int) -> Integers:
+    return rows[np.argsort(-confidence[rows], kind="stable")][:count]
+
+
+def split_for_gate(rows: int, share: float, seed: int) -> Booleans:
+    """Return a mask (n_rows,): True for the rows that are held out from training, to judge what was learned."""
+    held_out = np.zeros(rows, dtype=np.bool_)
+    held_out[np.random.default_rng(seed).permutation(rows)[: round(share * rows)]] = True
+    return held_out
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """Whether a fine-tuned specialist replaces the one it came from, and why."""
+
+    promoted: bool
+    accuracy_before: float
+    accuracy_after: float
+    reason: str
+
+
+def decide_promotion(before: Integers, after: Integers, truth: Integers, replayed: Booleans) -> GateVerdict:
+    """Promote where more held-out rows come right than wrong, and none of the replayed ones is forgotten on balance.
+
+    `before`, `after` and `truth` are label indices (n_rows,) on rows that neither version learned from;
+    `replayed` marks those on which the specialists agreed already.
+    """
+    if len(truth) == 0:
+        return GateVerdict(False, 0.0, 0.0, "no held-out rows to judge by")
+    right_before, right_after = before == truth, after == truth
+    gained = int(right_after.sum()) - int(right_before.sum())
+    forgotten = int(right_before[replayed].sum()) - int(right_after[replayed].sum())
+    accuracy_before, accuracy_after = float(right_before.mean()), float(right_after.mean())
+    if gained <= 0:
+        reason = f"{gained:+d} of {len(truth)} held-out rows: no gain"
+    elif forgotten > 0:
+        reason = f"{gained:+d} of {len(truth)} held-out rows, but {forgotten} agreed rows forgotten"
+    else:
+        reason = f"{gained:+d} of {len(truth)} held-out rows, no agreed row forgotten"
+    return GateVerdict(gained > 0 and forgotten <= 0, accuracy_before, accuracy_after, reason)

@@ -1,0 +1,41 @@
+"""The vote: one label a row from the specialists' probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialists.arrays import Booleans, Floats, Integers
+
+
+@dataclass(frozen=True)
+class VoteResult:
+    """The outcome of a vote over n_rows rows.
+
+    `label` (n_rows,): index of the winning label. `confidence` (n_rows,): its mean probability, not yet
+    calibrated. `agreement` (n_rows,): the share of specialists whose own label it is.
+    """
+
+    label: Integers
+    confidence: Floats
+    agreement: Floats
+
+    @property
+    def unanimous(self) -> Booleans:
+        """(n_rows,): whether every specialist gives the winning label."""
+        return self.agreement >= 1.0
+
+
+def take_soft_vote(probs: Floats) -> VoteResult:
+    """Return the label with the highest mean probability; a tie goes to the label that stands first.
+
+    `probs` (n_specialists, n_rows, n_labels) holds each specialist's probabilities over the task's labels. The
+    soft vote is the paper's (arXiv 2506.16393) and the usual one for classifiers that give probabilities.
+    """
+    mean = probs.mean(axis=0)
+    label = mean.argmax(axis=1).astype(np.int64)
+    own = probs.argmax(axis=2)
+    return VoteResult(
+        label=label,
+        confidence=mean[np.arange(len(label)), label],
+        agreement=(own == label).mean(axis=0),
+    )
