@@ -11,13 +11,14 @@ from typing import Any
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from graphs import auditioning, learning, preparing, reporting, scripting, staging
 from graphs.context import RunContext
 from graphs.state import RunState
 from records.events import NodeStarted
 
-Node = Callable[[RunState, Runtime[RunContext]], Any]
+Node = Callable[[RunState, Runtime[RunContext]], Command[Any] | RunState | None]
 
 NODES: tuple[Node, ...] = (
     preparing.analyse_task,
@@ -40,7 +41,10 @@ NODES: tuple[Node, ...] = (
 
 
 def build_graph() -> StateGraph[RunState, RunContext]:
-    """Return the graph, which `langgraph.json` names; where a node goes next is its return type, `Command[Literal[...]]`, or an edge here."""
+    """Return the graph, which `langgraph.json` names.
+
+    Where a node goes next is its return type, `Command[Literal[...]]`, or an edge here.
+    """
     graph: StateGraph[RunState, RunContext] = StateGraph(RunState, context_schema=RunContext)
     for node in NODES:
         graph.add_node(_announced(node))
@@ -64,7 +68,7 @@ def _announced(node: Node) -> Node:
         return node
 
     @wraps(node)
-    def announced(state: RunState, runtime: Runtime[RunContext]) -> Any:
+    def announced(state: RunState, runtime: Runtime[RunContext]) -> Command[Any] | RunState | None:
         runtime.context.emit(NodeStarted(node=node.__name__, stage=state.get("stage")))
         return node(state, runtime)
 

@@ -3,16 +3,15 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from typing import cast
+from typing import Any, cast
 
-from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
 
 from graphs.annotate import build_graph
 from graphs.context import RunContext
-from graphs.state import Question, RunState
+from graphs.state import Answer, Question, RunState
 
 MOST_STEPS = 10**9
 """Stages repeat as often as the file is long; what bounds a run are its own counters."""
@@ -27,12 +26,16 @@ def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState
     with closing(sqlite3.connect(context.folder.checkpoints, check_same_thread=False)) as connection:
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         graph = build_graph().compile(checkpointer=saver)
-        config = RunnableConfig(configurable={"thread_id": context.folder.run_id}, recursion_limit=MOST_STEPS)
+        config: Any = {"configurable": {"thread_id": context.folder.run_id}, "recursion_limit": MOST_STEPS}
         snapshot = graph.get_state(config)
         given: RunState | Command | None = None if snapshot.next else RunState(answers={})
         while snapshot.next or not snapshot.values:
             if snapshot.interrupts:
-                given = Command(resume=ask(cast(Question, snapshot.interrupts[0].value)))
+                given = Command(resume=_answer(ask, snapshot.interrupts[0].value))
             graph.invoke(given, config, context=context, durability="sync")
             snapshot, given = graph.get_state(config), None
         return cast(RunState, snapshot.values)
+
+
+def _answer(ask: Callable[[Question], list[str]], question: Question) -> Answer:
+    return Answer(asks=question["asks"], values=ask(question))

@@ -17,7 +17,7 @@ SECONDS_PER_SHARD = 1800.0
 
 @dataclass(frozen=True)
 class Job:
-    """A model at one version, ready to annotate: its folder, its scripts' folder, the labels file, and whether it is ours."""
+    """A model at one version, ready to annotate; `trusted`: its scripts and weights are this package's own."""
 
     name: str
     version: int

@@ -41,7 +41,7 @@ LESSON = pa.schema(
         ("held_out", pa.bool_()),
     ]
 )
-"""The rows of one fine-tune: the reviewed ones of the pool and the replayed ones, some of each held out for the gate."""
+"""The rows of one fine-tune: the pool and the replay, some of each held out for the gate."""
 
 
 def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> RunState:

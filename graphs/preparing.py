@@ -11,7 +11,7 @@ from records.readers.files import FileLook, import_rows, inspect_file
 from agents.base import ColumnSample, TaskRequest
 from graphs.context import RunContext
 from graphs.jobs import read_candidates
-from graphs.state import Question, RunState, ScriptState
+from graphs.state import Answer, Question, RunState, ScriptState
 from records.candidate import Selection
 from records.errors import NoSpecialistsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
@@ -84,10 +84,9 @@ def _describe_request(settings: Settings, answers: dict[str, list[str]], look: F
 
 def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["analyse_task"]]:
     """Wait for the answer to one question. Nothing else may happen here: this node runs again from its top."""
-    question = state.get("question")
-    answer: list[str] = interrupt(question)
-    assert question is not None
-    return Command(goto="analyse_task", update={"answers": {**state.get("answers", {}), question["asks"]: answer}})
+    answer: Answer = interrupt(state.get("question"))
+    answers = {**state.get("answers", {}), answer["asks"]: answer["values"]}
+    return Command(goto="analyse_task", update={"answers": answers, "question": None})
 
 
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:

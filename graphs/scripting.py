@@ -1,4 +1,4 @@
-"""Write, test, criticise and repair the scripts of the shortlisted models. A broken candidate is dropped, and said so."""
+"""Write, test, criticise and repair the scripts of the shortlisted models; a broken candidate is dropped."""
 
 import difflib
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +14,31 @@ from graphs.context import RunContext
 from graphs.jobs import Attempt, Job, candidate_job, read_candidates
 from graphs.state import RunState, ScriptState
 from graphs.tables import read_first_texts
+from records.base import Record
 from records.candidate import Candidate
 from records.errors import NoSpecialistsError, SandboxError
 from records.events import CandidateDropped, ScriptTested
 from records.folder import read_record, write_json, write_text, written_whole
-from sandbox.base import Limits, RunResult, RunSpec
+from sandbox.base import Cause, Limits, RunResult, RunSpec
 
 TEST_SECONDS = 300.0
 KEPT_OUTPUT = 2000
 """Characters of a test's output that are kept from its start and from its end."""
 TEST_ROWS = 8
 """Rows of the task that every script is tested on."""
+
+
+class TestResult(Record):
+    """`test_result.json`: how the generated test of an attempt ended."""
+
+    version: Literal[1] = 1
+    cause: Cause
+    sandbox: str
+    output: str
+
+    @property
+    def passed(self) -> bool:
+        return self.cause == "ok"
 
 
 def write_scripts(state: RunState, runtime: Runtime[RunContext]) -> RunState:
@@ -136,16 +150,7 @@ def _test_script(context: RunContext, job: Job) -> None:
             f"the {context.sandbox.name} sandbox failed while testing {job.name}: {result.detail}",
             next_step=f"See `autoannotator doctor`, then `autoannotator resume {context.folder.path}`.",
         )
-    write_json(
-        target,
-        {
-            "passed": result.cause == "ok",
-            "cause": result.cause,
-            "exit_status": result.exit_status,
-            "sandbox": context.sandbox.name,
-            "output": _shorten(result),
-        },
-    )
+    write_json(target, TestResult(cause=result.cause, sandbox=context.sandbox.name, output=_shorten(result)))
 
 
 def _shorten(result: RunResult) -> str:
@@ -179,7 +184,7 @@ def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[
 
 def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> ScriptState:
     attempt = context.folder.attempt(candidate.slug, one["attempt"])
-    result = _read_test_result(attempt)
+    result = read_record(attempt / "test_result.json", TestResult)
     script = (attempt / "annotate.py").read_text(encoding="utf-8")
     verdict = context.team.critic.criticise(
         context.read_task(), candidate, script, passed=result.passed, output=result.output
@@ -205,6 +210,6 @@ def _read_failure(context: RunContext, slug: str, number: int) -> Failure:
     attempt = context.folder.attempt(slug, number)
     return Failure(
         parts=read_record(attempt / "attempt.json", Attempt).parts,
-        output=_read_test_result(attempt).output,
+        output=read_record(attempt / "test_result.json", TestResult).output,
         reasons=read_record(attempt / "verdict.json", Verdict).reasons,
     )

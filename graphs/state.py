@@ -12,6 +12,13 @@ class Question(TypedDict):
     text: str
 
 
+class Answer(TypedDict):
+    """What the person answered."""
+
+    asks: Asked
+    values: list[str]
+
+
 class ScriptState(TypedDict):
     """Where a candidate's script stands."""
 
