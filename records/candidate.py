@@ -23,7 +23,7 @@ class Candidate(Record):
     pipeline_tag: str = ""
     architecture: str = ""
     model_type: str = ""
-    id2label: dict[int, str] = Field(default_factory=dict)
+    id2label: dict[int, str] = Field(default_factory=dict[int, str])
     max_length: int | None = None
     parameters: int | None = None
     tags: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ UNLISTED = frozenset({"manifest.json", "checkpoints.sqlite", "ledger.sqlite", "e
 
 
 @contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def written_whole(target: Path) -> Generator[Path]:
     """Yield a temporary path beside `target`; on success fsync it and rename it to `target`, else remove it.
 
     Works for a file and for a folder (an existing folder is replaced).
@@ -77,8 +77,8 @@ def write_yaml(target: Path, value: BaseModel) -> None:
 
 def write_table(target: Path, table: pa.Table) -> None:
     """Write a Parquet file; it appears whole."""
-    with written_whole(target) as temporary:
-        pq.write_table(table, temporary)
+    with written_whole(target) as temporary, pq.ParquetWriter(temporary, table.schema) as writer:
+        writer.write_table(table)
 
 
 def file_sha256(path: Path) -> str:
@@ -199,7 +199,7 @@ class RunFolder:
         return self.path / "models" / name / f"v{version}"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the folder for this process. Raises RunFolderError where another process has it.
 
         The lock goes with the process, however it ends. Unfinished files of a killed process are removed.

@@ -1,0 +1,77 @@
+"""parquet. Types stay as they are; row groups are read page by page, however large they are."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from records.errors import DataError
+from records.readers.source import check_names
+
+_BUFFER = 2**20
+"""Bytes read ahead in each column."""
+
+
+class Parquet:
+    """A Parquet file. What pandas or others noted in the schema about the whole table is dropped."""
+
+    format: Literal["parquet"] = "parquet"
+    sheet = None
+    encoding = None
+    other_encoding = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._opened() as file:
+            self._schema = file.schema_arrow.remove_metadata()
+        check_names(path, self._schema.names, None)
+
+    def head(self, rows: int) -> pa.Table:
+        return pa.Table.from_batches(islice(self.batches(rows), 1), self._schema)
+
+    def schema(self) -> pa.Schema:
+        return self._schema
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        done = 0
+        with self._opened() as file:
+            try:
+                batches = file.iter_batches(rows)  # pyright: ignore[reportUnknownMemberType] (its lists)
+                for batch in _cut(batches, self._schema, rows):
+                    yield batch
+                    done += batch.num_rows
+            except (pa.ArrowException, OSError) as error:
+                raise self._error(error, f"after row {done}") from error
+
+    def _opened(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self._path, buffer_size=_BUFFER, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            raise self._error(error, None) from error
+
+    def _error(self, error: Exception, place: str | None) -> DataError:
+        reason = f"the file is cut short, damaged, or no Parquet file: {str(error).splitlines()[0]}"
+        return DataError(str(self._path), reason, place=place, next_step="Write or download the file again.")
+
+
+def _cut(batches: Iterator[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of exactly `rows` rows, the last one excepted."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch.replace_schema_metadata(None))
+        count += batch.num_rows
+        while count >= rows:
+            table = pa.Table.from_batches(waiting, schema)
+            yield _as_batch(table.slice(0, rows))
+            waiting = table.slice(rows).to_batches()
+            count -= rows
+    if count:
+        yield _as_batch(pa.Table.from_batches(waiting, schema))
+
+
+def _as_batch(table: pa.Table) -> pa.RecordBatch:
+    return table.combine_chunks().to_batches()[0]

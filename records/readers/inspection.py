@@ -1,0 +1,71 @@
+"""A look at a data file before it is read: its format, its columns and which of them hold text."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from records.base import Record
+from records.readers.judging import has_text, is_string
+from records.readers.opening import open_source
+from records.readers.source import Format, refuse_empty
+from records.readers.values import as_text
+
+LOOKED_AT = 1000
+"""Rows that a look takes into account."""
+SHOWN = 20
+"""Values of a column that a look shows at most."""
+
+
+class ColumnLook(Record):
+    """A column as its first 1,000 rows show it; `values` are the first 20 that are not empty, as text."""
+
+    name: str
+    type: str
+    """Its type in Arrow's words; `string` for every column of a csv, tsv or txt."""
+    is_text: bool
+    """Whether it holds strings and not all of them are numbers, dates, JSON or marks of a missing value."""
+    values: tuple[str, ...]
+
+
+class FileLook(Record):
+    """What a data file holds. `encoding` is None for xlsx and parquet, `sheet` for all but xlsx."""
+
+    format: Format
+    encoding: str | None
+    sheet: str | None
+    columns: tuple[ColumnLook, ...]
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The names of the columns that are text."""
+        return tuple(column.name for column in self.columns if column.is_text)
+
+
+def inspect_file(path: Path, sheet: str | None = None) -> FileLook:
+    """Return what the first rows of a csv, tsv, txt, json, jsonl, xlsx or parquet file show.
+
+    Raises DataError where the file cannot be read, is empty or has no rows, and where a workbook has several sheets
+    and none is named.
+    """
+    source = open_source(path, sheet)
+    table = source.head(LOOKED_AT)
+    if not table.num_rows:
+        refuse_empty(path, "the file has no rows below its header")
+    return FileLook(
+        format=source.format,
+        encoding=source.encoding,
+        sheet=source.sheet,
+        columns=tuple(_look_at(name, table.column(name)) for name in table.column_names),
+    )
+
+
+def _look_at(name: str, column: "pa.ChunkedArray[Any]") -> ColumnLook:
+    values: list[Any] = column.to_pylist()
+    shown = [as_text(value) for value in values if value is not None and value != ""]
+    return ColumnLook(
+        name=name,
+        type=str(column.type),
+        is_text=is_string(column.type) and has_text(values),
+        values=tuple(shown[:SHOWN]),
+    )
