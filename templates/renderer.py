@@ -1,0 +1,140 @@
+"""The one renderer: scripts from the Jinja templates of this folder.
+
+Code and data never mix. Data enters a script as a JSON text inside a Python string literal (`json_literal`), so
+that nothing in a row, a card or a label can become code. Only `preprocess` and `read_logits` are code; where both
+are None a script is the template's default, and `are_default_scripts` can prove it byte for byte.
+"""
+
+import functools
+import hashlib
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+from jinja2 import meta
+from pydantic import Field
+
+from records.base import Record
+
+TEMPLATES = Path(__file__).parent
+
+
+class Rendered(Record):
+    """A rendered template. `template_hash` is the sha256 of the template and of every template it includes."""
+
+    text: str
+    template_hash: str
+
+
+class Hyperparameters(Record):
+    """How a fine-tune script trains: LoRA of this `rank` and scale (`alpha`), few steps at a small rate."""
+
+    epochs: int = Field(default=3, ge=1)
+    batch_size: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    rank: int = Field(default=8, ge=1)
+    alpha: int = Field(default=16, ge=1)
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    max_tokens: int = Field(default=256, ge=8)
+    """Longer rows are cut while training and measuring; tokens."""
+
+
+class Example(Record):
+    """A row for the generated test: an obvious one has a `label`, any other need only be answered."""
+
+    text: str
+    label: str | None = None
+
+
+def render_annotate(
+    label_map: Mapping[int, str | None], *, preprocess: str | None = None, read_logits: str | None = None
+) -> Rendered:
+    """Return `annotate.py`. `label_map` maps class index → task label; the two bodies None: the defaults."""
+    return _render("scripts/annotate.py.jinja", label_map=label_map, preprocess=preprocess, read_logits=read_logits)
+
+
+def render_finetune(
+    label_map: Mapping[int, str | None],
+    *,
+    preprocess: str | None = None,
+    read_logits: str | None = None,
+    hyperparameters: Hyperparameters | None = None,
+) -> Rendered:
+    """Return `finetune.py`, which reads texts and logits as the `annotate.py` of the same parts does."""
+    return _render(
+        "scripts/finetune.py.jinja",
+        label_map=label_map,
+        preprocess=preprocess,
+        read_logits=read_logits,
+        hyperparameters=(hyperparameters or Hyperparameters()).model_dump(mode="json"),
+    )
+
+
+def render_test(examples: Sequence[Example]) -> Rendered:
+    """Return `test_annotate.py`, which tests the `annotate.py` beside it on the real model and these rows."""
+    return _render("scripts/test_annotate.py.jinja", examples=[example.model_dump() for example in examples])
+
+
+def are_default_scripts(
+    scripts: Mapping[str, str], label_map: Mapping[int, str | None], examples: Sequence[Example]
+) -> bool:
+    """Return whether `scripts` (file name → text) are byte for byte what the templates render from their defaults.
+
+    Then they hold no code from a language model, a card or a row: all that differs is JSON-escaped data.
+    """
+    expected = {
+        "annotate.py": render_annotate(label_map).text,
+        "finetune.py": render_finetune(label_map).text,
+        "test_annotate.py": render_test(examples).text,
+    }
+    return dict(scripts) == expected
+
+
+def json_literal(data: object) -> str:
+    """Return `data` as an ASCII Python string literal that holds its JSON text.
+
+    Raises TypeError or ValueError where it is not JSON (NaN and infinities included).
+    """
+    return repr(json.dumps(data, ensure_ascii=True, allow_nan=False))
+
+
+def indent_code(code: str) -> str:
+    """Return a function's body, given at any depth, at a depth of four spaces."""
+    return textwrap.indent(textwrap.dedent(code).strip("\n"), "    ")
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html.jinja",), default=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["json_literal"] = json_literal
+    environment.filters["indent_code"] = indent_code
+    return environment
+
+
+def _render(template: str, **data: object) -> Rendered:
+    text = _environment().get_template(template).render(**data)
+    return Rendered(text=text, template_hash=_hash_template(template))
+
+
+@functools.cache
+def _hash_template(template: str) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(_collect_sources(template)):
+        digest.update((TEMPLATES / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _collect_sources(template: str) -> set[str]:
+    tree = _environment().parse((TEMPLATES / template).read_text(encoding="utf-8"))
+    included = {name for name in meta.find_referenced_templates(tree) if name is not None}
+    return {template}.union(*(_collect_sources(name) for name in included))
