@@ -86,7 +86,9 @@ class Verdict(Record):
 
 
 class Critic(Protocol):
-    def criticise(self, task: TaskSpec, candidate: Candidate, script: str, passed: bool, output: str) -> Verdict:
+    def criticise(
+        self, task: TaskSpec, candidate: Candidate, parts: ScriptParts, script: str, *, passed: bool, output: str
+    ) -> Verdict:
         """Judge a script after its test. What failed its test is never approved."""
         ...
 

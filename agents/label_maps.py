@@ -1,0 +1,136 @@
+"""Reads a model's classes as task labels without a language model: by their names, and by what its card says."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from agents.lexicon import Family, find_family, find_meaning, normalise_name, split_negation
+from records.candidate import Candidate, LabelMap
+from records.task import TaskSpec
+
+_OPAQUE = re.compile(r"(?:label|class)? ?(\d+)")
+_LINK = (
+    r"(?:[ \t]|[:=|>→`\"'*(\[{,-]"
+    r"|(?:means|is|are|stands for|represents|corresponds to|refers to|indicates|denotes|for)\b)"
+)
+_STRONG = re.compile(r"[:=>→|(]|mean|is|stands|represent|correspond|refer|indicat|denot|for")
+_PHRASE = r"([A-Za-z][\w-]{0,30}(?: [A-Za-z][\w-]{0,30}){0,3})"
+_WHOLE = re.compile(r"\s*(?:[|,;.)\]}`\"'*(\n]|$)")
+
+
+def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
+    """Return how the model's classes are to be read, with the reason in words.
+
+    A map that covers fewer than two labels is of no use: its `reason` then says why. Classes that only carry a number
+    are looked up in the card; if one of them cannot be found there, no class of the model is read.
+    """
+    names = dict(candidate.id2label)
+    if not names:
+        return LabelMap(classes={}, reason="its config names no classes")
+    family = find_family(task.label_names, task.sentence)
+    opaque = [index for index, name in names.items() if _OPAQUE.fullmatch(normalise_name(name))]
+    found: dict[int, str] = {}
+    if opaque and not _are_stars(names, candidate):
+        found = {i: name for i in opaque if (name := _find_in_card(i, candidate.card, task.label_names, family))}
+        unknown = [names[index] for index in opaque if index not in found]
+        if unknown or len({normalise_name(name) for name in found.values()}) < 2:
+            listed = ", ".join(unknown or names.values())
+            return LabelMap(classes=dict.fromkeys(names), reason=f"its card does not say what {listed} stands for")
+    elif opaque:
+        found = {index: f"{_number(names[index])} stars" for index in opaque}
+    classes, remarks = read_classes(task.label_names, {**names, **found}, family)
+    if found:
+        remarks = (f"{', '.join(names[i] for i in found)} as the card explains", *remarks)
+    pairs = "; ".join(f"{found.get(i, names[i])} → {label or 'no label'}" for i, label in classes.items())
+    return LabelMap(classes=classes, reason=" · ".join((pairs, *remarks)))
+
+
+def read_classes(
+    labels: Sequence[str], names: dict[int, str], family: Family | None
+) -> tuple[dict[int, str | None], tuple[str, ...]]:
+    """Return class index → task label or None, and remarks on readings that are not by the letter.
+
+    In this order: the same name; the same meaning; a wider or a narrower meaning; what is left, under "not X".
+    """
+    exact = {normalise_name(label): label for label in labels}
+    classes = {index: exact.get(normalise_name(name)) for index, name in names.items()}
+    if family is None:
+        return _read_rest(labels, names, classes, None), ()
+    meanings = {index: find_meaning(name, family) for index, name in names.items()}
+    wanted: dict[str, str] = {}
+    for label in labels:
+        if (meaning := find_meaning(label, family)) is not None:
+            wanted.setdefault(meaning, label)
+    for index, meaning in meanings.items():
+        if classes[index] is None and meaning is not None:
+            classes[index] = wanted.get(meaning) or wanted.get(family.wider.get(meaning, ""))
+    classes = _read_rest(labels, names, classes, family)
+    remarks: list[str] = []
+    for index, meaning in meanings.items():
+        narrower = [low for low, high in family.wider.items() if high == meaning and low in wanted]
+        if classes[index] is None and narrower:
+            classes[index] = wanted[narrower[0]]
+            remarks.append(f"{names[index]} read as {wanted[narrower[0]]}, the nearest label")
+    return classes, tuple(remarks)
+
+
+def _read_rest(
+    labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None], family: Family | None
+) -> dict[int, str | None]:
+    """Where the task is "X or not X" and a class stands for X, the family's other classes stand for "not X"."""
+    if len(labels) != 2:
+        return classes
+    for label, other in (labels, labels[::-1]):
+        if split_negation(normalise_name(other)) == normalise_name(label) and label in classes.values():
+            return {
+                index: read or (other if family and find_meaning(names[index], family) else None)
+                for index, read in classes.items()
+            }
+    return classes
+
+
+def _number(name: str) -> int:
+    match = _OPAQUE.fullmatch(normalise_name(name))
+    return int(match[1]) if match else -1
+
+
+def _are_stars(names: dict[int, str], candidate: Candidate) -> bool:
+    """Whether the classes are the five ratings "1" to "5" and the card or the name speaks of stars or ratings."""
+    told = re.search(r"\bstars?\b|\bratings?\b", f"{candidate.card} {candidate.repo_id}", re.IGNORECASE)
+    return sorted(name.strip() for name in names.values()) == list("12345") and told is not None
+
+
+def _find_in_card(index: int, card: str, labels: Sequence[str], family: Family | None) -> str | None:
+    """Return what the card says class `index` is, or None where it is silent or contradicts itself.
+
+    Only a task label or a name with a meaning in the task's family counts, but for the words right after `LABEL_n`,
+    which name a class whatever they are.
+    """
+    known = {normalise_name(label) for label in labels}
+    found: dict[str, str] = {}
+    for phrase, explicit in _read_mentions(index, card):
+        words = phrase.split()
+        prefixes = [" ".join(words[:count]) for count in range(len(words), 0, -1)]
+        meant = [name for name in prefixes if normalise_name(name) in known or (family and find_meaning(name, family))]
+        if not meant and explicit:
+            meant = [phrase]
+        if meant:
+            key = (family and find_meaning(meant[0], family)) or normalise_name(meant[0])
+            found.setdefault(key, meant[0])
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _read_mentions(index: int, card: str) -> Iterator[tuple[str, bool]]:
+    """Yield the words that follow class `index` in the card, and whether they alone follow `LABEL_n`."""
+    subjects: Iterable[tuple[str, bool]] = (
+        (rf"\blabel[_ ]?{index}\b", True),
+        (rf"(?<![\w.]){index}(?![\w.]|, ?\d)", False),
+    )
+    for subject, explicit in subjects:
+        pattern = re.compile(rf"{subject}({_LINK}{{1,8}}){_PHRASE}", re.IGNORECASE)
+        for match in pattern.finditer(card):
+            if _STRONG.search(match[1]):
+                yield match[2], explicit and _WHOLE.match(card, match.end()) is not None
+    for match in re.finditer(
+        rf"{_PHRASE}[`\"'*]*(?::|=| ?->| ?→| ?=>) ?[`\"'*]*label[_ ]?{index}\b", card, re.IGNORECASE
+    ):
+        yield match[1], False

@@ -1,0 +1,134 @@
+"""The selector: which of the models that the Hub offers are worth a script and an audition."""
+
+import math
+from collections.abc import Sequence
+
+from agents.label_maps import propose_label_map
+from agents.lexicon import FAMILIES, Family, find_family, normalise_name
+from records.candidate import Candidate, LabelMap, Selection
+from records.task import TaskSpec
+
+_OPEN_LICENCES = (
+    "apache",
+    "mit",
+    "bsd",
+    "cc-by-4",
+    "cc-by-sa",
+    "cc0",
+    "openrail",
+    "isc",
+    "unlicense",
+    "afl",
+    "artistic",
+)
+_WEIGHTS = {"labels": 0.40, "family": 0.15, "language": 0.15, "downloads": 0.15, "size": 0.10, "licence": 0.05}
+
+
+class OfflineSelector:
+    """Scores by metadata, by rule: every point of a score is in its reason."""
+
+    def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
+        """Return a selection for every candidate, the best first, with at most `keep` of them kept."""
+        scored = sorted(
+            (score_candidate(task, candidate) for candidate in candidates),
+            key=lambda selection: (not selection.kept, -selection.score, selection.repo_id),
+        )
+        return tuple(
+            selection
+            if not selection.kept or rank <= keep
+            else selection.model_copy(
+                update={"kept": False, "reason": f"ranked {rank}, and {keep} are kept: {selection.reason}"}
+            )
+            for rank, selection in enumerate(scored, 1)
+        )
+
+
+def score_candidate(task: TaskSpec, candidate: Candidate) -> Selection:
+    """Return a candidate's score with its reason; one that cannot serve has the score 0 and is not kept."""
+    label_map = propose_label_map(task, candidate)
+    if (problem := find_obstacle(candidate) or _find_map_obstacle(label_map)) is not None:
+        return Selection(repo_id=candidate.repo_id, revision=candidate.revision, score=0.0, reason=problem, kept=False)
+    parts = {
+        "labels": _rate_labels(task, label_map),
+        "family": _rate_family(task, candidate),
+        "language": _rate_language(task, candidate),
+        "downloads": _rate_downloads(candidate),
+        "size": _rate_size(candidate),
+        "licence": _rate_licence(candidate),
+    }
+    score = sum(_WEIGHTS[name] * value for name, (value, _) in parts.items())
+    return Selection(
+        repo_id=candidate.repo_id,
+        revision=candidate.revision,
+        score=round(score, 4),
+        reason="; ".join(words for _, words in parts.values()),
+        kept=True,
+    )
+
+
+def find_obstacle(candidate: Candidate) -> str | None:
+    """Return why a model cannot serve whatever the task, or None."""
+    if candidate.pipeline_tag != "text-classification":
+        return f"dropped: its task on the Hub is {candidate.pipeline_tag or 'not stated'}, not text-classification"
+    if not any(file.path.endswith(".safetensors") for file in candidate.files):
+        return "dropped: it has no safetensors weights"
+    return None
+
+
+def _find_map_obstacle(label_map: LabelMap) -> str | None:
+    if len(label_map.covered()) >= 2:
+        return None
+    return f"dropped: it cannot tell two of the task's labels apart ({label_map.reason})"
+
+
+def _rate_labels(task: TaskSpec, label_map: LabelMap) -> tuple[float, str]:
+    covered, wanted = len(label_map.covered()), len(task.labels)
+    return covered / wanted, f"labels {covered} of {wanted} ({label_map.reason})"
+
+
+def _rate_family(task: TaskSpec, candidate: Candidate) -> tuple[float, str]:
+    """Where the model's name and tags speak of the family: 1; where only its card does: 0.5."""
+    family = _family_of(task)
+    if family is None:
+        return 0.0, "no family to match"
+    said = normalise_name(" ".join((candidate.repo_id, *candidate.tags, *candidate.datasets)))
+    if any(cue in said for cue in family.cues):
+        return 1.0, f"name or tags speak of {family.name}"
+    if any(cue in normalise_name(candidate.card) for cue in family.cues):
+        return 0.5, f"card speaks of {family.name}"
+    return 0.0, f"nothing speaks of {family.name}"
+
+
+def _family_of(task: TaskSpec) -> Family | None:
+    named = next((family for family in FAMILIES if family.name == task.family), None)
+    return named or find_family(task.label_names, task.sentence)
+
+
+def _rate_language(task: TaskSpec, candidate: Candidate) -> tuple[float, str]:
+    if task.language in candidate.languages:
+        return 1.0, f"language {task.language}"
+    if not candidate.languages:
+        return 0.5, "language not stated"
+    if "multilingual" in candidate.languages or len(candidate.languages) > 5:
+        return 0.7, "multilingual"
+    return 0.0, f"language {', '.join(candidate.languages)}, the task's is {task.language}"
+
+
+def _rate_downloads(candidate: Candidate) -> tuple[float, str]:
+    """On a logarithmic scale on which ten million downloads are 1."""
+    return min(1.0, math.log10(1 + max(candidate.downloads, 0)) / 7), f"{candidate.downloads:,} downloads"
+
+
+def _rate_size(candidate: Candidate) -> tuple[float, str]:
+    """Up to 150 million parameters: 1, falling to 0 at 1.5 billion on a logarithmic scale."""
+    if not candidate.parameters:
+        return 0.5, "size not stated"
+    value = 1 - math.log10(max(candidate.parameters / 150e6, 1))
+    return max(0.0, value), f"{candidate.parameters / 1e6:,.1f} M parameters"
+
+
+def _rate_licence(candidate: Candidate) -> tuple[float, str]:
+    if not candidate.licence:
+        return 0.3, "licence not stated"
+    is_open = candidate.licence.casefold().startswith(_OPEN_LICENCES)
+    return (1.0 if is_open else 0.5), f"licence {candidate.licence}"

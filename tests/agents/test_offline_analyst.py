@@ -1,0 +1,93 @@
+import pytest
+
+from agents.analyst import OfflineAnalyst
+from records.errors import TaskUnclearError
+from tests.agents.builders import make_request, make_task
+
+SHORT, LONG = ["a b", "c d"], ["a text of many words, long enough", "another one that goes on and on"]
+SENTENCE = "Label each review as positive or negative"
+
+
+def test_everything_inferred_is_listed() -> None:
+    task = OfflineAnalyst().analyse(make_request(SENTENCE, {"id": None, "text": LONG}))
+    assert task.label_names == ("positive", "negative")
+    assert task.text_columns == ("text",)
+    assert task.family == "sentiment analysis"
+    assert set(task.inferred) == {"labels", "text_columns", "language", "family"}
+
+
+def test_what_was_stated_wins_and_is_not_called_inferred() -> None:
+    request = make_request(
+        "Is each German tweet toxic?", {"a": LONG, "text": LONG}, labels=("ok", "not ok"), text_columns=("a", "text")
+    )
+    task = OfflineAnalyst().analyse(request)
+    assert task.label_names == ("ok", "not ok")
+    assert task.text_columns == ("a", "text")
+    assert task.language == "de"
+    assert task.inferred == ("family",)
+
+
+@pytest.mark.parametrize(
+    ("columns", "chosen"),
+    [
+        ({"anything": SHORT, "n": None}, "anything"),
+        ({"author": LONG, "Tweet": SHORT}, "Tweet"),
+        ({"title": LONG, "text": SHORT}, "text"),
+        ({"user": LONG, "review_text": SHORT}, "review_text"),
+        ({"a": SHORT, "b": LONG}, "b"),
+    ],
+)
+def test_the_text_column_is_found(columns, chosen) -> None:
+    assert OfflineAnalyst().analyse(make_request(SENTENCE, columns)).text_columns == (chosen,)
+
+
+@pytest.mark.parametrize(
+    ("columns", "stated", "told"),
+    [
+        ({"a": LONG, "b": LONG}, (), "a (text), b (text)"),
+        ({"n": None}, (), "no text column"),
+        ({"text": LONG}, ("txt",), "did you mean 'text'"),
+        ({"text": LONG, "n": None}, ("n",), "'n' is not text"),
+    ],
+)
+def test_an_unclear_text_column_names_the_option_and_the_columns(columns, stated, told) -> None:
+    with pytest.raises(TaskUnclearError) as error:
+        OfflineAnalyst().analyse(make_request(SENTENCE, columns, text_columns=stated))
+    assert told in str(error.value)
+    assert "--text" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "labels"),
+    [
+        ("Label these tweets", ()),
+        (SENTENCE, ("positive",)),
+        (SENTENCE, ("positive", "Positive")),
+        (SENTENCE, ("positive", " ")),
+    ],
+)
+def test_unclear_labels_name_the_option(sentence: str, labels: tuple[str, ...]) -> None:
+    with pytest.raises(TaskUnclearError, match="--labels"):
+        OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}, labels=labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "family"),
+    [
+        (("positive", "neutral", "negative"), "sentiment analysis"),
+        (("offensive", "not offensive"), "offensive language and toxicity detection"),
+        (("spam", "ham"), "spam detection"),
+        (("joy", "anger", "fear"), "emotion recognition"),
+        (("question", "statement"), "text classification"),
+    ],
+)
+def test_the_family_follows_the_labels(labels: tuple[str, ...], family: str) -> None:
+    task = OfflineAnalyst().analyse(make_request("Label each text.", {"text": LONG}, labels=labels))
+    assert task.family == family
+
+
+def test_queries_speak_of_the_family_the_labels_and_the_language() -> None:
+    analyst = OfflineAnalyst()
+    assert analyst.write_queries(make_task("toxic", "not toxic"))[:2] == ("toxic", "offensive")
+    assert analyst.write_queries(make_task("positive", "negative", language="de"))[0] == "sentiment de"
+    assert "question" in analyst.write_queries(make_task("question", "statement"))
