@@ -1,4 +1,4 @@
-"""The one renderer: scripts from the Jinja templates of this folder.
+"""The one renderer: scripts and pages from the Jinja templates of this folder.
 
 Code and data never mix. Data enters a script as a JSON text inside a Python string literal (`json_literal`), so
 that nothing in a row, a card or a label can become code. Only `preprocess` and `read_logits` are code; where both
@@ -17,6 +17,15 @@ from jinja2 import meta
 from pydantic import Field
 
 from records.base import Record
+from templates.report import (
+    ReportData,
+    format_count,
+    format_dollars,
+    format_parameters,
+    format_percent,
+    plot_stages,
+    shorten,
+)
 
 TEMPLATES = Path(__file__).parent
 
@@ -93,6 +102,11 @@ def are_default_scripts(
     return dict(scripts) == expected
 
 
+def render_report(report: ReportData) -> Rendered:
+    """Return `report.html`: one self-contained page; every text in `report` is escaped."""
+    return _render("report.html.jinja", report=report)
+
+
 def json_literal(data: object) -> str:
     """Return `data` as an ASCII Python string literal that holds its JSON text.
 
@@ -116,8 +130,16 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["json_literal"] = json_literal
-    environment.filters["indent_code"] = indent_code
+    environment.filters.update(
+        json_literal=json_literal,
+        indent_code=indent_code,
+        percent=format_percent,
+        count=format_count,
+        dollars=format_dollars,
+        parameters=format_parameters,
+        plot=plot_stages,
+        shorten=shorten,
+    )
     return environment
 
 

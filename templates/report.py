@@ -1,0 +1,192 @@
+"""What the report shows: plain figures and texts, gathered by whoever runs the machine, and their wording."""
+
+from pydantic import Field
+
+from records.base import Record
+
+HARDEST_ROWS = 10
+SHOWN_CHARACTERS = 320
+
+
+class LabelCount(Record):
+    """How many rows got a label."""
+
+    label: str
+    rows: int
+
+
+class ReportModel(Record):
+    """A specialist that voted. `agreement` is its agreement with the final vote, from 0 to 1."""
+
+    name: str
+    revision: str
+    parameters: int | None
+    licence: str
+    reason: str
+    """Why it was chosen."""
+    audition: str
+    """What its audition found."""
+    agreement: float
+    version: int
+    """How many of its fine-tunes were promoted in this run."""
+
+
+class DroppedModel(Record):
+    """A candidate that does not vote, and why."""
+
+    name: str
+    reason: str
+
+
+class ReportStage(Record):
+    """One stage. `unanimous` is the share of its rows on which all specialists agree, from 0 to 1."""
+
+    stage: int
+    rows: int
+    unanimous: float
+    reviewed: int
+    """Rows reviewed for their risk."""
+    spot_checked: int
+    changed: int
+    """Rows whose label a review changed."""
+    promoted: int
+    rejected: int
+    """Fine-tunes that the gate let through, and that it did not."""
+
+
+class ReportCost(Record):
+    """What the language model cost. `usd` is None where the price is not known; `note` then says why."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    note: str = ""
+
+
+class HardRow(Record):
+    """A row that was hard to label. `votes`: specialist → label; `risk`: estimated error before review, 0 to 1."""
+
+    id: str
+    text: str
+    label: str | None
+    source: str
+    risk: float
+    votes: dict[str, str]
+    reason: str = ""
+
+
+class ReportFile(Record):
+    """A file of the run folder (its path relative to that folder), and what is in it."""
+
+    path: str
+    content: str
+
+
+class ReportData(Record):
+    """Everything on the page. Texts may come from strangers: the template escapes every one."""
+
+    run_id: str
+    created: str
+    """When the report was made, in words a person reads."""
+    sentence: str
+    labels: tuple[str, ...]
+    text_columns: tuple[str, ...]
+    data: str
+    """The name of the data file."""
+    controller: str
+    """Who selects, writes and reviews, in words."""
+    language_model: bool
+    hub: str
+    sandbox: str
+    rows: int
+    unlabelled: int
+    label_counts: tuple[LabelCount, ...]
+    models: tuple[ReportModel, ...]
+    dropped: tuple[DroppedModel, ...]
+    stages: tuple[ReportStage, ...]
+    cost: ReportCost
+    certificate: str
+    """What is certified: "none" where nothing is."""
+    certificate_reason: str
+    hardest: tuple[HardRow, ...] = Field(max_length=HARDEST_ROWS)
+    notices: tuple[str, ...]
+    settings: dict[str, str]
+    folder: str
+    files: tuple[ReportFile, ...]
+
+    @property
+    def unanimous(self) -> float:
+        """The share of all rows on which all specialists agreed, from 0 to 1."""
+        rows = sum(stage.rows for stage in self.stages)
+        return sum(stage.unanimous * stage.rows for stage in self.stages) / rows if rows else 0.0
+
+    @property
+    def reviewed(self) -> int:
+        return sum(stage.reviewed + stage.spot_checked for stage in self.stages)
+
+    @property
+    def changed(self) -> int:
+        return sum(stage.changed for stage in self.stages)
+
+    @property
+    def promoted(self) -> int:
+        return sum(stage.promoted for stage in self.stages)
+
+    @property
+    def rejected(self) -> int:
+        return sum(stage.rejected for stage in self.stages)
+
+
+class StagePoint(Record):
+    """A stage on the chart: `x` and the two shares in percent of the chart's width and height."""
+
+    stage: ReportStage
+    x: float
+    unanimous: float
+    reviewed: float
+
+
+def plot_stages(stages: tuple[ReportStage, ...]) -> tuple[StagePoint, ...]:
+    """Return the chart's points, each stage in the middle of its own column."""
+    width = 100 / max(1, len(stages))
+    return tuple(
+        StagePoint(
+            stage=stage,
+            x=round((position + 0.5) * width, 3),
+            unanimous=round(100 * stage.unanimous, 2),
+            reviewed=round(100 * (stage.reviewed + stage.spot_checked) / max(1, stage.rows), 2),
+        )
+        for position, stage in enumerate(stages)
+    )
+
+
+def format_percent(share: float) -> str:
+    """Return a share (0 to 1) in percent: "87 %", with a decimal below 10 % ("3.4 %")."""
+    percent = 100 * share
+    digits = 1 if 0 < percent < 10 else 0
+    return f"{percent:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def format_count(number: int) -> str:
+    """Return a whole number with its thousands set apart: "12,345"."""
+    return f"{number:,}"
+
+
+def format_parameters(number: int | None) -> str:
+    """Return a model's size in words: "22.7 M parameters"."""
+    if number is None:
+        return "size unknown"
+    value, unit = (number / 1e9, "B") if number >= 1e9 else (number / 1e6, "M")
+    return f"{value:.1f} {unit} parameters"
+
+
+def format_dollars(usd: float) -> str:
+    """Return a sum in US dollars: "$1.25", with four decimals below ten cents ("$0.0132")."""
+    return f"${usd:,.{4 if 0 < usd < 0.1 else 2}f}"
+
+
+def shorten(text: str, limit: int = SHOWN_CHARACTERS) -> str:
+    """Return the text in one line, cut to `limit` characters with an ellipsis where it was longer."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit and len(text) <= 4 * limit else line[: limit - 1].rstrip() + "…"
