@@ -74,7 +74,7 @@ def _annotate_probe(context: RunContext, jobs: list[Job], rows: int) -> dict[str
 
 def _specialist(context: RunContext, slug: str, number: int, score: AuditionScore, rows: int) -> Specialist:
     attempt: Path = context.folder.attempt(slug, number)
-    candidate = read_candidates(context)[slug]
+    candidate = read_candidates(context.folder)[slug]
     labels = context.read_task().label_names
     return Specialist(
         name=slug,

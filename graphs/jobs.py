@@ -4,17 +4,18 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import TypeAdapter
-from templates.renderer import Example, are_default_scripts
 
 from agents.base import ScriptParts
 from graphs.context import RunContext
 from graphs.engine import Job
 from records.base import Record
-from records.candidate import Candidate, DownloadedModel, ModelsLock, Specialist
-from records.folder import read_record, write_json
+from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist
+from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
+from templates.renderer import Example, are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
+SELECTIONS = TypeAdapter(tuple[Selection, ...])
 
 
 class Attempt(Record):
@@ -27,20 +28,25 @@ class Attempt(Record):
     """Script name → sha256 of its template."""
 
 
-def read_candidates(context: RunContext) -> dict[str, Candidate]:
+def read_candidates(folder: RunFolder) -> dict[str, Candidate]:
     """Return every candidate seen, by its slug."""
-    candidates = CANDIDATES.validate_json((context.folder.hub / "candidates.json").read_bytes())
+    candidates = CANDIDATES.validate_json((folder.hub / "candidates.json").read_bytes())
     return {candidate.slug: candidate for candidate in candidates}
 
 
-def read_lock(context: RunContext) -> ModelsLock:
+def read_selections(folder: RunFolder) -> tuple[Selection, ...]:
+    """Return every candidate's score and reason."""
+    return SELECTIONS.validate_json((folder.hub / "selection.json").read_bytes())
+
+
+def read_lock(folder: RunFolder) -> ModelsLock:
     """Return the ensemble."""
-    return read_record(context.folder.lock, ModelsLock)
+    return read_record(folder.lock, ModelsLock)
 
 
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:
     """Return a candidate's model on this disk, from the cache or from the Hub."""
-    return context.hub.download(read_candidates(context)[slug])
+    return context.hub.download(read_candidates(context.folder)[slug])
 
 
 def labels_file(context: RunContext) -> Path:

@@ -51,7 +51,7 @@ def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> RunState:
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
         futures = [
             pool.submit(_teach, context, specialist_job(context, one, state["versions"][one.name]), round_, lesson)
-            for one in read_lock(context).specialists
+            for one in read_lock(context.folder).specialists
         ]
         for future in futures:
             future.result()
@@ -213,7 +213,7 @@ def _judge(context: RunContext, state: RunState, name: str, round_: int) -> Gate
     rows = pq.read_table(lesson / "lesson.parquet", filters=[("held_out", "=", True)])
     numbers, texts = rows["id"].to_pylist(), rows["text"].to_pylist()
     inputs = write_shards(lesson / "gate", numbers, texts, context.settings.shard_size)
-    specialist = next(one for one in read_lock(context).specialists if one.name == name)
+    specialist = next(one for one in read_lock(context.folder).specialists if one.name == name)
     answers: list[Integers] = []
     labels = context.read_task().label_names
     for version in (state["versions"][name], round_):

@@ -6,7 +6,6 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
-from records.readers.files import FileLook, import_rows, inspect_file
 
 from agents.base import ColumnSample, TaskRequest
 from graphs.context import RunContext
@@ -16,6 +15,8 @@ from records.candidate import Selection
 from records.errors import NoSpecialistsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json, write_yaml
+from records.readers.importing import ImportedRows, import_rows
+from records.readers.inspection import FileLook, inspect_file
 from records.settings import Settings
 
 SEARCH_LIMITS = (20, 60)
@@ -43,7 +44,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
     )
     write_yaml(folder.task, task)
     context.emit(TaskResolved(labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred))
-    for notice in imported.notices:
+    for notice in _notices(imported):
         context.emit(Noticed(message=notice))
     stage_size = settings.stage_size or choose_stage_size(imported.rows)
     stages = math.ceil(imported.rows / stage_size)
@@ -64,6 +65,17 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "unlabelled": 0,
     }
     return Command(goto="search_hub", update=update)
+
+
+def _notices(imported: ImportedRows) -> list[str]:
+    notices = [f"The column {old} is kept as {new}: {old} is a name of ours." for old, new in imported.renamed.items()]
+    if imported.empty_rows:
+        notices.append(f"{imported.empty_rows} rows have no text; they stay unlabelled.")
+    if imported.other_encoding:
+        other = imported.other_encoding
+        encodings = ", ".join(other.encodings)
+        notices.append(f"{other.lines} lines are not in the file's encoding and were read as {encodings}.")
+    return notices
 
 
 def choose_stage_size(rows: int) -> int:
@@ -104,7 +116,7 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Command[
     Raises NoSpecialistsError where nothing found can do the task.
     """
     context = runtime.context
-    candidates = list(read_candidates(context).values())
+    candidates = list(read_candidates(context.folder).values())
     selections = context.team.selector.select(context.read_task(), candidates, context.settings.shortlist)
     write_json(context.folder.hub / "selection.json", [one.model_dump(mode="json") for one in selections])
     kept = [one for one in selections if one.kept]

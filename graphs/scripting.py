@@ -7,7 +7,6 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
-from templates.renderer import Example, Rendered, render_annotate, render_finetune, render_test
 
 from agents.base import Failure, ScriptParts, Verdict
 from graphs.context import RunContext
@@ -20,6 +19,7 @@ from records.errors import NoSpecialistsError, SandboxError
 from records.events import CandidateDropped, ScriptTested
 from records.folder import read_record, write_json, write_text, written_whole
 from sandbox.base import Cause, Limits, RunResult, RunSpec
+from templates.renderer import Example, Rendered, render_annotate, render_finetune, render_test
 
 TEST_SECONDS = 300.0
 KEPT_OUTPUT = 2000
@@ -56,7 +56,7 @@ def repair_scripts(state: RunState, runtime: Runtime[RunContext]) -> RunState:
 
 
 def _write_attempts(context: RunContext, scripts: dict[str, ScriptState]) -> dict[str, ScriptState]:
-    candidates = read_candidates(context)
+    candidates = read_candidates(context.folder)
     result = dict(scripts)
     for slug, one in scripts.items():
         if one["status"] != "written" or context.folder.attempt(slug, one["attempt"]).exists():
@@ -167,7 +167,7 @@ def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[
     Raises NoSpecialistsError where no script is left.
     """
     context = runtime.context
-    candidates = read_candidates(context)
+    candidates = read_candidates(context.folder)
     scripts = {
         slug: _judge(context, candidates[slug], one) if one["status"] == "tested" else one
         for slug, one in state["scripts"].items()

@@ -45,7 +45,7 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> None:
     inputs = _write_stage_shards(context, stage, rows)
     jobs = [
         specialist_job(context, specialist, state["versions"][specialist.name])
-        for specialist in read_lock(context).specialists
+        for specialist in read_lock(context.folder).specialists
     ]
     features = context.team.reviewer.source == "offline"
     assignments = [Assignment(job, shards_for(inputs, job.name), features) for job in jobs]

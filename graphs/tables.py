@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from records.readers.files import iterate_shards
 
 from graphs.engine import Shard
 from records.errors import ModelError
 from records.folder import RunFolder, write_table
+from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, SCRIPT_INPUT, TEXT, script_output
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.risk import estimate_risk

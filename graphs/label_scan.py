@@ -1,0 +1,81 @@
+"""One pass over `labels.parquet`: what the report and the terminal say of the labels."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from records.folder import RunFolder
+from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from templates.report import HARDEST_ROWS, HardRow
+
+BATCH = 4096
+
+
+@dataclass
+class LabelScan:
+    """Counts over all rows: rows by label, and for each specialist the rows whose final label it gave."""
+
+    rows: int = 0
+    unlabelled: int = 0
+    reviewed: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    agreed: Counter[str] = field(default_factory=Counter)
+    hardest: tuple[HardRow, ...] = ()
+
+    def agreement(self, model: str) -> float:
+        """Return the share of labelled rows, from 0 to 1, on which a specialist gave the final label."""
+        labelled = self.rows - self.unlabelled
+        return self.agreed[model] / labelled if labelled else 0.0
+
+    def take(self, row: dict[str, Any]) -> None:
+        """Count one more row."""
+        self.rows += 1
+        self.unlabelled += row["label"] is None
+        self.reviewed += row["review_label"] is not None
+        if row["label"] is not None:
+            self.counts[row["label"]] += 1
+            self.agreed.update(model for model, label in row["votes"] or () if label == row["label"])
+
+
+def scan_labels(folder: RunFolder) -> LabelScan:
+    """Return the counts over the labels of a run, and its hardest rows: those of the highest risk."""
+    scan = LabelScan()
+    risky: list[tuple[float, int, dict[str, Any]]] = []
+    for number, row in enumerate(_iterate_rows(folder)):
+        scan.take(row)
+        if row["risk"] is not None:
+            heapq.heappush(risky, (row["risk"], -number, row))
+            if len(risky) > HARDEST_ROWS:
+                heapq.heappop(risky)
+    scan.hardest = tuple(_describe_row(row) for _, _, row in sorted(risky, reverse=True))
+    return scan
+
+
+def _iterate_rows(folder: RunFolder) -> Iterator[dict[str, Any]]:
+    """Yield each row's id and text with its label columns; both files hold the rows in the input's order."""
+    texts = _iterate_file(folder.input, [ROW, ROW_ID, TEXT])
+    for text, label in zip(texts, _iterate_file(folder.labels, list(LABEL_COLUMNS)), strict=True):
+        yield {**text, **label}
+
+
+def _iterate_file(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(BATCH, columns=columns):
+            yield from batch.to_pylist()
+
+
+def _describe_row(row: dict[str, Any]) -> HardRow:
+    return HardRow(
+        id=row[ROW_ID],
+        text=row[TEXT],
+        label=row["label"],
+        source=row["source"] or "",
+        risk=row["risk"],
+        votes=dict(row["votes"] or ()),
+        reason=row["reason"] or "",
+    )

@@ -1,0 +1,177 @@
+"""The end of a run: the labelled file, what it cost, what is certified, the report, and the manifest."""
+
+import datetime
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from langgraph.runtime import Runtime
+from records.outcome import Certificate, Cost, RoleCost
+
+from graphs.context import RunContext
+from graphs.history import RunHistory, read_history
+from graphs.jobs import read_candidates, read_lock, read_selections
+from graphs.label_scan import LabelScan, scan_labels
+from graphs.state import RunState
+from graphs.tables import read_stage_labels
+from records.events import RunFinished
+from records.folder import RunFolder, read_record, write_json, write_text, written_whole
+from records.readers.importing import iterate_shards
+from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.settings import Settings
+from records.task import TaskSpec
+from templates.renderer import render_report
+from templates.report import DroppedModel, LabelCount, ReportCost, ReportData, ReportFile, ReportModel
+
+FILES = (
+    ("labels.parquet", "every row of the input, in its order, with its label and where that came from"),
+    ("report.html", "this page"),
+    ("models.lock.json", "the specialists: repository, commit, hashes, label map, audition"),
+    ("scripts/", "the generated scripts, their tests and the critic's verdicts"),
+    ("votes/", "each specialist's label and probabilities for every row"),
+    ("events.jsonl", "what happened, in its order"),
+    ("cost.json", "what was asked of a language model, and what it cost"),
+    ("certificate.json", "what is certified about the labels"),
+)
+
+
+def report(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Write labels.parquet, cost.json, certificate.json and report.html, and last the manifest."""
+    context = runtime.context
+    folder = context.folder
+    _write_labels(folder, state["stages"], context.settings.shard_size)
+    write_json(folder.cost, _add_up_cost(context))
+    write_json(folder.certificate, Certificate(status="none", reason=_why_no_certificate(context)))
+    context.emit(RunFinished(rows=state["rows"], unlabelled=state["unlabelled"]))
+    write_text(folder.report, render_report(gather_report(folder)).text)
+    if folder.scratch.exists():
+        shutil.rmtree(folder.scratch)
+    folder.write_manifest()
+
+
+def _write_labels(folder: RunFolder, stages: int, shard_size: int) -> None:
+    """Join the original columns with the labels, stage after stage; one stage is in memory at a time."""
+    with written_whole(folder.labels) as temporary:
+        writer: pq.ParquetWriter | None = None
+        try:
+            for table in _join_stages(folder, stages, shard_size):
+                writer = writer or pq.ParquetWriter(temporary, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa.Table]:
+    first = 0
+    for stage in range(stages):
+        labels = read_stage_labels(folder, stage).drop_columns([ROW, ROW_ID]).select(list(LABEL_COLUMNS))
+        rows = pa.concat_tables(iterate_shards(folder.input, first, len(labels), shard_size))
+        first += len(labels)
+        original = rows.drop_columns([ROW, ROW_ID, TEXT])
+        columns = {**dict(zip(original.column_names, original.columns, strict=True))}
+        columns |= dict(zip(labels.column_names, labels.columns, strict=True))
+        yield pa.table(columns, schema=pa.schema([*original.schema, *labels.schema]))
+
+
+def _add_up_cost(context: RunContext) -> Cost:
+    offline = context.settings.llm == "offline"
+    roles = tuple(
+        RoleCost(
+            role=one.role,
+            model=one.model,
+            requests=one.requests,
+            tokens_in=one.tokens_in,
+            tokens_out=one.tokens_out,
+            usd=None,
+        )
+        for one in context.ledger.spending()
+    )
+    reason = "no language model was used" if offline else f"no price is known for {context.settings.llm}"
+    return Cost(roles=roles, usd=0.0 if offline else None, reason=reason)
+
+
+def _why_no_certificate(context: RunContext) -> str:
+    expert = "no expert (language model, person or gold rows) was asked" if context.settings.llm == "offline" else ""
+    return "; ".join(filter(None, [expert, "no audit sample was drawn: this version cannot certify yet"]))
+
+
+def gather_report(folder: RunFolder) -> ReportData:
+    """Return what the report shows of a run that has written its labels.
+
+    Raises RunFolderError where a file of the run is missing.
+    """
+    settings, task = read_record(folder.settings, Settings), read_record(folder.task, TaskSpec)
+    history, scan = read_history(folder), scan_labels(folder)
+    certificate = read_record(folder.certificate, Certificate)
+    offline = settings.llm == "offline"
+    return ReportData(
+        run_id=folder.run_id,
+        created=datetime.datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+        sentence=task.sentence,
+        labels=task.label_names,
+        text_columns=task.text_columns,
+        data=Path(settings.data).name,
+        controller="offline: no language model" if offline else settings.llm,
+        language_model=not offline,
+        hub=read_lock(folder).hub,
+        sandbox=history.sandbox,
+        rows=scan.rows,
+        unlabelled=scan.unlabelled,
+        label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),
+        models=_describe_models(folder, history, scan),
+        dropped=_describe_dropped(folder, history),
+        stages=history.tell_stages(),
+        cost=_describe_cost(read_record(folder.cost, Cost)),
+        certificate=certificate.status,
+        certificate_reason=certificate.reason,
+        hardest=scan.hardest,
+        notices=tuple(history.notices),
+        settings={name: _as_words(value) for name, value in settings.model_dump(mode="json").items()},
+        folder=str(folder.path),
+        files=tuple(ReportFile(path=path, content=content) for path, content in FILES),
+    )
+
+
+def _describe_models(folder: RunFolder, history: RunHistory, scan: LabelScan) -> tuple[ReportModel, ...]:
+    candidates = {one.repo_id: one for one in read_candidates(folder).values()}
+    reasons = {one.repo_id: one.reason for one in read_selections(folder)}
+    return tuple(
+        ReportModel(
+            name=one.repo_id,
+            revision=one.revision,
+            parameters=one.parameters or None,
+            licence=candidates[one.repo_id].licence,
+            reason=reasons[one.repo_id],
+            audition=one.audition.reason,
+            agreement=scan.agreement(one.name),
+            version=history.count_promotions(one.name),
+        )
+        for one in read_lock(folder).specialists
+    )
+
+
+def _describe_dropped(folder: RunFolder, history: RunHistory) -> tuple[DroppedModel, ...]:
+    selected = [one for one in read_selections(folder) if not one.kept]
+    dropped = [DroppedModel(name=one.repo_id, reason=one.reason) for one in selected]
+    dropped += [DroppedModel(name=slug.replace("--", "/"), reason=why) for slug, why in history.dropped.items()]
+    return tuple(dropped)
+
+
+def _describe_cost(cost: Cost) -> ReportCost:
+    return ReportCost(
+        requests=sum(role.requests for role in cost.roles),
+        prompt_tokens=sum(role.tokens_in for role in cost.roles),
+        completion_tokens=sum(role.tokens_out for role in cost.roles),
+        usd=cost.usd,
+        note=cost.reason,
+    )
+
+
+def _as_words(value: object) -> str:
+    """Return a setting's value as a person would write it."""
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value)
+    return {None: "", True: "yes", False: "no"}.get(value, str(value)) if value in (None, True, False) else str(value)
