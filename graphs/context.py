@@ -25,14 +25,19 @@ class RunContext:
     settings: Settings
     team: Team
     llm_host: str | None
-    hub: HubClient
-    hub_name: str
+    open_hub: Callable[[], HubClient]
+    """Returns the one client of this run; the starter hub is built and served at the first call."""
     trusted_weights: frozenset[str]
     sandbox: Sandbox
     engine: Engine
     ledger: Ledger
     reviews: ReviewBook
     emit: Callable[[Event], None]
+
+    @property
+    def hub_name(self) -> str:
+        """The hub as a person names it."""
+        return self.settings.hub or self.open_hub().endpoint
 
     def read_task(self) -> TaskSpec:
         """Return the resolved task. Raises RunFolderError where it has not been resolved yet."""

@@ -30,10 +30,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of rows (columns id, text) to annotate into one file (see `records.rows.script_output`)."""
+    """One file of rows (columns id, text) to annotate into one file (see `records.rows.script_output`).
+
+    `receipt` is the worker's word on it, written after the output: where it exists, the shard is done.
+    """
 
     input: Path
     output: Path
+
+    @property
+    def receipt(self) -> Path:
+        return self.output.with_suffix(".json")
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ Progress = Callable[[Job, int, int], None]
 
 class Engine(Protocol):
     def annotate(self, assignments: Sequence[Assignment], on_progress: Progress | None = None) -> dict[str, str]:
-        """Annotate every shard that has no output yet; return job name → why, for those that failed.
+        """Annotate every shard that is not done yet; return job name → why, for those that failed.
 
         Raises SandboxError where the sandbox failed, not the script.
         """
@@ -91,7 +98,7 @@ class LocalEngine:
     def _work(self, assignment: Assignment, on_progress: Progress | None) -> None:
         job, shards = assignment.job, assignment.shards
         for done, shard in enumerate(shards):
-            if not shard.output.exists():
+            if not shard.receipt.exists():
                 self._annotate_shard(job, shard, assignment.features)
             if on_progress:
                 on_progress(job, done + 1, len(shards))
@@ -101,7 +108,7 @@ class LocalEngine:
             id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", features=features
         )
         try:
-            self._warm_worker(job).request(
+            result = self._warm_worker(job).request(
                 request,
                 inputs={"rows.parquet": shard.input},
                 outputs={"rows.parquet": shard.output},
@@ -117,6 +124,7 @@ class LocalEngine:
                     next_step="See `autoannotator doctor`, then `autoannotator resume RUN`.",
                 ) from death
             raise _broken(job, f"{death}\n{death.result.stderr[-2000:]}") from death
+        write_json(shard.receipt, result)
 
     def _warm_worker(self, job: Job) -> Worker:
         key = (job.name, job.version)

@@ -46,7 +46,7 @@ def read_lock(folder: RunFolder) -> ModelsLock:
 
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:
     """Return a candidate's model on this disk, from the cache or from the Hub."""
-    return context.hub.download(read_candidates(context.folder)[slug])
+    return context.open_hub().download(read_candidates(context.folder)[slug])
 
 
 def labels_file(context: RunContext) -> Path:

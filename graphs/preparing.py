@@ -43,7 +43,11 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         shard_size=settings.shard_size,
     )
     write_yaml(folder.task, task)
-    context.emit(TaskResolved(labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred))
+    context.emit(
+        TaskResolved(
+            rows=imported.rows, labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred
+        )
+    )
     for notice in _notices(imported):
         context.emit(Noticed(message=notice))
     stage_size = settings.stage_size or choose_stage_size(imported.rows)
@@ -105,7 +109,7 @@ def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
     """Search the Hub and keep every candidate's facts."""
     context = runtime.context
     queries = context.team.analyst.write_queries(context.read_task())
-    found = context.hub.search(queries, limit=SEARCH_LIMITS[state["search_round"]])
+    found = context.open_hub().search(queries, limit=SEARCH_LIMITS[state["search_round"]])
     write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in found])
     context.emit(HubSearched(hub=context.hub_name, queries=queries, found=len(found)))
 

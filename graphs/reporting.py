@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
-from records.outcome import Certificate, Cost, RoleCost
+from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
 
 from graphs.context import RunContext
 from graphs.history import RunHistory, read_history
 from graphs.jobs import read_candidates, read_lock, read_selections
 from graphs.label_scan import LabelScan, scan_labels
 from graphs.state import RunState
-from graphs.tables import read_stage_labels
+from graphs.tables import count_tokens, read_stage_labels
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
 from records.readers.importing import iterate_shards
@@ -24,6 +24,8 @@ from records.settings import Settings
 from records.task import TaskSpec
 from templates.renderer import render_report
 from templates.report import DroppedModel, LabelCount, ReportCost, ReportData, ReportFile, ReportModel
+
+NO_LANGUAGE_MODEL = "no language model was asked"
 
 FILES = (
     ("labels.parquet", "every row of the input, in its order, with its label and where that came from"),
@@ -42,7 +44,7 @@ def report(state: RunState, runtime: Runtime[RunContext]) -> None:
     context = runtime.context
     folder = context.folder
     _write_labels(folder, state["stages"], context.settings.shard_size)
-    write_json(folder.cost, _add_up_cost(context))
+    write_json(folder.cost, _add_up_cost(context, state["stages"]))
     write_json(folder.certificate, Certificate(status="none", reason=_why_no_certificate(context)))
     context.emit(RunFinished(rows=state["rows"], unlabelled=state["unlabelled"]))
     write_text(folder.report, render_report(gather_report(folder)).text)
@@ -76,21 +78,16 @@ def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa
         yield pa.table(columns, schema=pa.schema([*original.schema, *labels.schema]))
 
 
-def _add_up_cost(context: RunContext) -> Cost:
-    offline = context.settings.llm == "offline"
+def _add_up_cost(context: RunContext, stages: int) -> Cost:
     roles = tuple(
-        RoleCost(
-            role=one.role,
-            model=one.model,
-            requests=one.requests,
-            tokens_in=one.tokens_in,
-            tokens_out=one.tokens_out,
-            usd=None,
-        )
+        RoleCost(**one.model_dump(), usd=None, reason=f"no price is known for {one.model}")
         for one in context.ledger.spending()
     )
-    reason = "no language model was used" if offline else f"no price is known for {context.settings.llm}"
-    return Cost(roles=roles, usd=0.0 if offline else None, reason=reason)
+    specialists = tuple(
+        SpecialistCost(name=one.name, parameters=one.parameters, tokens=count_tokens(context.folder, stages, one.name))
+        for one in read_lock(context.folder).specialists
+    )
+    return Cost(roles=roles, specialists=specialists)
 
 
 def _why_no_certificate(context: RunContext) -> str:
@@ -166,7 +163,7 @@ def _describe_cost(cost: Cost) -> ReportCost:
         prompt_tokens=sum(role.tokens_in for role in cost.roles),
         completion_tokens=sum(role.tokens_out for role in cost.roles),
         usd=cost.usd,
-        note=cost.reason,
+        note="; ".join(dict.fromkeys(role.reason for role in cost.roles if role.reason)) or NO_LANGUAGE_MODEL,
     )
 
 

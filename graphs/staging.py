@@ -1,5 +1,6 @@
 """One stage: annotate its rows, vote, review the riskiest, and spot-check the rest."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,8 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> None:
     Raises ModelError where a specialist that passed its audition fails now; the run can be resumed.
     """
     context, stage = runtime.context, state["stage"]
+    if stage and (before := _scratch(context, stage - 1)).exists():
+        shutil.rmtree(before)
     rows = _stage_rows(context, state)
     context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(rows.number)))
     inputs = _write_stage_shards(context, stage, rows)

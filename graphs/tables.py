@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from graphs.engine import Shard
 from records.errors import ModelError
-from records.folder import RunFolder, write_table
+from records.folder import RunFolder, read_record, write_table
+from records.protocol import WorkerResult
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, SCRIPT_INPUT, TEXT, script_output
 from specialists.arrays import Booleans, Floats, Integers
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 VOTED = "__voted__"
 """The voted label, in the stage tables only: what a review may have changed."""
+
+TOKENS = b"tokens"
+"""The key of a table's metadata that says how many tokens its model read."""
 
 STAGE_LABELS = pa.schema([(ROW, pa.int64()), (ROW_ID, pa.string()), (VOTED, pa.string()), *LABEL_COLUMNS.items()])
 
@@ -75,8 +79,9 @@ def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
     """Return one model's annotations of all shards, checked.
 
     Raises ModelError where they are not what the protocol says: the ids of the input in its order, labels of the
-    task, and finite probabilities that sum to 1.
+    task, and finite probabilities that sum to 1. The schema's metadata holds the number of tokens read.
     """
+    tokens = sum(read_record(shard.receipt, WorkerResult).tokens for shard in shards)
     tables = [script_output(len(labels)).empty_table()] if not shards else []
     for shard in shards:
         try:
@@ -85,7 +90,7 @@ def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
             raise _unfit(shard, f"cannot be read: {error}") from error
         _check_annotations(shard, table, labels)
         tables.append(table)
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables).replace_schema_metadata({TOKENS: str(tokens)})
 
 
 def _check_annotations(shard: Shard, table: pa.Table, labels: Sequence[str]) -> None:
@@ -171,6 +176,12 @@ def spread(values: Sequence[T], places: Integers, size: int) -> list[T | None]:
     for place, value in zip(places, values, strict=True):
         result[place] = value
     return result
+
+
+def count_tokens(folder: RunFolder, stages: int, model: str) -> int:
+    """Return how many tokens a specialist read to annotate all stages."""
+    metadata = (pq.read_schema(folder.votes(stage, model)).metadata for stage in range(stages))
+    return sum(int(one[TOKENS]) for one in metadata)
 
 
 def read_stage_labels(folder: RunFolder, stage: int) -> pa.Table:

@@ -20,7 +20,6 @@ class EventBase(Record):
 class RunStarted(EventBase):
     type: Literal["run_started"] = "run_started"
     run_id: str
-    rows: int
     resumed: bool = False
 
 
@@ -34,6 +33,7 @@ class NodeStarted(EventBase):
 
 class TaskResolved(EventBase):
     type: Literal["task_resolved"] = "task_resolved"
+    rows: int
     labels: tuple[str, ...]
     text_columns: tuple[str, ...]
     inferred: tuple[str, ...]

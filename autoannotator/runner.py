@@ -1,0 +1,91 @@
+"""Starts and resumes runs."""
+
+import datetime
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from autoannotator.wiring import open_context
+from graphs.driver import drive
+from graphs.state import Question
+from records.errors import AutoAnnotatorError, DataError, PersonError, RunFolderError, TaskUnclearError
+from records.events import Event, RunFailed, RunStarted
+from records.folder import RunFolder, read_record, write_yaml
+from records.settings import Settings
+
+GENERATED = Path("generated")
+
+Show = Callable[[Event], None]
+Ask = Callable[[Question], list[str]]
+
+
+def refuse_to_ask(question: Question) -> list[str]:
+    """Raise the question as a TaskUnclearError: nobody is there to answer it."""
+    what, _, next_step = question["text"].partition("\n")
+    raise TaskUnclearError(what, next_step=next_step, asks=question["asks"])
+
+
+def name_run(task: str) -> str:
+    """Return a new run's id: the time and the first words of the task."""
+    words = "-".join(re.findall(r"[a-z0-9]+", task.lower())[:6])
+    return f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{words}"[:60].strip("-")
+
+
+def find_run(run: str | Path) -> RunFolder:
+    """Return a run by its folder or its id. Raises RunFolderError where there is no such run."""
+    for path in (Path(run), GENERATED / run):
+        if (path / "settings.yaml").is_file():
+            return RunFolder.open(path)
+    raise RunFolderError(
+        f"there is no run {run}: neither {run} nor {GENERATED / run} holds a settings.yaml",
+        next_step="List the runs with `autoannotator runs list`.",
+    )
+
+
+def start_run(settings: Settings, out: Path | None, show: Show, ask: Ask) -> RunFolder:
+    """Run from the beginning in a new folder and return it.
+
+    Where the data or the task cannot be used, nothing is left behind. Raises whatever stopped the run.
+    """
+    path = out or GENERATED / name_run(settings.task)
+    made = [one for one in (path, *path.parents) if not one.exists()]
+    folder = RunFolder.create(path)
+    try:
+        write_yaml(folder.settings, settings)
+        run(folder, settings, show, ask)
+    except (DataError, PersonError):
+        if not folder.task.exists():
+            _take_back(path, made)
+        raise
+    return folder
+
+
+def _take_back(path: Path, made: list[Path]) -> None:
+    for left in path.iterdir():
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    with suppress(OSError):
+        for one in made:
+            one.rmdir()
+
+
+def resume_run(folder: RunFolder, show: Show, ask: Ask) -> RunFolder:
+    """Go on where a run stopped; a finished one is returned as it is."""
+    if not folder.manifest.exists():
+        run(folder, read_record(folder.settings, Settings), show, ask)
+    return folder
+
+
+def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask) -> None:
+    """Drive the graph over a run folder, with its beginning and its failure in the events."""
+    with folder.locked(), open_context(folder, settings, show) as context:
+        context.emit(RunStarted(run_id=folder.run_id, resumed=folder.checkpoints.exists()))
+        try:
+            drive(context, ask)
+        except AutoAnnotatorError as error:
+            context.emit(RunFailed(error=str(error), exit_status=error.exit_status))
+            raise

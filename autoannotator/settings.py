@@ -1,0 +1,54 @@
+"""Resolves what a person asked for into the settings of a run; all mistakes are reported at once."""
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from records.errors import SettingsError
+from records.settings import Settings
+
+LLM_VARIABLE = "AUTOANNOTATOR_LLM"
+BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
+"""What Linux calls the bfloat16 instructions of x86-64 and arm64 processors."""
+
+
+def resolve_settings(given: dict[str, Any]) -> Settings:
+    """Return the settings; what is not given takes its default, or what this machine and its environment say.
+
+    Raises SettingsError that names every mistake.
+    """
+    known = {name: value for name, value in given.items() if value is not None}
+    known.setdefault("llm", os.environ.get(LLM_VARIABLE, "offline"))
+    cores = len(os.sched_getaffinity(0))
+    known.setdefault("concurrency", max(1, min(cores, 2)))
+    known.setdefault("threads", max(1, cores // known["concurrency"]) if isinstance(known["concurrency"], int) else 1)
+    known.setdefault("dtype", "bfloat16" if has_bfloat16() else "float32")
+    if isinstance(known.get("data"), str | Path):
+        known["data"] = str(Path(known["data"]).absolute())
+    try:
+        return Settings(**known)
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(_describe_mistake(one) for one in error.errors()),
+            next_step="See `autoannotator run --help`.",
+        ) from error
+
+
+def has_bfloat16() -> bool:
+    """Return whether this processor has bfloat16 instructions (Linux says so in /proc/cpuinfo)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(BF16_FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features")))
+
+
+def _describe_mistake(error: Any) -> str:
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    if error["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        return f"{name} is no setting" + (f"; did you mean {close[0]}?" if close else "")
+    return f"--{name.replace('_', '-')} {error['input']!r}: {error['msg']}"

@@ -1,0 +1,69 @@
+"""Puts the parts of a run together: which hub, sandbox, engine and agents its settings name."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+
+from agents.llm import describe_llm
+from agents.team import make_team
+from graphs.context import RunContext
+from graphs.engine import LocalEngine
+from hub.cache import default_cache
+from hub.client import HubClient
+from hub.starter.build import starter_weight_hashes
+from hub.starter_hub import open_starter_hub
+from records.events import Event, Noticed
+from records.folder import RunFolder
+from records.ledger import Ledger
+from records.review_book import ReviewBook
+from records.settings import Settings
+from sandbox.choose import choose_sandbox
+
+STARTER = "starter"
+
+
+@contextmanager
+def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], None]) -> Iterator[RunContext]:
+    """Yield what the nodes of a run work with; leaving ends every worker and server that it started.
+
+    Raises SandboxError where the sandbox asked for is not available, SettingsError where the LLM is not known.
+    """
+    lock = Lock()
+
+    def emit(event: Event) -> None:
+        with lock:
+            folder.append_event(event)
+            show(event)
+
+    with ExitStack() as stack:
+        ledger, reviews = Ledger(folder.ledger), ReviewBook(folder.ledger)
+        stack.callback(ledger.close)
+        stack.callback(reviews.close)
+        sandbox = choose_sandbox(settings.sandbox)
+        engine = LocalEngine(sandbox, threads=settings.threads, concurrency=settings.concurrency)
+        stack.callback(engine.close)
+
+        @functools.cache
+        def open_hub() -> HubClient:
+            if settings.hub != STARTER:
+                return HubClient(settings.hub or None)
+            endpoint = stack.enter_context(
+                open_starter_hub(default_cache(), lambda message: emit(Noticed(message=message)))
+            )
+            return HubClient(endpoint)
+
+        llm = None if settings.llm == "offline" else describe_llm(settings.llm)
+        yield RunContext(
+            folder=folder,
+            settings=settings,
+            team=make_team(settings.llm, ledger, review_batch=settings.review_batch, concurrency=settings.concurrency),
+            llm_host=None if llm is None else f"{llm.model} at {llm.host}",
+            open_hub=open_hub,
+            trusted_weights=starter_weight_hashes(),
+            sandbox=sandbox,
+            engine=engine,
+            ledger=ledger,
+            reviews=reviews,
+            emit=emit,
+        )
