@@ -1,10 +1,13 @@
 """Models: candidates as the Hub describes them, and specialists as a run uses them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from records.base import Record
+
+RepoId = Annotated[str, Field(pattern=r"^(\w[\w.-]*/)?\w[\w.-]*$")]
+"""`owner/name` or `name`. It also names folders: no part may begin with a dot."""
 
 
 class FileFacts(Record):
@@ -18,7 +21,7 @@ class FileFacts(Record):
 class Candidate(Record):
     """A model repository at one commit, as the Hub describes it. Every text in it is data from a stranger."""
 
-    repo_id: str
+    repo_id: RepoId
     revision: str
     pipeline_tag: str = ""
     architecture: str = ""
@@ -45,7 +48,7 @@ class Candidate(Record):
 class Selection(Record):
     """A candidate's score (0 to 1) with its reason, and whether it was kept."""
 
-    repo_id: str
+    repo_id: RepoId
     revision: str
     score: float = Field(ge=0, le=1)
     reason: str
@@ -66,7 +69,7 @@ class LabelMap(Record):
 class DownloadedModel(Record):
     """A model on this disk: `folder`, and the sha256 of each of its files."""
 
-    repo_id: str
+    repo_id: RepoId
     revision: str
     folder: str
     sha256: dict[str, str]
@@ -86,7 +89,7 @@ class Specialist(Record):
     """A model of the ensemble. `version` 0 is as downloaded; n is the n-th promoted fine-tune of this run."""
 
     name: str
-    repo_id: str
+    repo_id: RepoId
     revision: str
     sha256: dict[str, str]
     parameters: int

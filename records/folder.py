@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from records.errors import RunFolderError
 from records.events import EVENT, Event
+from records.outcome import ListedFile, Manifest
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -24,7 +26,9 @@ TEMPORARY = ".tmp-"
 """What the name of an unfinished file or folder begins with; such a thing is never read."""
 
 UNLISTED = frozenset({"manifest.json", "checkpoints.sqlite", "ledger.sqlite", "events.jsonl", ".lock"})
-"""Files that go on changing after the manifest is written, or that it cannot name."""
+"""Files at the top that go on changing after the manifest is written, or that it cannot name."""
+SQLITE_ENDINGS = ("-journal", "-wal", "-shm")
+"""What SQLite puts beside a database while it is open."""
 
 
 @contextmanager
@@ -35,19 +39,26 @@ def written_whole(target: Path) -> Generator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"{TEMPORARY}{os.getpid()}-{target.name}")
+    old = target.with_name(f"{TEMPORARY}{os.getpid()}-old-{target.name}")
     try:
         yield temporary
         for path in [*temporary.rglob("*"), temporary] if temporary.is_dir() else [temporary]:
             _sync(path)
         if target.is_dir():
-            shutil.rmtree(target)
+            # A folder cannot be renamed onto another: the old one steps aside, and is gone if a kill comes here.
+            target.rename(old)
         temporary.rename(target)
         _sync(target.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        _remove(temporary)
+        _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:
@@ -67,7 +78,7 @@ def write_text(target: Path, text: str) -> None:
 def write_json(target: Path, value: BaseModel | dict[str, Any] | list[Any]) -> None:
     """Write a record or plain JSON; the file appears whole."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    write_text(target, json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
+    write_text(target, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_yaml(target: Path, value: BaseModel) -> None:
@@ -92,6 +103,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._appending = threading.Lock()
 
     @classmethod
     def create(cls, path: Path) -> "RunFolder":
@@ -213,15 +225,13 @@ class RunFolder:
                     next_step=f"Wait for it, or watch it: autoannotator status {self.path}",
                 ) from error
             for left in sorted(self.path.rglob(f"{TEMPORARY}*"), reverse=True):
-                if left.is_dir():
-                    shutil.rmtree(left)
-                else:
-                    left.unlink()
+                _remove(left)
             yield
 
     def append_event(self, event: Event) -> None:
-        """Append one event as a line of JSON."""
-        with self.events.open("ab") as stream:
+        """Append one event as a line of JSON. Threads may do so at the same time."""
+        with self._appending, self.events.open("ab") as stream:
+            # What a kill left of a line must not spoil the next one.
             if stream.tell() and not self._ends_with_newline():
                 stream.write(b"\n")
             stream.write(event.model_dump_json().encode() + b"\n")
@@ -232,27 +242,39 @@ class RunFolder:
             return stream.read(1) == b"\n"
 
     def read_events(self) -> Iterator[Event]:
-        """Yield the events in their order; a line that a kill cut short is passed over."""
+        """Yield the events in their order; a line that a kill cut short is passed over.
+
+        Raises RunFolderError where a whole line is no event.
+        """
         if not self.events.exists():
             return
-        with self.events.open(encoding="utf-8") as stream:
-            for line in stream:
-                if not line.strip():
-                    continue
+        with self.events.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
                 try:
-                    yield EVENT.validate_json(line)
-                except ValidationError:
-                    if line.rstrip().endswith("}"):
-                        raise
+                    event = EVENT.validate_json(line)
+                except ValidationError as error:
+                    if error.errors()[0]["type"] == "json_invalid":
+                        continue
+                    raise RunFolderError(
+                        f"{self.events}, line {number}: no event of this version ({error.errors()[0]['msg']})",
+                        next_step="Use the version of autoannotator that made the run.",
+                    ) from error
+                yield event
 
     def write_manifest(self) -> None:
         """Name every file with its size in bytes and its sha256. Written last: where it exists the run is complete."""
         files = {
-            str(path.relative_to(self.path)): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+            path.relative_to(self.path).as_posix(): ListedFile(bytes=path.stat().st_size, sha256=file_sha256(path))
             for path in sorted(self.path.rglob("*"))
-            if path.is_file() and path.name not in UNLISTED
+            if path.is_file() and not self._is_unlisted(path)
         }
-        write_json(self.manifest, {"version": 1, "run": self.run_id, "files": files})
+        write_json(self.manifest, Manifest(run=self.run_id, files=files))
+
+    def _is_unlisted(self, path: Path) -> bool:
+        name = path.relative_to(self.path).as_posix()
+        for ending in SQLITE_ENDINGS:
+            name = name.removesuffix(ending)
+        return name in UNLISTED
 
 
 def read_record(path: Path, kind: type[R]) -> R:

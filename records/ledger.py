@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from records.base import Record
+from records.errors import RunFolderError
 from records.events import now
 
 _TABLES = """
@@ -59,20 +60,34 @@ def hash_request(request: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
+def _to_answer(row: tuple[Any, ...]) -> Answer:
+    return Answer(**dict(zip(Answer.model_fields, row, strict=True)))
+
+
 class Ledger:
-    """Answers in a SQLite file, each on the disk before it is used. Safe to share between threads."""
+    """Answers in a SQLite file, each on the disk before it is used. Safe to share between threads.
+
+    Raises RunFolderError where the file is no ledger.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False)
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.executescript(_TABLES)
+        try:
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_TABLES)
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            raise RunFolderError(
+                f"{path} cannot be used as a ledger: {error}",
+                next_step="Restore the file, or start a new run.",
+            ) from error
 
     def find(self, request_hash: str) -> Answer | None:
         """Return the recorded answer to a request, or None."""
         with self._lock:
             row = self._connection.execute(_FIND, (request_hash,)).fetchone()
-        return Answer(**dict(zip(Answer.model_fields, row, strict=True))) if row else None
+        return _to_answer(row) if row else None
 
     def record(
         self,
@@ -85,7 +100,7 @@ class Ledger:
         tokens_in: int,
         tokens_out: int,
     ) -> Answer:
-        """Write an answer down and return it; the first answer to a request stays."""
+        """Write an answer down and return what the ledger holds: the first answer to a request stays."""
         answer = Answer(
             request_hash=hash_request(request),
             role=role,
@@ -99,7 +114,8 @@ class Ledger:
         )
         with self._lock, self._connection:
             self._connection.execute(_INSERT, tuple(answer.model_dump().values()))
-        return answer
+            row = self._connection.execute(_FIND, (answer.request_hash,)).fetchone()
+        return _to_answer(row)
 
     def spending(self) -> tuple[Spending, ...]:
         """Return what each role has used, in the order of their names."""

@@ -1,8 +1,8 @@
 """The task: what the sentence asks for, resolved."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from records.base import Record
 
@@ -10,7 +10,7 @@ from records.base import Record
 class LabelSpec(Record):
     """One label of the task."""
 
-    name: str = Field(min_length=1)
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     definition: str = ""
     example: str = ""
 

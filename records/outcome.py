@@ -1,0 +1,75 @@
+"""What a run ends with: its certificate, its cost and its manifest."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from records.base import Record
+
+
+class Certificate(Record):
+    """`certificate.json`: what is known of the share of wrong labels. Status `none`: nothing, and why."""
+
+    version: Literal[1] = 1
+    status: Literal["none"] = "none"
+    reason: str = Field(min_length=1)
+
+
+class RoleCost(Record):
+    """What one role asked of one model. `usd` is None where no price is known; `reason` then says so."""
+
+    role: str
+    model: str
+    requests: int = Field(ge=0)
+    tokens_in: int = Field(ge=0)
+    tokens_out: int = Field(ge=0)
+    usd: float | None = Field(ge=0)
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if (self.usd is None) != bool(self.reason):
+            raise ValueError("a role's cost has either its usd or the reason why there is none")
+        return self
+
+
+class SpecialistCost(Record):
+    """What one specialist ran through: its parameters and the tokens it read, padding not counted."""
+
+    name: str
+    parameters: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+
+    @property
+    def parameter_tokens(self) -> int:
+        """Parameters times tokens: half the multiply-adds of a forward pass, whatever the machine."""
+        return self.parameters * self.tokens
+
+
+class Cost(Record):
+    """`cost.json`: what a run used, role by role and specialist by specialist."""
+
+    version: Literal[1] = 1
+    roles: tuple[RoleCost, ...]
+    specialists: tuple[SpecialistCost, ...]
+
+    @property
+    def usd(self) -> float | None:
+        """The sum over the roles in USD; None where the price of one is not known."""
+        prices = [role.usd for role in self.roles if role.usd is not None]
+        return sum(prices) if len(prices) == len(self.roles) else None
+
+
+class ListedFile(Record):
+    """A file as the manifest names it: its size in bytes and its hexadecimal sha256."""
+
+    bytes: int
+    sha256: str
+
+
+class Manifest(Record):
+    """`manifest.json`: every finished file of a run by its path in the run folder. Written last."""
+
+    version: Literal[1] = 1
+    run: str
+    files: dict[str, ListedFile]
