@@ -44,8 +44,10 @@ def find_run(run: str | Path) -> RunFolder:
     )
 
 
-def start_run(settings: Settings, out: Path | None, show: Show, ask: Ask) -> RunFolder:
-    """Run from the beginning in a new folder and return it.
+def start_run(
+    settings: Settings, out: Path | None, show: Show, ask: Ask, prepare: Callable[[RunFolder], None] | None = None
+) -> RunFolder:
+    """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first.
 
     Where the data or the task cannot be used, nothing is left behind. Raises whatever stopped the run.
     """
@@ -54,6 +56,8 @@ def start_run(settings: Settings, out: Path | None, show: Show, ask: Ask) -> Run
     folder = RunFolder.create(path)
     try:
         write_yaml(folder.settings, settings)
+        if prepare:
+            prepare(folder)
         run(folder, settings, show, ask)
     except (DataError, PersonError):
         if not folder.task.exists():

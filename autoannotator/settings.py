@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from records.errors import SettingsError
 from records.settings import Settings
@@ -46,7 +47,7 @@ def has_bfloat16() -> bool:
     return any(BF16_FLAGS & set(line.split()) for line in lines if line.startswith(("flags", "Features")))
 
 
-def _describe_mistake(error: Any) -> str:
+def _describe_mistake(error: ErrorDetails) -> str:
     name = str(error["loc"][0]) if error["loc"] else "settings"
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(name, Settings.model_fields, n=1)

@@ -6,6 +6,7 @@ from records.events import (
     CandidateDropped,
     Event,
     Gated,
+    NodeStarted,
     Noticed,
     RowsReviewed,
     RunFailed,
@@ -23,6 +24,8 @@ from templates.report import ReportStage
 class RunHistory:
     """The last word of the events on each thing: a node that ran again after a stop told its events again."""
 
+    node: str = ""
+    """The last node that began."""
     stages: int = 0
     sandbox: str = ""
     ending: RunFinished | RunFailed | None = None
@@ -33,13 +36,15 @@ class RunHistory:
     reviewed: dict[tuple[int, str], RowsReviewed] = field(default_factory=dict)
     gated: dict[tuple[str, int], Gated] = field(default_factory=dict)
 
-    def take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:  # noqa: C901 (one case an event)
         """Let one more event speak."""
         match event:
             case RunStarted():
                 self.ending = None
             case RunFinished() | RunFailed():
                 self.ending = event
+            case NodeStarted():
+                self.node = event.node
             case ScriptTested():
                 self.sandbox = event.sandbox
             case CandidateDropped():

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
-from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
 
 from graphs.context import RunContext
 from graphs.history import RunHistory, read_history
@@ -18,6 +17,7 @@ from graphs.state import RunState
 from graphs.tables import count_tokens, read_stage_labels
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
+from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 from records.settings import Settings

@@ -1,0 +1,7 @@
+"""`python -m autoannotator`."""
+
+import sys
+
+from autoannotator.command_line import main
+
+sys.exit(main())

@@ -1,0 +1,108 @@
+"""The Python API: the same runs as the command line's, from a script or a notebook."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+from rich.console import Console
+
+from autoannotator.display import Display
+from autoannotator.runner import GENERATED, find_run, name_run, refuse_to_ask, resume_run, start_run
+from autoannotator.settings import resolve_settings
+from records.errors import SettingsError
+from records.events import Event
+from records.folder import RunFolder, write_table
+
+
+class DatasetLike(Protocol):
+    """What a `datasets.Dataset` offers that is needed here."""
+
+    def to_pandas(self) -> pd.DataFrame: ...
+
+
+class Run:
+    """A run in its folder; its parts are read when they are asked for."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder.path)!r})"
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """The labelled rows in the input's order: the original columns, then those of `records.rows.LABEL_COLUMNS`."""
+        return pd.read_parquet(self.folder.labels)
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained HTML page."""
+        return self.folder.report
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """What is certified about the labels; status "none" with a reason where nothing is."""
+        return json.loads(self.folder.certificate.read_text(encoding="utf-8"))
+
+    @property
+    def cost(self) -> dict[str, Any]:
+        """What was asked of a language model, by role, and what each specialist read."""
+        return json.loads(self.folder.cost.read_text(encoding="utf-8"))
+
+    def resume(self, on_event: Callable[[Event], None] | None = None) -> "Run":
+        """Finish the run where it stopped; a finished one is left as it is."""
+        with Display(Console(stderr=True)) as display:
+            return Run(resume_run(self.folder, on_event or display.take, refuse_to_ask))
+
+
+def open_run(run: str | Path) -> Run:
+    """Return an existing run by its folder or its id. Raises RunFolderError where there is none."""
+    return Run(find_run(run))
+
+
+def annotate(
+    task: str,
+    *,
+    data: str | Path | pd.DataFrame | DatasetLike,
+    out: str | Path | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    **settings: Any,
+) -> Run:
+    """Label the rows of `data` and return the finished run.
+
+    `data` is a file (csv, tsv, txt, json, jsonl, xlsx, parquet), a DataFrame or a `datasets.Dataset`. `settings` are
+    the options of `autoannotator run` by the same names, with underscores (`hub="starter"`, `models=3`,
+    `learning=False`), and the other fields of `records.settings.Settings`. `out` is the run folder. `on_event` is told
+    what happens; by default it is shown on standard error.
+
+    Raises the errors of `records.errors`: SettingsError and DataError for what the caller can mend, and
+    InfrastructureError, after which `open_run(out).resume()` goes on.
+    """
+    listed = {
+        name: (value,) if name == "text" and isinstance(value, str) else value for name, value in settings.items()
+    }
+    with Display(Console(stderr=True, quiet=on_event is not None)) as display:
+        show = on_event or display.take
+        path = Path(out) if out else GENERATED / name_run(task)
+        table = None if isinstance(data, str | Path) else _as_table(data)
+        source = path / "given.parquet" if table is not None else data
+        resolved = resolve_settings({**listed, "task": task, "data": source})
+
+        def prepare(folder: RunFolder) -> None:
+            if table is not None:
+                write_table(folder.path / "given.parquet", table)
+
+        return Run(start_run(resolved, path, show, refuse_to_ask, prepare))
+
+
+def _as_table(data: Any) -> pa.Table:
+    frame = data.to_pandas() if not isinstance(data, pd.DataFrame) and hasattr(data, "to_pandas") else data
+    if not isinstance(frame, pd.DataFrame):
+        raise SettingsError(
+            f"data is a {type(data).__name__}; allowed are a path, a pandas DataFrame and a datasets.Dataset",
+            next_step="Give the path of a file, or a DataFrame.",
+        )
+    return pa.Table.from_pandas(frame, preserve_index=False)

@@ -1,0 +1,53 @@
+"""`autoannotator`: parses, runs one command, and turns every error into a message and an exit status."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from autoannotator.parser import build_parser
+from records.errors import AutoAnnotatorError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status (see the design, "Command line")."""
+    os.environ.setdefault("LANGSMITH_TRACING", "false")
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        options = build_parser().parse_args(arguments)
+        outcome = options.command(options)
+    except AutoAnnotatorError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_status, "--json" in arguments)
+    except KeyboardInterrupt:
+        return _fail("Interrupted. A run goes on with: autoannotator resume RUN", INTERRUPTED, "--json" in arguments)
+    except Exception as error:
+        if debug:
+            raise
+        bug = f"A bug: {type(error).__name__}: {error}\nRun again with --debug for the traceback, and report it."
+        return _fail(bug, 1, "--json" in arguments)
+    if options.json:
+        _print_json(outcome.plain)
+    else:
+        console = Console()
+        for part in outcome.shown:
+            console.print(part, soft_wrap=True)
+    return outcome.exit_status
+
+
+def _fail(message: str, exit_status: int, as_json: bool) -> int:
+    Console(stderr=True).print(Text(f"error: {message}", style="red"), soft_wrap=True)
+    if as_json:
+        _print_json({"error": message, "exit_status": exit_status})
+    return exit_status
+
+
+def _print_json(value: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -1,0 +1,171 @@
+"""The commands: each takes the parsed options and returns what to print and the exit status."""
+
+import argparse
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hub.server import HubServer
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+from sandbox.choose import probe_sandboxes
+from sandbox.image import build_image
+
+from autoannotator.asking import choose_ask
+from autoannotator.display import Display
+from autoannotator.runner import GENERATED, find_run, resume_run, start_run
+from autoannotator.settings import resolve_settings
+from autoannotator.summary import summarise_run, tabulate_summary
+from graphs.history import read_history
+from graphs.reporting import gather_report
+from records.errors import DataError, PersonError, RunFolderError
+from records.folder import RunFolder, read_record, write_text
+from records.settings import Settings
+from templates.renderer import render_report
+
+SETTINGS_OPTIONS = (
+    "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
+    "concurrency", "sandbox",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command shows, the same as plain JSON, and its exit status."""
+
+    shown: Sequence[RenderableType] = ()
+    plain: dict[str, Any] = field(default_factory=dict[str, Any])
+    exit_status: int = 0
+
+
+def run(options: argparse.Namespace) -> Outcome:
+    """Label a file."""
+    return show_run(start(options, options.task, options.data))
+
+
+def start(options: argparse.Namespace, task: str, data: str | Path) -> RunFolder:
+    """Start a run with the options of the command line, shown as it goes."""
+    given = {name: getattr(options, name) for name in SETTINGS_OPTIONS}
+    settings = resolve_settings({**given, "task": task, "data": data})
+    with Display(Console(stderr=True)) as display:
+        return start_run(
+            settings, options.out, display.take, choose_ask(display, allowed=not (options.yes or options.json))
+        )
+
+
+def show_run(folder: RunFolder) -> Outcome:
+    """Return the outcome of a finished run: its table, and exit status 3 where rows have no label."""
+    summary = summarise_run(folder)
+    return Outcome([tabulate_summary(summary)], summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
+
+
+def resume(options: argparse.Namespace) -> Outcome:
+    """Finish a run that was stopped."""
+    with Display(Console(stderr=True)) as display:
+        ask = choose_ask(display, allowed=not (options.yes or options.json))
+        return show_run(resume_run(find_run(options.run), display.take, ask))
+
+
+def status(options: argparse.Namespace) -> Outcome:
+    """Say how far a run is."""
+    folder = find_run(options.run)
+    if folder.manifest.exists():
+        return show_run(folder)
+    plain = describe_progress(folder)
+    return Outcome([Text("\n".join(f"{name}: {value}" for name, value in plain.items()))], plain)
+
+
+def describe_progress(folder: RunFolder) -> dict[str, Any]:
+    """Return where an unfinished run stands, in words."""
+    history = read_history(folder)
+    ending = history.ending
+    return {
+        "run": folder.run_id,
+        "state": "stopped" if ending else "running or killed",
+        "step": history.node,
+        "stage": f"{max(history.started, default=-1) + 1} of {history.stages}" if history.stages else "none yet",
+        "error": getattr(ending, "error", ""),
+        "next": f"autoannotator resume {folder.path}",
+    }
+
+
+def report(options: argparse.Namespace) -> Outcome:
+    """Draw the report of a finished run again."""
+    folder = find_run(options.run)
+    if not folder.manifest.exists():
+        raise RunFolderError(
+            f"the run {folder.run_id} has not finished", next_step=f"autoannotator resume {folder.path}"
+        )
+    write_text(folder.report, render_report(gather_report(folder)).text)
+    folder.write_manifest()
+    return Outcome([Text(str(folder.report))], {"report": str(folder.report)})
+
+
+def runs(options: argparse.Namespace) -> Outcome:
+    """List, show or delete runs."""
+    if options.action == "list":
+        return _list_runs()
+    if not options.runs:
+        raise PersonError(f"runs {options.action} needs a RUN", next_step="`autoannotator runs list` lists them.")
+    folders = [find_run(run) for run in options.runs]
+    if options.action == "show":
+        settings = [read_record(folder.settings, Settings).model_dump(mode="json") for folder in folders]
+        tables = [_tabulate_pairs(folder.run_id, one) for folder, one in zip(folders, settings, strict=True)]
+        return Outcome(tables, {"runs": settings})
+    return _delete_runs(folders, options.yes)
+
+
+def _list_runs() -> Outcome:
+    folders = [RunFolder(path.parent) for path in sorted(GENERATED.glob("*/settings.yaml"))]
+    table = Table("run", "task", "state", box=None)
+    plain = []
+    for folder in folders:
+        task = read_record(folder.settings, Settings).task
+        state = "finished" if folder.manifest.exists() else "not finished"
+        table.add_row(folder.run_id, Text(task), state)
+        plain.append({"run": folder.run_id, "task": task, "state": state})
+    return Outcome([table] if folders else [Text(f"no runs in {GENERATED}/")], {"runs": plain})
+
+
+def _tabulate_pairs(title: str, pairs: dict[str, Any]) -> Table:
+    table = Table(title=title, box=None, show_header=False)
+    for name, value in pairs.items():
+        table.add_row(name, Text(str(value)))
+    return table
+
+
+def _delete_runs(folders: Sequence[RunFolder], sure: bool) -> Outcome:
+    names = [folder.run_id for folder in folders]
+    if not sure:
+        raise PersonError(
+            f"deleting {', '.join(names)} removes every answer that was paid for", next_step="Say --yes to delete."
+        )
+    for folder in folders:
+        with folder.locked():
+            shutil.rmtree(folder.path)
+    return Outcome([Text(f"deleted {name}") for name in names], {"deleted": names})
+
+
+def serve_hub(options: argparse.Namespace) -> Outcome:
+    """Serve a folder as a Hub until interrupted; the first line printed is its URL."""
+    if not options.folder.is_dir():
+        raise DataError(str(options.folder), "is no folder", next_step="Give a folder that holds owner/name/ folders.")
+    with HubServer(options.folder, host=options.host, port=options.port) as server:
+        print(server.url, flush=True)  # noqa: T201 (scripts wait for this line)
+        threading.Event().wait()
+    return Outcome()
+
+
+def doctor(options: argparse.Namespace) -> Outcome:
+    """Say what this machine has and lacks; with --build-image, build the sandbox's image first."""
+    console = Console(stderr=True)
+    built = build_image(options.base, lambda line: console.print(line, markup=False)) if options.build_image else None
+    findings = probe_sandboxes()
+    table = Table("sandbox", "works", "what to know", box=None)
+    for one in findings:
+        table.add_row(one.name, "yes" if one.available else "no", Text(f"{one.detail}\n{one.next_step}".strip()))
+    return Outcome([table], {"image": built, "sandboxes": [vars(one) for one in findings]})

@@ -1,0 +1,157 @@
+"""The command line's grammar. What is planned and not built yet is known by name, and refused as such."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from autoannotator import commands, demo
+from records.errors import NotYetError
+
+Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+NOT_YET_OPTIONS = (
+    "--task", "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",
+    "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
+    "--worth", "--batch-api", "--sandbox-runtime", "--gpus",
+)  # fmt: skip
+NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp")
+
+RUN_EXAMPLES = """examples:
+  autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
+  autoannotator run "Is each tweet offensive or not?" --data tweets.xlsx --text tweet --hub starter --out run1
+  OPENAI_BASE_URL=http://localhost:8000/v1 autoannotator run "…" --data rows.jsonl --llm openai:MODEL
+
+exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 5 a service cannot be
+reached or a model failed (resumable) · 6 waiting for a person (resumable)
+"""
+
+
+class _NotYet(argparse.Action):
+    """Refuses an option that a later version brings."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        refuse(option_string or self.dest)
+
+
+def refuse(what: str) -> None:
+    """Raise NotYetError for an option or a command."""
+    raise NotYetError(f"{what} does not work yet in this version", next_step="`autoannotator --help` lists what does.")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; each command sets `command`, a function from the options to a `commands.Outcome`."""
+    parser = argparse.ArgumentParser(
+        prog="autoannotator",
+        description="One sentence and a file of texts in, a labelled file and its report out.",
+        epilog='Start with `autoannotator demo`, or: autoannotator run "…" --data FILE --hub starter',
+    )
+    parser.set_defaults(debug=False, json=False)
+    parts = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_runs(parts)
+    _add_hub(parts)
+    doctor = _add(parts, "doctor", commands.doctor, "say what this machine has and lacks", "autoannotator doctor")
+    doctor.add_argument("--build-image", action="store_true", help="build the image of the Docker sandbox")
+    doctor.add_argument("--base", metavar="IMAGE", help="the image to build on (default: an official Python image)")
+    for name in NOT_YET_COMMANDS:
+        later = parts.add_parser(name, add_help=False)
+        later.add_argument("rest", nargs=argparse.REMAINDER)
+        later.set_defaults(command=lambda _, name=name: refuse(name))
+    return parser
+
+
+def _add(
+    parts: Commands, name: str, command: Callable[..., commands.Outcome], purpose: str, examples: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = parts.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=examples if examples.startswith("examples:") else f"example: {examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last, on standard output")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_runs(parts: Commands) -> None:
+    run = _add(parts, "run", commands.run, "label a file", RUN_EXAMPLES)
+    run.add_argument("task", metavar="TASK", help="what to do, in one sentence")
+    run.add_argument("--data", metavar="FILE", required=True, help="csv, tsv, txt, json, jsonl, xlsx or parquet")
+    _add_run_options(run)
+    shown = _add(
+        parts, "demo", demo.demo, "label a shipped file of real review sentences", "autoannotator demo --out demo"
+    )
+    _add_run_options(shown)
+    resume = _add(parts, "resume", commands.resume, "finish a run that was stopped", "autoannotator resume RUN")
+    _add_run_argument(resume)
+    resume.add_argument("--yes", action="store_true", help="ask nothing")
+    status = _add(parts, "status", commands.status, "say how far a run is", "autoannotator status RUN")
+    _add_run_argument(status)
+    report = _add(parts, "report", commands.report, "draw a finished run's report again", "autoannotator report RUN")
+    _add_run_argument(report)
+    runs = _add(parts, "runs", commands.runs, "list, show or delete runs", "autoannotator runs list")
+    runs.add_argument("action", nargs="?", default="list", choices=["list", "show", "delete"])
+    runs.add_argument("runs", metavar="RUN", nargs="*", help="run folders, or ids of runs in generated/")
+    runs.add_argument("--yes", action="store_true", help="delete without asking")
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder, or the id of a run in generated/")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what")
+    what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; twice joins two columns")
+    what.add_argument(
+        "--labels", type=_split_labels, metavar="A,B,C", help="the labels (default: told from the sentence)"
+    )
+    what.add_argument("--sheet", help="the sheet of a spreadsheet that has several")
+    who = parser.add_argument_group("who")
+    who.add_argument(
+        "--llm", metavar="LLM", help="offline (default) or openai:MODEL, with OPENAI_BASE_URL for your server"
+    )
+    who.add_argument("--hub", metavar="HUB", help="a Hub's URL, or starter (default: HF_ENDPOINT, else the public Hub)")
+    who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
+    how = parser.add_argument_group("how")
+    how.add_argument("--stage-size", type=int, metavar="N", help="rows of a stage (default: a quarter of the file)")
+    how.add_argument("--pool-size", type=int, metavar="N", help="reviewed rows that start a fine-tune (default 64)")
+    how.add_argument("--no-learning", dest="learning", action="store_false", default=None, help="fine-tune nothing")
+    how.add_argument("--seed", type=int, help="the seed of every random choice (default 0)")
+    how.add_argument(
+        "--threads", type=int, metavar="N", help="threads of one specialist (default: cores / concurrency)"
+    )
+    how.add_argument("--concurrency", type=int, metavar="N", help="specialists that run at the same time (default 2)")
+    where = parser.add_argument_group("where")
+    where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
+    where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
+    parser.add_argument("--yes", action="store_true", help="ask nothing")
+    for option in NOT_YET_OPTIONS:
+        parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+
+
+def _split_labels(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _add_hub(parts: Commands) -> None:
+    hub = parts.add_parser("hub", help="serve a folder as a Hub")
+    actions = hub.add_subparsers(metavar="ACTION", required=True)
+    serve = _add(
+        actions, "serve", commands.serve_hub, "serve DIR/owner/name/ as a Hub", "autoannotator hub serve models"
+    )
+    serve.add_argument("folder", type=Path, metavar="DIR")
+    serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
+    serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
+    search = actions.add_parser("search", add_help=False)
+    search.add_argument("rest", nargs=argparse.REMAINDER)
+    search.set_defaults(command=lambda _: refuse("hub search"))
