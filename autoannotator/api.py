@@ -1,9 +1,9 @@
 """The Python API: the same runs as the command line's, from a script or a notebook."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -16,7 +16,10 @@ from records.errors import SettingsError
 from records.events import Event
 from records.folder import RunFolder, write_table
 
+Setting = str | int | float | bool | Sequence[str] | None
 
+
+@runtime_checkable
 class DatasetLike(Protocol):
     """What a `datasets.Dataset` offers that is needed here."""
 
@@ -69,7 +72,7 @@ def annotate(
     data: str | Path | pd.DataFrame | DatasetLike,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
-    **settings: Any,
+    **settings: Setting,
 ) -> Run:
     """Label the rows of `data` and return the finished run.
 
@@ -98,8 +101,8 @@ def annotate(
         return Run(start_run(resolved, path, show, refuse_to_ask, prepare))
 
 
-def _as_table(data: Any) -> pa.Table:
-    frame = data.to_pandas() if not isinstance(data, pd.DataFrame) and hasattr(data, "to_pandas") else data
+def _as_table(data: object) -> pa.Table:
+    frame = data.to_pandas() if isinstance(data, DatasetLike) else data
     if not isinstance(frame, pd.DataFrame):
         raise SettingsError(
             f"data is a {type(data).__name__}; allowed are a path, a pandas DataFrame and a datasets.Dataset",

@@ -15,10 +15,10 @@ from langgraph.types import Command
 
 from graphs import auditioning, learning, preparing, reporting, scripting, staging
 from graphs.context import RunContext
-from graphs.state import RunState
+from graphs.state import RunState, Update
 from records.events import NodeStarted
 
-Node = Callable[[RunState, Runtime[RunContext]], Command[Any] | RunState | None]
+Node = Callable[[RunState, Runtime[RunContext]], Command[Any] | Update | None]
 
 NODES: tuple[Node, ...] = (
     preparing.analyse_task,
@@ -68,7 +68,7 @@ def _announced(node: Node) -> Node:
         return node
 
     @wraps(node)
-    def announced(state: RunState, runtime: Runtime[RunContext]) -> Command[Any] | RunState | None:
+    def announced(state: RunState, runtime: Runtime[RunContext]) -> Command[Any] | Update | None:
         runtime.context.emit(NodeStarted(node=node.__name__, stage=state.get("stage")))
         return node(state, runtime)
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates
-from graphs.state import RunState
+from graphs.state import RunState, Update
 from graphs.tables import merge_shards, probs_of, read_texts, shards_for, write_shards
 from records.candidate import Audition, ModelsLock, Specialist
 from records.errors import ModelError, NoSpecialistsError
@@ -18,7 +18,7 @@ from specialists.arrays import Floats
 from specialists.audition import AuditionScore, draw_probe, score_candidates
 
 
-def audition(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Try the accepted candidates on the probe and lock the ensemble: the best that pass, at most `models`.
 
     Raises NoSpecialistsError where none passes.

@@ -28,7 +28,7 @@ def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState
         graph = build_graph().compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": context.folder.run_id}, "recursion_limit": MOST_STEPS}
         snapshot = graph.get_state(config)
-        given: RunState | Command | None = None if snapshot.next else RunState(answers={})
+        given: Any = None if snapshot.next else {"answers": {}}
         while snapshot.next or not snapshot.values:
             if snapshot.interrupts:
                 given = Command(resume=_answer(ask, snapshot.interrupts[0].value))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from records.errors import ModelError, SandboxError
+from records.folder import write_json
 from records.protocol import AnnotateRequest
 from sandbox.base import Limits, RequestFailed, RunSpec, Sandbox, Worker, WorkerDied
 

@@ -17,7 +17,7 @@ from langgraph.types import Command
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.jobs import read_lock, specialist_job
-from graphs.state import RunState
+from graphs.state import RunState, Update
 from graphs.tables import VOTED, merge_shards, probs_of, read_stage_labels, read_texts, shards_for, write_shards
 from records.errors import SandboxError
 from records.events import FineTuned, Gated, Noticed
@@ -44,7 +44,7 @@ LESSON = pa.schema(
 """The rows of one fine-tune: the pool and the replay, some of each held out for the gate."""
 
 
-def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Fine-tune every specialist on the pool, with replay of rows that all agree on."""
     context, round_ = runtime.context, state["learned"] + 1
     lesson = _write_lesson(context, state, round_)

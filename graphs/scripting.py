@@ -11,7 +11,7 @@ from langgraph.types import Command
 from agents.base import Failure, ScriptParts, Verdict
 from graphs.context import RunContext
 from graphs.jobs import Attempt, Job, candidate_job, read_candidates
-from graphs.state import RunState, ScriptState
+from graphs.state import RunState, ScriptState, Update
 from graphs.tables import read_first_texts
 from records.base import Record
 from records.candidate import Candidate
@@ -41,12 +41,12 @@ class TestResult(Record):
         return self.cause == "ok"
 
 
-def write_scripts(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+def write_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Write the first attempt for every shortlisted model."""
     return {"scripts": _write_attempts(runtime.context, state["scripts"])}
 
 
-def repair_scripts(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+def repair_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Write one more attempt for every model whose last one was refused."""
     scripts = {
         slug: ScriptState(attempt=one["attempt"] + 1, status="written") if one["status"] == "refused" else one
@@ -110,7 +110,7 @@ def _diff(parent: Path, rendered: dict[str, Rendered]) -> str:
     return "".join(lines)
 
 
-def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Run the generated test of every new script in the sandbox, on the real model.
 
     Raises SandboxRefusedError where a script or a weight is not this package's own and nothing contains it.

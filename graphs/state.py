@@ -1,6 +1,9 @@
 """The state of the annotation graph: ids, counters, verdicts and hashes only. Its size does not grow with the rows."""
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
+
+Update = dict[str, Any]
+"""What a node changes of the state: field → new value."""
 
 Asked = Literal["labels", "text"]
 
@@ -26,7 +29,7 @@ class ScriptState(TypedDict):
     status: Literal["written", "tested", "refused", "accepted", "dropped"]
 
 
-class RunState(TypedDict, total=False):
+class RunState(TypedDict):
     """Written to the checkpoint after every node; everything else of a run is files in its folder."""
 
     question: Question | None

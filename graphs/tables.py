@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +53,14 @@ def read_stage_rows(folder: RunFolder, stage: int, stage_size: int, shard_size: 
     )
     return StageRows(
         number=table[ROW].to_numpy().astype(np.int64),
-        row_id=table[ROW_ID].to_pylist(),
-        text=table[TEXT].to_pylist(),
+        row_id=strings_of(table, ROW_ID),
+        text=strings_of(table, TEXT),
     )
+
+
+def strings_of(table: pa.Table, name: str) -> list[str]:
+    """Return a column of strings that has no null."""
+    return cast(list[str], table[name].to_pylist())
 
 
 def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[str], shard_size: int) -> tuple[Path, ...]:
@@ -126,7 +131,7 @@ def features_of(table: pa.Table) -> npt.NDArray[np.float32]:
 
 
 def _as_matrix(table: pa.Table, name: str) -> npt.NDArray[np.floating]:
-    column = table[name].combine_chunks()
+    column: Any = table[name].combine_chunks()
     if not pa.types.is_fixed_size_list(column.type):
         column = column.cast(pa.list_(column.type.value_type, len(column[0])))
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), column.type.list_size)
@@ -195,11 +200,11 @@ def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> li
     for first in sorted({number // shard_size * shard_size for number in numbers}):
         for part in iterate_shards(folder.input, first, shard_size, shard_size):
             wanted = part.filter(pc.is_in(part[ROW], pa.array(numbers, pa.int64())))
-            texts.update(zip(wanted[ROW].to_pylist(), wanted[TEXT].to_pylist(), strict=True))
+            texts.update(zip(cast(list[int], wanted[ROW].to_pylist()), strings_of(wanted, TEXT), strict=True))
     return [texts[number] for number in numbers]
 
 
 def read_first_texts(folder: RunFolder, count: int) -> list[str]:
     """Return the first `count` rows' texts, those without a text left out."""
     table = pa.concat_tables(iterate_shards(folder.input, 0, count, count))
-    return [text for text in table[TEXT].to_pylist()[:count] if text.strip()]
+    return [text for text in strings_of(table, TEXT)[:count] if text.strip()]
