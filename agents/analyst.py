@@ -4,8 +4,13 @@ import difflib
 import re
 from collections.abc import Sequence
 
+from pydantic import BaseModel, Field
+
+from agents.asking import Asker
 from agents.base import ColumnSample, TaskRequest
 from agents.lexicon import FAMILIES, find_family, normalise_name
+from agents.prompting import render_prompt, shorten
+from agents.replies import read_json
 from agents.sentence import read_labels
 from records.errors import TaskUnclearError
 from records.task import LabelSpec, TaskSpec
@@ -16,6 +21,9 @@ _TEXT_NAMES = (
 )  # fmt: skip
 _CLEARLY_LONGEST = 2.0
 """How many times longer than every other column the text column must be, on average, to be told by its length."""
+
+SHOWN_VALUES = 5
+"""How many values of each column a language model is shown, each cut at 300 characters."""
 
 _LANGUAGES = {
     "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
@@ -55,6 +63,105 @@ class OfflineAnalyst:
     def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
         """Return the Hub searches for a task, the best first."""
         return queries_by_rule(task)
+
+
+class _LabelReply(BaseModel):
+    name: str = Field(min_length=1)
+    definition: str = ""
+    example: str = ""
+
+
+class _TaskReply(BaseModel):
+    labels: list[_LabelReply]
+    text_columns: list[str]
+    language: str = "en"
+    family: str = ""
+    guidelines: str = ""
+    question: str | None = None
+
+
+class _QueriesReply(BaseModel):
+    queries: list[str] = Field(min_length=1)
+
+
+class LLMAnalyst:
+    """Has a language model read sentence and columns; what the person stated stands, whatever it says."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def analyse(self, request: TaskRequest) -> TaskSpec:
+        """Return the task. Raises TaskUnclearError where the person stated what cannot be, or the model has a question
+        to them; ReplyError and LLMUnreachableError."""
+        labels = check_labels(request.labels)
+        columns = choose_text_columns(request) if request.text_columns else ()
+        if not any(column.is_text for column in request.columns):
+            raise _unclear("the file has no text column", request.columns)
+        prompt = render_prompt(
+            "analyst",
+            "task",
+            sentence=request.sentence,
+            labels=labels,
+            text_columns=columns,
+            columns=[_show_column(column) for column in request.columns],
+        )
+        reader = read_json(_TaskReply, lambda reply: _find_fault(reply, request, labels, columns))
+        reply = self._asker.ask(prompt, reader, _TaskReply.model_json_schema()).value
+        if reply.question and not (labels and columns):
+            raise TaskUnclearError(
+                f"the task is not clear yet: {reply.question}",
+                next_step="Say it in the sentence, or with --labels a,b and --text COLUMN.",
+            )
+        stated = {"labels": labels, "text_columns": columns}
+        return TaskSpec(
+            sentence=request.sentence,
+            labels=_join_labels(labels, reply),
+            text_columns=columns or tuple(dict.fromkeys(reply.text_columns)),
+            language=reply.language,
+            family=reply.family,
+            guidelines=reply.guidelines,
+            inferred=(*(field for field, value in stated.items() if not value), "language", "family", "guidelines"),
+        )
+
+    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
+        """Return the Hub searches for a task, the model's first. Raises ReplyError and LLMUnreachableError."""
+        prompt = render_prompt(
+            "analyst",
+            "queries",
+            sentence=task.sentence,
+            family=task.family,
+            labels=task.label_names,
+            language=task.language,
+        )
+        reply = self._asker.ask(prompt, read_json(_QueriesReply), _QueriesReply.model_json_schema()).value
+        cleaned = (" ".join(query.split())[:60] for query in reply.queries[:6])
+        return tuple(dict.fromkeys((*filter(None, cleaned), *queries_by_rule(task))))
+
+
+def _show_column(column: ColumnSample) -> dict[str, object]:
+    values = [shorten(value, 300) for value in column.values[:SHOWN_VALUES]]
+    return {"column": column.name, "is_text": column.is_text, "values": values}
+
+
+def _find_fault(reply: _TaskReply, request: TaskRequest, labels: Sequence[str], columns: Sequence[str]) -> str | None:
+    """Return what is wrong with a task that the model wrote down, or None."""
+    if reply.question:
+        return None
+    names = [label.name.strip().casefold() for label in reply.labels]
+    texts = [column.name for column in request.columns if column.is_text]
+    if not labels and (len(set(names)) < 2 or len(set(names)) < len(names)):
+        return "labels: give two or more different labels, or put a question."
+    if not columns and (not reply.text_columns or not set(reply.text_columns) <= set(texts)):
+        return f"text_columns: name one or more of the text columns {texts}, or put a question."
+    return None
+
+
+def _join_labels(stated: Sequence[str], reply: _TaskReply) -> tuple[LabelSpec, ...]:
+    """Return the stated labels, else the model's, with the model's definitions."""
+    said = {label.name.strip().casefold(): label for label in reply.labels}
+    names = stated or tuple(label.name.strip() for label in reply.labels)
+    found = ((name, said.get(name.casefold()) or _LabelReply(name=name)) for name in names)
+    return tuple(LabelSpec(name=name, definition=label.definition, example=label.example) for name, label in found)
 
 
 def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:

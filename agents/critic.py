@@ -1,6 +1,12 @@
 """The critic: may a script that was written and tested be used?"""
 
+from pydantic import BaseModel
+
+from agents.asking import Asker
 from agents.base import ScriptParts, Verdict
+from agents.coder import show_model
+from agents.prompting import render_prompt
+from agents.replies import read_json
 from agents.script_checks import check_script
 from records.candidate import Candidate
 from records.task import TaskSpec
@@ -14,6 +20,45 @@ class OfflineCritic:
     ) -> Verdict:
         """Judge a script after its test. What failed its test is never approved."""
         return check_by_rule(task, candidate, parts, script, passed=passed, output=output)
+
+
+class _VerdictReply(BaseModel):
+    approved: bool
+    reasons: list[str] = []
+
+
+class LLMCritic:
+    """The same checks first, and none of them can be argued away; then a language model looks for other faults."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def criticise(
+        self, task: TaskSpec, candidate: Candidate, parts: ScriptParts, script: str, *, passed: bool, output: str
+    ) -> Verdict:
+        """Judge a script after its test. What failed its test is never approved.
+
+        Raises ReplyError and LLMUnreachableError.
+        """
+        verdict = check_by_rule(task, candidate, parts, script, passed=passed, output=output)
+        if not verdict.approved:
+            return verdict
+        prompt = render_prompt(
+            "critic",
+            sentence=task.sentence,
+            labels=task.label_names,
+            model=show_model(candidate),
+            classes=parts.label_map.classes,
+            reason=parts.reason,
+            script=script,
+            output=output[-2000:],
+        )
+        reply = self._asker.ask(prompt, read_json(_VerdictReply, _find_fault), _VerdictReply.model_json_schema()).value
+        return Verdict(approved=reply.approved, reasons=tuple(reply.reasons))
+
+
+def _find_fault(reply: _VerdictReply) -> str | None:
+    return None if reply.approved or reply.reasons else "reasons: a refusal needs at least one reason."
 
 
 def check_by_rule(

@@ -41,9 +41,8 @@ SENTIMENT = Family(
         ),
         "negative": _names(
             "negative, neg, n, bad, unfavourable, unfavorable, con, contra, bearish, bear, negativ, "
-            "negative sentiment, negative review, thumbs down, not recommended, pessimistic, rotten, against, anti, oppose, "
-            "criticism, "
-            "complaint, dissatisfied, unhappy"
+            "negative sentiment, negative review, thumbs down, not recommended, pessimistic, rotten, "
+            "against, anti, oppose, criticism, complaint, dissatisfied, unhappy"
         ),
         "neutral": _names("neutral, neu, neut, neutral sentiment, mixed, ambivalent, none, no sentiment, objective"),
     },

@@ -3,8 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from pydantic import BaseModel
+
+from agents.asking import Asker
 from agents.label_maps import propose_label_map
 from agents.lexicon import FAMILIES, Family, find_family, normalise_name
+from agents.prompting import render_prompt, shorten
+from agents.replies import read_json
 from records.candidate import Candidate, LabelMap, Selection
 from records.task import TaskSpec
 
@@ -24,30 +29,110 @@ _OPEN_LICENCES = (
 _WEIGHTS = {"labels": 0.40, "family": 0.15, "language": 0.15, "downloads": 0.15, "size": 0.10, "licence": 0.05}
 
 
+SHOWN_CANDIDATES = 20
+"""How many candidates, the best by rule, a language model is asked about."""
+
+
 class OfflineSelector:
     """Scores by metadata, by rule: every point of a score is in its reason."""
 
     def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
         """Return a selection for every candidate, the best first, with at most `keep` of them kept."""
-        scored = sorted(
-            (score_candidate(task, candidate) for candidate in candidates),
-            key=lambda selection: (not selection.kept, -selection.score, selection.repo_id),
-        )
-        return tuple(
-            selection
-            if not selection.kept or rank <= keep
-            else selection.model_copy(
-                update={"kept": False, "reason": f"ranked {rank}, and {keep} are kept: {selection.reason}"}
+        return _keep_best([score_candidate(task, candidate) for candidate in candidates], keep)
+
+
+class _ChoiceReply(BaseModel):
+    id: int
+    use: bool
+    reason: str = ""
+
+
+class _ChoicesReply(BaseModel):
+    choices: list[_ChoiceReply]
+
+
+class LLMSelector:
+    """Drops and scores by the same rules, but has a language model say yes or no to what may serve."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
+        """Return a selection for every candidate, the best first, with at most `keep` of them kept.
+
+        Raises ReplyError and LLMUnreachableError.
+        """
+        by_name = {candidate.repo_id: candidate for candidate in candidates}
+        scored = _keep_best([score_candidate(task, candidate) for candidate in candidates], len(candidates))
+        shown = [selection for selection in scored if selection.kept][:SHOWN_CANDIDATES]
+        if not shown:
+            return scored
+        choices = self._choose(task, [by_name[selection.repo_id] for selection in shown])
+        judged = {
+            selection.repo_id: selection.model_copy(
+                update={"kept": choice.use, "reason": f"{shorten(choice.reason, 300)} ({selection.reason})"}
             )
-            for rank, selection in enumerate(scored, 1)
+            for selection, choice in zip(shown, choices, strict=True)
+        }
+        rest = {
+            selection.repo_id: selection.model_copy(
+                update={"kept": False, "reason": f"not among the best {SHOWN_CANDIDATES} by rule: {selection.reason}"}
+            )
+            for selection in scored
+            if selection.kept
+        }
+        return _keep_best([{**rest, **judged}.get(selection.repo_id, selection) for selection in scored], keep)
+
+    def _choose(self, task: TaskSpec, candidates: Sequence[Candidate]) -> list[_ChoiceReply]:
+        """Return the model's choices in the candidates' order."""
+        prompt = render_prompt(
+            "selector",
+            sentence=task.sentence,
+            labels=task.label_names,
+            family=task.family,
+            language=task.language,
+            candidates=[_show_candidate(number, candidate) for number, candidate in enumerate(candidates, 1)],
         )
+
+        def check(reply: _ChoicesReply) -> str | None:
+            named = sorted(choice.id for choice in reply.choices)
+            wanted = list(range(1, len(candidates) + 1))
+            return None if named == wanted else f"choices: name the ids {wanted} once each, not {named}."
+
+        reply = self._asker.ask(prompt, read_json(_ChoicesReply, check), _ChoicesReply.model_json_schema()).value
+        return sorted(reply.choices, key=lambda choice: choice.id)
+
+
+def _show_candidate(number: int, candidate: Candidate) -> dict[str, object]:
+    return {
+        "id": number,
+        "name": candidate.repo_id,
+        "classes": candidate.id2label,
+        "languages": candidate.languages,
+        "trained_on": candidate.datasets,
+        "parameters": candidate.parameters,
+        "downloads": candidate.downloads,
+        "card": shorten(candidate.card, 600),
+    }
+
+
+def _keep_best(selections: Sequence[Selection], keep: int) -> tuple[Selection, ...]:
+    """Return the selections, the best first; of those that may be kept only the first `keep` are."""
+    ranked = sorted(selections, key=lambda selection: (not selection.kept, -selection.score, selection.repo_id))
+    return tuple(
+        selection
+        if not selection.kept or rank <= keep
+        else selection.model_copy(
+            update={"kept": False, "reason": f"ranked {rank}, and {keep} are kept: {selection.reason}"}
+        )
+        for rank, selection in enumerate(ranked, 1)
+    )
 
 
 def score_candidate(task: TaskSpec, candidate: Candidate) -> Selection:
     """Return a candidate's score with its reason; one that cannot serve has the score 0 and is not kept."""
     label_map = propose_label_map(task, candidate)
-    if (problem := find_obstacle(candidate) or _find_map_obstacle(label_map)) is not None:
-        return Selection(repo_id=candidate.repo_id, revision=candidate.revision, score=0.0, reason=problem, kept=False)
+    problem = find_obstacle(candidate) or _find_map_obstacle(label_map)
     parts = {
         "labels": _rate_labels(task, label_map),
         "family": _rate_family(task, candidate),
@@ -60,9 +145,9 @@ def score_candidate(task: TaskSpec, candidate: Candidate) -> Selection:
     return Selection(
         repo_id=candidate.repo_id,
         revision=candidate.revision,
-        score=round(score, 4),
-        reason="; ".join(words for _, words in parts.values()),
-        kept=True,
+        score=0.0 if problem else round(score, 4),
+        reason=problem or "; ".join(words for _, words in parts.values()),
+        kept=problem is None,
     )
 
 

@@ -1,18 +1,23 @@
 """Brings the agents of a run together."""
 
-from agents.analyst import OfflineAnalyst
+from agents.analyst import LLMAnalyst, OfflineAnalyst
+from agents.asking import Asker
 from agents.base import Team
-from agents.coder import OfflineCoder
-from agents.critic import OfflineCritic
-from agents.reviewer import OfflineReviewer
-from agents.selector import OfflineSelector
-from records.errors import SettingsError
+from agents.coder import LLMCoder, OfflineCoder
+from agents.critic import LLMCritic, OfflineCritic
+from agents.reviewer import LLMReviewer, OfflineReviewer
+from agents.selector import LLMSelector, OfflineSelector
+from agents.target import LLMTarget, describe_llm
 from records.ledger import Ledger
 
 
 def make_team(llm: str, ledger: Ledger, *, review_batch: int = 10, concurrency: int = 2) -> Team:
-    """Return the agents for `--llm`: `offline`, or `openai:MODEL`."""
-    if llm == "offline":
+    """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.
+
+    Raises SettingsError where `llm` is neither, or its key is missing.
+    """
+    target = describe_llm(llm)
+    if target is None:
         return Team(
             analyst=OfflineAnalyst(),
             selector=OfflineSelector(),
@@ -21,7 +26,19 @@ def make_team(llm: str, ledger: Ledger, *, review_batch: int = 10, concurrency: 
             reviewer=OfflineReviewer(),
             description="offline: no language model",
         )
-    raise SettingsError(
-        f"--llm {llm!r} is not known; allowed are offline and openai:MODEL",
-        next_step="Give --llm openai:MODEL, with OPENAI_BASE_URL for a server of your own, or --llm offline.",
+    asker = make_asker(target, ledger)
+    return Team(
+        analyst=LLMAnalyst(asker),
+        selector=LLMSelector(asker),
+        coder=LLMCoder(asker),
+        critic=LLMCritic(asker),
+        reviewer=LLMReviewer(asker, batch=review_batch, concurrency=concurrency),
+        description=f"{target.model} at {target.host}",
     )
+
+
+def make_asker(target: LLMTarget, ledger: Ledger) -> Asker:
+    """Return what asks the model. Raises SettingsError where its key is missing."""
+    from agents.llm import LangChainChat, make_chat_model  # noqa: PLC0415 (takes seconds, and offline does without)
+
+    return Asker(LangChainChat(make_chat_model(target), target), ledger)

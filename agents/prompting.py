@@ -1,0 +1,59 @@
+"""Renders the prompts of `agents/prompts/`: a name that a prompt uses and nobody gave is an error."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import jinja2
+from pydantic import BaseModel
+
+from records.base import Record
+
+PROMPTS = Path(__file__).parent / "prompts"
+
+
+class Prompt(Record):
+    """What a role asks. `hash` is the sha256 of the templates it was rendered from."""
+
+    role: str
+    system: str
+    request: str
+    hash: str
+
+
+def render_prompt(role: str, template: str = "request", **data: object) -> Prompt:
+    """Return a role's prompt from its `system.jinja` and one other of its templates."""
+    sources = (f"{role}/system.jinja", f"{role}/{template}.jinja")
+    system, request = (_environment().get_template(source).render(**data).strip() for source in sources)
+    digest = hashlib.sha256(b"".join((PROMPTS / source).read_bytes() for source in sources))
+    return Prompt(role=role, system=system, request=request, hash=digest.hexdigest())
+
+
+def render_again(problem: str) -> str:
+    """Return the request to repair a reply that could not be used."""
+    return _environment().get_template("again.jinja").render(problem=problem).strip()
+
+
+def shorten(text: str, length: int) -> str:
+    """Return at most `length` characters of a text, with a mark where it was cut."""
+    return text if len(text) <= length else f"{text[:length]} […]"
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(PROMPTS),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 (prompts are no HTML; strangers' text enters them through `json`)
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = _to_json
+    return environment
+
+
+def _to_json(value: object) -> str:
+    """One line of JSON: whatever a text holds stays between its quotation marks."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(plain, ensure_ascii=False)

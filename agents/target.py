@@ -1,0 +1,67 @@
+"""What `--llm` names: the model, and the host that its requests go to. Nothing is sent from here."""
+
+import ipaddress
+import os
+import urllib.parse
+
+from records.base import Record
+from records.errors import SettingsError
+
+OFFLINE = "offline"
+_PUBLIC = "https://api.openai.com/v1"
+
+
+class LLMTarget(Record):
+    """A chat model at an OpenAI-compatible endpoint. `host` is what the person is shown before anything is sent."""
+
+    model: str
+    base_url: str
+
+    @property
+    def host(self) -> str:
+        return urllib.parse.urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def is_loopback(self) -> bool:
+        name = urllib.parse.urlsplit(self.base_url).hostname or ""
+        try:
+            return name == "localhost" or ipaddress.ip_address(name).is_loopback
+        except ValueError:
+            return False
+
+
+def describe_llm(llm: str) -> LLMTarget | None:
+    """Return what `--llm` names, with the endpoint of OPENAI_BASE_URL; None for `offline`.
+
+    Raises SettingsError where it names nothing that is known.
+    """
+    if llm == OFFLINE:
+        return None
+    provider, _, model = llm.partition(":")
+    if provider != "openai" or not model.strip():
+        raise SettingsError(
+            f"--llm {llm!r} is not known; allowed are offline and openai:MODEL",
+            next_step="Give --llm openai:MODEL, with OPENAI_BASE_URL for a server of your own, or --llm offline.",
+        )
+    base_url = os.environ.get("OPENAI_BASE_URL") or _PUBLIC
+    parts = urllib.parse.urlsplit(base_url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(
+            f"OPENAI_BASE_URL is {base_url!r}, which is no http or https address",
+            next_step="Set it to the server's address with its version, such as http://localhost:8000/v1",
+        )
+    return LLMTarget(model=model.strip(), base_url=base_url)
+
+
+def find_api_key(target: LLMTarget) -> str:
+    """Return the key of OPENAI_API_KEY; a server on this machine needs none.
+
+    Raises SettingsError where one is needed and not set.
+    """
+    key = os.environ.get("OPENAI_API_KEY") or ("none" if target.is_loopback else "")
+    if not key:
+        raise SettingsError(
+            f"OPENAI_API_KEY is not set, and {target.host} may ask for one",
+            next_step="Set OPENAI_API_KEY (any word, where the server asks for none).",
+        )
+    return key

@@ -1,0 +1,147 @@
+"""A scripted server that speaks `/v1/chat/completions` on loopback, and remembers every request.
+
+A test gives it a function from the request (a dict, as sent) to the reply's text, or to a `Refusal`.
+"""
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is no completion: a status, and the body as sent (an OpenAI error object by default)."""
+
+    status: int
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    """Seconds before it is sent."""
+
+
+Answer = str | Refusal
+Script = Callable[[dict[str, Any]], Answer]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request as it came, and what it was answered with."""
+
+    request: dict[str, Any]
+    headers: dict[str, str]
+    answer: Answer
+
+
+class LLMServer:
+    """The running server: its address, and `log`, what was asked so far, in the order of the answers."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.log: list[Exchange] = []
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
+        self._server.daemon_threads = True
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def requests(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return [exchange.request for exchange in self.log]
+
+    def record(self, exchange: Exchange) -> None:
+        with self._lock:
+            self.log.append(exchange)
+
+    def serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.02)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@contextmanager
+def serving(script: Script) -> Iterator[LLMServer]:
+    """Run a scripted server for the length of the block."""
+    server = LLMServer(script)
+    thread = threading.Thread(target=server.serve, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        thread.join()
+
+
+def _make_handler(server: LLMServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            known = self.path == "/v1/chat/completions"
+            answer = server.script(request) if known else Refusal(404)
+            server.record(Exchange(request, dict(self.headers), answer))
+            if isinstance(answer, Refusal):
+                time.sleep(answer.delay)
+                error = json.dumps({"error": {"message": f"scripted {answer.status}", "type": "scripted"}})
+                self._send(answer.status, error if answer.body is None else answer.body, answer.headers)
+            else:
+                self._send(200, json.dumps(_complete(request, answer)), {})
+
+        def _send(self, status: int, body: str, headers: dict[str, str]) -> None:
+            try:
+                self.send_response(status)
+                for name, value in {"Content-Type": "application/json", **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body.encode())))
+                self.end_headers()
+                self.wfile.write(body.encode())
+            except ConnectionError:
+                self.close_connection = True  # the client gave up waiting, as some tests mean it to
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Keep the test output quiet; `log` holds the requests."""
+
+    return Handler
+
+
+def _complete(request: dict[str, Any], text: str) -> dict[str, Any]:
+    words_in = sum(len(message["content"].split()) for message in request["messages"])
+    words_out = len(text.split())
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request["model"],
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": words_in, "completion_tokens": words_out, "total_tokens": words_in + words_out},
+    }
+
+
+def read_role(request: dict[str, Any]) -> str:
+    """Return the role that a request of our agents plays: analyst, selector, coder, critic or reviewer."""
+    found = re.match(r"You are the (\w+) of an annotation team", request["messages"][0]["content"])
+    if found is None:
+        raise ValueError(f"no role in {request['messages'][0]['content'][:100]!r}")
+    return found[1]
+
+
+def read_rows(request: dict[str, Any]) -> dict[str, str]:
+    """Return the texts (id → text) that a request to the reviewer holds."""
+    lines = request["messages"][1]["content"].splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith('{"id": "r')]
+    return {row["id"]: row["text"] for row in rows}
+
+
+def answer_rows(request: dict[str, Any], label_of: Callable[[str], str]) -> str:
+    """Return the reviewer's reply in which every text has the label that `label_of` gives it."""
+    return json.dumps({"answers": [{"id": key, "label": label_of(text)} for key, text in read_rows(request).items()]})
