@@ -12,7 +12,7 @@ from agents.lexicon import FAMILIES, find_family, normalise_name
 from agents.prompting import render_prompt, shorten
 from agents.replies import read_json
 from agents.sentence import read_labels
-from records.errors import TaskUnclearError
+from records.errors import SettingsError, TaskUnclearError
 from records.task import LabelSpec, TaskSpec
 
 _TEXT_NAMES = (
@@ -47,6 +47,7 @@ class OfflineAnalyst:
                 f"the labels cannot be told from the sentence {request.sentence!r}",
                 next_step="Name them, at least two: --labels positive,negative. Or say them in the sentence: "
                 "“label each review as positive or negative”.",
+                asks="labels",
             )
         family = find_family(labels, request.sentence)
         spoken = _LANGUAGE.search(request.sentence)
@@ -111,6 +112,7 @@ class LLMAnalyst:
             raise TaskUnclearError(
                 f"the task is not clear yet: {reply.question}",
                 next_step="Say it in the sentence, or with --labels a,b and --text COLUMN.",
+                asks="text" if labels else "labels",
             )
         stated = {"labels": labels, "text_columns": columns}
         return TaskSpec(
@@ -177,7 +179,7 @@ def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return stated labels without surrounding white space; () for none. Raises TaskUnclearError for unusable ones."""
+    """Return stated labels without surrounding white space; () for none. Raises SettingsError for unusable ones."""
     names = tuple(label.strip() for label in labels)
     if not names:
         return ()
@@ -189,7 +191,7 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     elif doubled:
         problem = f"the labels must differ, and {', '.join(doubled)} is there more than once"
     if problem:
-        raise TaskUnclearError(problem, next_step="Give two or more different labels: --labels positive,negative")
+        raise SettingsError(problem, next_step="Give two or more different labels: --labels positive,negative")
     return names
 
 
@@ -247,4 +249,6 @@ def _find_longest(texts: Sequence[ColumnSample]) -> str | None:
 
 def _unclear(what: str, columns: Sequence[ColumnSample]) -> TaskUnclearError:
     listed = ", ".join(f"{column.name} ({'text' if column.is_text else 'not text'})" for column in columns)
-    return TaskUnclearError(what, next_step=f"Name the column with --text COLUMN. The columns: {listed or 'none'}.")
+    return TaskUnclearError(
+        what, next_step=f"Name the column with --text COLUMN. The columns: {listed or 'none'}.", asks="text"
+    )

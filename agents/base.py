@@ -117,7 +117,8 @@ class Consensus:
 class ReviewRequest:
     task: TaskSpec
     rows: tuple[ReviewRow, ...]
-    consensus: Consensus
+    consensus: Consensus | None = None
+    """None for a reviewer with a language model."""
 
 
 class Reviewer(Protocol):

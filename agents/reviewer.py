@@ -29,8 +29,9 @@ class OfflineReviewer:
         """Return one review a row, in their order; all failed, with the reason, where the consensus teaches nothing."""
         if not request.rows:
             return ()
-        names = request.task.label_names
-        consensus = request.consensus
+        names, consensus = request.task.label_names, request.consensus
+        if consensus is None:
+            raise ValueError("a reviewer without a language model needs the rows of consensus")
         try:
             probs = predict_from_consensus(consensus.features, consensus.labels, consensus.review_features, len(names))
         except TooLittleConsensusError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 
-from agents.llm import describe_llm
+from agents.target import describe_llm
 from hub.cache import default_cache
 from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes

@@ -40,14 +40,14 @@ NODES: tuple[Node, ...] = (
 )
 
 
-def build_graph() -> StateGraph[RunState, RunContext]:
+def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     """Return the graph, which `langgraph.json` names.
 
     Where a node goes next is its return type, `Command[Literal[...]]`, or an edge here.
     """
-    graph: StateGraph[RunState, RunContext] = StateGraph(RunState, context_schema=RunContext)
+    graph: StateGraph[RunState, RunContext, RunState, RunState] = StateGraph(RunState, context_schema=RunContext)
     for node in NODES:
-        graph.add_node(_announced(node))
+        graph.add_node(node.__name__, _announced(node))
     graph.add_edge(START, "analyse_task")
     graph.add_edge("search_hub", "select_candidates")
     graph.add_edge("write_scripts", "test_scripts")

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -18,7 +19,16 @@ from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.jobs import read_lock, specialist_job
 from graphs.state import RunState, Update
-from graphs.tables import VOTED, merge_shards, probs_of, read_stage_labels, read_texts, shards_for, write_shards
+from graphs.tables import (
+    VOTED,
+    merge_shards,
+    probs_of,
+    read_stage_labels,
+    read_texts,
+    shards_for,
+    strings_of,
+    write_shards,
+)
 from records.errors import SandboxError
 from records.events import FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
@@ -67,55 +77,37 @@ def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
     folder = _lesson_folder(context, round_)
     pooled, replayed = _gather_rows(context, range(state["pool_from"], state["stage"] + 1))
     seed = context.settings.seed + round_
-    rows = {**pooled, **replayed}
-    texts = read_texts(context.folder, list(rows), context.settings.shard_size)
-    held_out = np.concatenate(
-        [split_for_gate(len(pooled), HELD_OUT, seed), split_for_gate(len(replayed), HELD_OUT, seed)]
-    )
-    lesson = pa.table(
-        {
-            "id": list(rows),
-            "text": texts,
-            "label": list(rows.values()),
-            "replayed": [row in replayed for row in rows],
-            "held_out": held_out,
-        },
-        schema=LESSON,
-    )
-    for name, part in (
-        ("train", lesson.filter(~held_out)),
-        ("valid", lesson.filter(held_out)),
-    ):
-        write_table(folder / f"{name}.parquet", part.select(["id", "text", "label"]))
+    numbers = [*pooled, *replayed]
+    held_out = [*split_for_gate(len(pooled), HELD_OUT, seed), *split_for_gate(len(replayed), HELD_OUT, seed)]
+    texts = read_texts(context.folder, numbers, context.settings.shard_size)
+    rows = [
+        {"id": number, "text": text, "label": label, "replayed": number in replayed, "held_out": bool(held)}
+        for number, text, label, held in zip(
+            numbers, texts, [*pooled.values(), *replayed.values()], held_out, strict=True
+        )
+    ]
+    lesson = pa.Table.from_pylist(rows, schema=LESSON)
+    parts = {"train": pc.invert(lesson["held_out"]), "valid": lesson["held_out"]}
+    for name, mask in parts.items():
+        write_table(folder / f"{name}.parquet", lesson.filter(mask).select(["id", "text", "label"]))
     write_table(folder / "lesson.parquet", lesson)
     return folder
 
 
 def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
     """Return row number → label of the pool and of the replay, which is as large as the pool."""
-    table = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages)
-    numbers = table[ROW].to_pylist()
-    reviews, copied = table["review_label"].to_pylist(), table["copied_from"].to_pylist()
-    pooled = {
-        number: label
-        for number, label, other in zip(numbers, reviews, copied, strict=True)
-        if label is not None and other is None
+    rows = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages).to_pylist()
+    pooled: dict[int, str] = {
+        row[ROW]: row["review_label"] for row in rows if row["review_label"] is not None and row["copied_from"] is None
     }
+    agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote"]
     labels = context.read_task().label_names
-    voted = table[VOTED].to_pylist()
-    eligible = np.array(
-        [
-            agreement == 1.0 and source == "vote"
-            for agreement, source in zip(table["agreement"].to_pylist(), table["source"].to_pylist(), strict=True)
-        ]
-    )
     chosen = choose_replay(
-        np.array([labels.index(label) if label is not None else -1 for label in voted], dtype=np.int64),
-        table["confidence"].to_numpy(zero_copy_only=False),
-        eligible,
+        np.array([labels.index(row[VOTED]) for row in agreed], dtype=np.int64),
+        np.array([row["confidence"] for row in agreed], dtype=np.float64),
         len(pooled),
     )
-    return pooled, {numbers[index]: voted[index] for index in chosen}
+    return pooled, {agreed[index][ROW]: agreed[index][VOTED] for index in chosen}
 
 
 def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
@@ -210,9 +202,10 @@ def _passes_gate(context: RunContext, state: RunState, name: str, round_: int) -
 def _judge(context: RunContext, state: RunState, name: str, round_: int) -> GateVerdict:
     """Compare both versions on the held-out rows, each run by the host, whatever the training script measured."""
     lesson = _lesson_folder(context, round_)
-    rows = pq.read_table(lesson / "lesson.parquet", filters=[("held_out", "=", True)])
-    numbers, texts = rows["id"].to_pylist(), rows["text"].to_pylist()
-    inputs = write_shards(lesson / "gate", numbers, texts, context.settings.shard_size)
+    table = pq.read_table(lesson / "lesson.parquet")
+    rows = table.filter(table["held_out"])
+    numbers = cast(list[int], rows["id"].to_pylist())
+    inputs = write_shards(lesson / "gate", numbers, strings_of(rows, "text"), context.settings.shard_size)
     specialist = next(one for one in read_lock(context.folder).specialists if one.name == name)
     answers: list[Integers] = []
     labels = context.read_task().label_names
@@ -223,6 +216,6 @@ def _judge(context: RunContext, state: RunState, name: str, round_: int) -> Gate
         if failures:
             return GateVerdict(False, 0.0, 0.0, f"version {version} failed: {failures[name]}")
         answers.append(probs_of(merge_shards(shards, labels)).argmax(axis=1))
-    truth = np.array([labels.index(label) for label in rows["label"].to_pylist()], dtype=np.int64)
+    truth = np.array([labels.index(label) for label in strings_of(rows, "label")], dtype=np.int64)
     replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)
     return decide_promotion(answers[0], answers[1], truth, replayed)

@@ -73,9 +73,8 @@ def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa
         rows = pa.concat_tables(iterate_shards(folder.input, first, len(labels), shard_size))
         first += len(labels)
         original = rows.drop_columns([ROW, ROW_ID, TEXT])
-        columns = {**dict(zip(original.column_names, original.columns, strict=True))}
-        columns |= dict(zip(labels.column_names, labels.columns, strict=True))
-        yield pa.table(columns, schema=pa.schema([*original.schema, *labels.schema]))
+        schema = pa.schema([*original.schema, *labels.schema])
+        yield pa.Table.from_arrays([*original.columns, *labels.columns], schema=schema)
 
 
 def _add_up_cost(context: RunContext, stages: int) -> Cost:

@@ -79,10 +79,10 @@ def _write_attempt(context: RunContext, slug: str, number: int, parts: ScriptPar
     task = context.read_task()
     examples = [Example(text=label.example, label=label.name) for label in task.labels if label.example]
     examples += [Example(text=text) for text in read_first_texts(context.folder, TEST_ROWS)]
-    code = {"preprocess": parts.preprocess, "read_logits": parts.read_logits}
+    classes, preprocess, read_logits = parts.label_map.classes, parts.preprocess, parts.read_logits
     rendered: dict[str, Rendered] = {
-        "annotate.py": render_annotate(parts.label_map.classes, **code),
-        "finetune.py": render_finetune(parts.label_map.classes, **code),
+        "annotate.py": render_annotate(classes, preprocess=preprocess, read_logits=read_logits),
+        "finetune.py": render_finetune(classes, preprocess=preprocess, read_logits=read_logits),
         "test_annotate.py": render_test(examples),
     }
     made = Attempt(
@@ -186,8 +186,9 @@ def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> Scrip
     attempt = context.folder.attempt(candidate.slug, one["attempt"])
     result = read_record(attempt / "test_result.json", TestResult)
     script = (attempt / "annotate.py").read_text(encoding="utf-8")
+    parts = read_record(attempt / "attempt.json", Attempt).parts
     verdict = context.team.critic.criticise(
-        context.read_task(), candidate, script, passed=result.passed, output=result.output
+        context.read_task(), candidate, parts, script, passed=result.passed, output=result.output
     )
     write_json(attempt / "verdict.json", verdict)
     context.emit(

@@ -7,23 +7,19 @@ import numpy as np
 from specialists.arrays import Booleans, Floats, Integers
 
 
-def choose_replay(label: Integers, confidence: Floats, eligible: Booleans, size: int) -> Integers:
+def choose_replay(label: Integers, confidence: Floats, size: int) -> Integers:
     """Return rows that keep a specialist from forgetting: the surest of each label, equally many of each.
 
-    All arrays are (n_rows,); `eligible` marks unreviewed rows on which all specialists agree. At most `size`
-    rows are returned, in ascending order.
+    `label` and `confidence` (n_rows,) are of unreviewed rows on which all specialists agree. At most `size` rows are
+    returned, in ascending order.
     """
-    rows = np.flatnonzero(eligible)
-    present = np.unique(label[rows])
+    present = np.unique(label)
     if len(present) == 0:
         return np.empty(0, dtype=np.int64)
     each = max(1, size // len(present))
-    chosen = [_surest(rows[label[rows] == value], confidence, each) for value in present]
-    return np.sort(np.concatenate(chosen)[:size])
-
-
-def _surest(rows: Integers, confidence: Floats, count: int) -> Integers:
-    return rows[np.argsort(-confidence[rows], kind="stable")][:count]
+    by_sureness = np.argsort(-confidence, kind="stable")
+    chosen = np.concatenate([by_sureness[label[by_sureness] == value][:each] for value in present])
+    return np.sort(chosen[:size]).astype(np.int64)
 
 
 def split_for_gate(rows: int, share: float, seed: int) -> Booleans:
