@@ -7,7 +7,7 @@ audition → [ annotate_stage → vote → review → spot_check → (pool ≥ �
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
 from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
@@ -47,7 +47,7 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     """
     graph: StateGraph[RunState, RunContext, RunState, RunState] = StateGraph(RunState, context_schema=RunContext)
     for node in NODES:
-        graph.add_node(node.__name__, _announced(node))
+        graph.add_node(node.__name__, cast(Any, _announced(node)))
     graph.add_edge(START, "analyse_task")
     graph.add_edge("search_hub", "select_candidates")
     graph.add_edge("write_scripts", "test_scripts")

@@ -1,3 +1,6 @@
+# scikit-learn has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """The reviewer without a language model: a classifier taught by the rows on which all specialists agree."""
 
 import numpy as np
