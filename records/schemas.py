@@ -6,7 +6,7 @@ A file is named `<format>.v<version>.json`. A table's schema describes one row, 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from pydantic import TypeAdapter
@@ -77,7 +77,7 @@ def _describe_table(table: pa.Schema) -> dict[str, Any]:
 def _describe_type(kind: pa.DataType) -> dict[str, Any]:
     if isinstance(kind, pa.FixedSizeListType):
         # The length is the number of labels, or of features: it is no part of the format.
-        items: pa.DataType = kind.value_type  # pyright: ignore[reportUnknownMemberType] (the stubs')
+        items = cast(pa.DataType, kind.value_type)  # pyright: ignore[reportUnknownMemberType] (the stubs')
         return {"type": "array", "items": _describe_type(items), "x-arrow": "fixed_size_list"}
     if pa.types.is_map(kind):
         return {"type": "object", "additionalProperties": {"type": "string"}, "x-arrow": str(kind)}

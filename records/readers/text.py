@@ -15,6 +15,8 @@ _LONGEST_LINE = 64 * 2**20
 """Bytes. What is longer is no text file that a program made to be read by lines."""
 _EVIDENCE = 64
 """With fewer bytes beyond ASCII a guess is worth nothing, and cp1252 is taken."""
+_EVEN = 0.05
+"""A difference in charset-normalizer's measure of disorder (0 to 1) that says nothing."""
 _USUAL = "cp1252"
 _KNOWN = [
     _USUAL, "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874",
@@ -127,8 +129,16 @@ def _guess_encoding(path: Path, offset: int) -> str:
         sample = b"".join(line for line in stream.read(_SAMPLE).splitlines(keepends=True) if not _is_utf8(line))
     if sum(byte >= 0x80 for byte in sample) < _EVIDENCE:
         return _USUAL
-    best = charset_normalizer.from_bytes(sample, cp_isolation=_KNOWN).best()
-    return best.encoding if best else _USUAL
+    matches = charset_normalizer.from_bytes(sample, cp_isolation=_KNOWN)
+    best = matches.best()
+    if best is None:
+        return _USUAL
+    for match in matches:
+        # Western text often looks as good in a neighbour of cp1252: then it is cp1252, by far the commoner.
+        as_good = match.coherence >= best.coherence and match.chaos <= best.chaos + _EVEN
+        if as_good and _USUAL in match.could_be_from_charset:
+            return _USUAL
+    return best.encoding
 
 
 def _is_utf8(line: bytes) -> bool:
