@@ -3,12 +3,17 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from autoannotator import commands, demo
 from records.errors import NotYetError
 
-Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+class Commands(Protocol):
+    """What `argparse` gives to add commands to; it names no public type for it."""
+
+    def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...  # noqa: ANN401 (argparse's own)
+
 
 NOT_YET_OPTIONS = (
     "--task", "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",

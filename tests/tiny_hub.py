@@ -1,0 +1,86 @@
+"""A folder of tiny, really trained sentiment classifiers in Hub format, for tests of the whole loop.
+
+They are made in seconds, from sentences of made-up reviews. Each knows other adjectives, so that they disagree.
+"""
+
+import itertools
+import random
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedTokenizerFast
+
+GOOD = ("good", "great", "lovely", "superb", "charming", "brilliant", "delightful", "excellent", "fine", "witty")
+BAD = ("bad", "awful", "dull", "horrid", "clumsy", "dreadful", "tedious", "terrible", "poor", "witless")
+THINGS = ("film", "book", "phone", "kettle", "plot", "screen", "battery", "cast", "sound", "ending")
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+CARD = """---
+license: apache-2.0
+language: en
+pipeline_tag: text-classification
+library_name: transformers
+tags: [sentiment-analysis]
+---
+# {name}
+A tiny sentiment classifier for tests. Labels: {labels}.
+"""
+
+
+def make_sentences(rows: int, seed: int, known: range = range(10)) -> list[tuple[str, str]]:
+    """Return made-up review sentences with their label, from the adjectives at the positions `known`."""
+    rng = random.Random(seed)
+    sentences = []
+    for number in range(rows):
+        label, words = ("positive", GOOD) if number % 2 else ("negative", BAD)
+        adjectives = rng.sample([words[index] for index in known], 2)
+        text = f"The {rng.choice(THINGS)} was {adjectives[0]} and the {rng.choice(THINGS)} {adjectives[1]} ({number})"
+        sentences.append((text, label))
+    rng.shuffle(sentences)
+    return sentences
+
+
+def build_tiny_hub(folder: Path) -> Path:
+    """Write three repositories below `folder` and return it."""
+    _write_model(folder / "tiny" / "film-sentiment", ("NEG", "POS"), range(0, 7), seed=1)
+    _write_model(folder / "tiny" / "product-sentiment", ("negative", "positive"), range(2, 9), seed=2)
+    _write_model(folder / "tiny" / "review-sentiment", ("negative", "positive"), range(4, 10), seed=3)
+    return folder
+
+
+def _write_model(folder: Path, names: tuple[str, str], known: range, seed: int) -> None:
+    torch.manual_seed(seed)
+    tokenizer = _make_tokenizer()
+    model = DistilBertForSequenceClassification(
+        DistilBertConfig(
+            vocab_size=len(tokenizer), dim=32, hidden_dim=64, n_layers=1, n_heads=2, max_position_embeddings=64,
+            id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)},
+        )
+    )  # fmt: skip
+    sentences = make_sentences(256, seed, known)
+    inputs = tokenizer([text for text, _ in sentences], padding=True, return_tensors="pt")
+    labels = torch.tensor([int(label == "positive") for _, label in sentences])
+    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    model.train()
+    for _ in range(30):
+        loss = model(**inputs, labels=labels).loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text(CARD.format(name=folder.name, labels=", ".join(names)), encoding="utf-8")
+
+
+def _make_tokenizer() -> PreTrainedTokenizerFast:
+    words = ["the", "was", "and", "(", ")", *GOOD, *BAD, *THINGS]
+    vocabulary = {word: index for index, word in enumerate(itertools.chain(SPECIAL, words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_max_length=64,
+    )  # fmt: skip
