@@ -49,7 +49,7 @@ class Box:
         """Put a link to `source` below `in/`."""
         target = self._place(name)
         target.unlink(missing_ok=True)
-        target.symlink_to(source.absolute())
+        target.symlink_to(source.resolve(strict=True))
 
     def copy_input(self, name: str, source: Path) -> None:
         """Put a copy of the file `source` below `in/`, readable by every user."""

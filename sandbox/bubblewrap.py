@@ -10,7 +10,7 @@ from records.errors import SandboxError
 from sandbox.base import RunResult, RunSpec, Worker
 from sandbox.box import Box, remove_orphans
 from sandbox.environment import clean_environment
-from sandbox.process import check_platform, host_command
+from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
 from sandbox.supervised import SupervisedProgram
 from sandbox.worker import open_worker
@@ -27,8 +27,9 @@ class BubblewrapSandbox:
     inputs, all read-only, and no network, no other process, no home. `out/`, and `/tmp` and `/dev/shm` in memory, are
     all it can write to. It has no capability and a user id that is not root's.
 
-    Time, memory, open files and file sizes are limited as in `ProcessSandbox`; `limits.processes` is not held, and
-    what it keeps in `/tmp` and `/dev/shm` (1 GiB each at most) is not counted as its memory. Raises SandboxError where there is no `bwrap`.
+    Time, memory, open files and file sizes are limited as in `ProcessSandbox`. `limits.processes` is not held, and
+    what it keeps in `/tmp` and `/dev/shm` (1 GiB each at most) is not counted as its memory. Raises SandboxError where
+    there is no `bwrap`.
     """
 
     name = "bwrap"
@@ -77,8 +78,7 @@ def _isolation() -> list[str]:
 
 
 def _environment(spec: RunSpec) -> list[str]:
-    path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-    variables = clean_environment(spec.limits, path=path, temporary="/tmp")  # noqa: S108 - the sandbox's own
+    variables = clean_environment(spec.limits, path=HOST_PATH, temporary="/tmp")  # noqa: S108 - the sandbox's own
     return ["--clearenv", *(word for name, value in variables.items() for word in ("--setenv", name, value))]
 
 

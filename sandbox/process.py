@@ -11,6 +11,8 @@ from sandbox.program import Program, run_program
 from sandbox.supervised import SupervisedProgram
 from sandbox.worker import open_worker
 
+HOST_PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+
 
 class ProcessSandbox:
     """Runs a program as a process of this user. **This is not a security sandbox**: the program can read and write
@@ -54,11 +56,10 @@ class ProcessSandbox:
         try:
             for name, source in spec.inputs.items():
                 box.link_input(name, source)
-            path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
             return SupervisedProgram(
                 box,
                 host_command(spec.argv),
-                environment=clean_environment(spec.limits, path=path, temporary=str(box.temporary)),
+                environment=clean_environment(spec.limits, path=HOST_PATH, temporary=str(box.temporary)),
                 limits=spec.limits,
                 serve=serve,
             )

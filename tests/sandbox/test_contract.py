@@ -1,0 +1,240 @@
+"""What every sandbox must hold, run against each real one."""
+
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from sandbox.base import Limits, RunSpec
+
+
+def run(sandbox, code, *arguments, inputs=None, outputs=None, **limits):
+    limits = Limits(**{"seconds": 60, **limits})
+    argv = ("python", "-c", code, *arguments)
+    return sandbox.run(RunSpec(argv=argv, inputs=inputs or {}, outputs=outputs or {}, limits=limits))
+
+
+class TestEnding:
+    def test_ok(self, sandbox):
+        result = run(sandbox, "import sys; print('to out'); print('to err', file=sys.stderr)")
+        assert (result.cause, result.exit_status) == ("ok", 0)
+        assert (result.stdout, result.stderr) == ("to out\n", "to err\n")
+        assert 0 < result.seconds < 60
+
+    def test_exit_status(self, sandbox):
+        result = run(sandbox, "raise SystemExit(3)")
+        assert (result.cause, result.exit_status, result.detail) == ("exit", 3, "exit status 3")
+
+    def test_signal(self, sandbox):
+        result = run(sandbox, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+        assert (result.cause, result.exit_status, result.detail) == ("exit", 139, "ended by SIGSEGV")
+
+    def test_timeout_kills_grandchildren_in_other_sessions(self, sandbox, mark, running_with):
+        code = (
+            "import subprocess, sys, time\n"
+            "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]],"
+            " start_new_session=True)\n"
+            "print('started', flush=True)\n"
+            "time.sleep(600)"
+        )
+        result = run(sandbox, code, mark, seconds=2)
+        assert (result.cause, result.exit_status, result.stdout) == ("timeout", None, "started\n")
+        assert 2 <= result.seconds < 8
+        assert not running_with(mark)
+
+    def test_an_end_takes_the_background_processes_along(self, sandbox, mark, running_with):
+        code = (
+            "import subprocess, sys\n"
+            "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]],"
+            " start_new_session=True)"
+        )
+        assert run(sandbox, code, mark).cause == "ok"
+        assert not running_with(mark)
+
+    def test_out_of_memory(self, sandbox):
+        result = run(sandbox, "import time; b = bytearray(2**30); time.sleep(60)", memory=200 * 2**20)
+        assert result.cause == "oom"
+        assert str(200 * 2**20) in result.detail
+
+    def test_file_too_large_is_disk(self, sandbox):
+        code = "open('out/large', 'wb').write(bytes(2**20))"
+        result = run(sandbox, code, outputs={"large": Path("never")}, file_size=2**16)
+        assert (result.cause, result.exit_status) == ("disk", 1)
+
+    def test_a_program_that_closes_its_streams_is_waited_for(self, sandbox, tmp_path):
+        code = "import os, time; os.close(1); os.close(2); time.sleep(0.5); open('out/late', 'w').write('here')"
+        assert run(sandbox, code, outputs={"late": tmp_path / "late"}).cause == "ok"
+        assert (tmp_path / "late").read_text() == "here"
+
+
+def test_captured_output_is_capped_and_keeps_both_ends(sandbox):
+    code = "print('first'); [print('x' * 99) for _ in range(50_000)]; print('last')"
+    result = run(sandbox, code, output=10_000)
+    assert result.cause == "ok"
+    assert result.stdout.startswith("first\n")
+    assert result.stdout.endswith("last\n")
+    assert len(result.stdout) < 10_100
+    assert "bytes dropped]" in result.stdout
+
+
+class TestSurroundings:
+    def test_environment_is_a_fixed_list(self, sandbox, monkeypatch):
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+        monkeypatch.setenv("HF_TOKEN", "hf-secret")
+        result = run(
+            sandbox, "import os; print(*sorted(f'{k}={v}' for k, v in os.environ.items()), sep='\\n')", threads=3
+        )
+        variables = dict(line.split("=", 1) for line in result.stdout.splitlines())
+        assert "secret" not in result.stdout
+        assert {"OPENAI_API_KEY", "HF_TOKEN"}.isdisjoint(variables)
+        assert variables["OMP_NUM_THREADS"] == "3"
+        assert variables["HF_HUB_OFFLINE"] == variables["TRANSFORMERS_OFFLINE"] == "1"
+        assert variables["HOME"] not in (str(Path.home()), "")
+
+    def test_starts_in_a_folder_with_in_and_out(self, sandbox):
+        result = run(sandbox, "import os; print(*sorted(set(os.listdir('.')) & {'in', 'out'}), os.listdir('out'))")
+        assert result.stdout == "in out []\n"
+
+    def test_no_network(self, containing_sandbox):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            socket.create_connection(("127.0.0.1", port)).close()
+            result = run(
+                containing_sandbox, f"import socket; socket.create_connection(('127.0.0.1', {port}), timeout=5)"
+            )
+        assert result.cause == "exit"
+        assert "ConnectionRefusedError" in result.stderr
+
+    def test_sees_no_file_and_no_process_of_the_host(self, containing_sandbox, tmp_path):
+        (tmp_path / "private").write_text("secret")
+        code = (
+            "import os, sys; print(os.path.exists(sys.argv[1]), os.path.exists('/root/.ssh'),"
+            " sum(name.isdigit() for name in os.listdir('/proc')) < 5, os.getuid() != 0)"
+        )
+        assert run(containing_sandbox, code, str(tmp_path / "private")).stdout == "False False True True\n"
+
+    def test_only_out_and_tmp_can_be_written_to(self, containing_sandbox, tmp_path):
+        (tmp_path / "data").write_text("as it was")
+        places = ["/new", "new", "in/new", "in/data", "/usr/new", "/proc/sys/kernel/core_pattern", "/dev/new"]
+        code = (
+            "import sys\n"
+            "for place in [*sys.argv[1:], 'out/new', '/tmp/new']:\n"
+            "    try: open(place, 'a').close(); print(place)\n"
+            "    except OSError: pass"
+        )
+        result = run(containing_sandbox, code, *places, inputs={"data": tmp_path / "data"})
+        assert result.stdout.split() == ["out/new", "/tmp/new"]
+        assert (tmp_path / "data").read_text() == "as it was"
+
+
+class TestInputs:
+    def test_files_and_folders(self, sandbox, tmp_path):
+        (tmp_path / "model" / "deep").mkdir(parents=True)
+        (tmp_path / "model" / "deep" / "weights").write_text("w")
+        (tmp_path / "rows").write_text("r")
+        code = "print(open('in/m/deep/weights').read(), open('in/data/rows').read())"
+        result = run(sandbox, code, inputs={"m": tmp_path / "model", "data/rows": tmp_path / "rows"})
+        assert result.stdout == "w r\n"
+
+    def test_a_folder_of_links_like_the_hubs_cache(self, sandbox, tmp_path):
+        (tmp_path / "blobs").mkdir()
+        (tmp_path / "blobs" / "ab12").write_text("weights")
+        (tmp_path / "snapshot").mkdir()
+        (tmp_path / "snapshot" / "model.safetensors").symlink_to("../blobs/ab12")
+        code = "print(open('in/model/model.safetensors').read())"
+        assert run(sandbox, code, inputs={"model": tmp_path / "snapshot"}).stdout == "weights\n"
+
+    def test_a_file_that_only_its_owner_can_read(self, sandbox, tmp_path):
+        (tmp_path / "model").mkdir(mode=0o700)
+        (tmp_path / "model" / "weights").write_text("w")
+        (tmp_path / "model" / "weights").chmod(0o600)
+        assert run(sandbox, "print(open('in/m/weights').read())", inputs={"m": tmp_path / "model"}).stdout == "w\n"
+
+    @pytest.mark.parametrize("name", ["../escape", "/etc/escape", ""])
+    def test_names_stay_below_in(self, sandbox, tmp_path, name):
+        (tmp_path / "data").touch()
+        with pytest.raises(ValueError, match="below in/"):
+            run(sandbox, "", inputs={name: tmp_path / "data"})
+
+    def test_a_missing_input_is_infra(self, sandbox, tmp_path):
+        result = run(sandbox, "", inputs={"data": tmp_path / "missing"})
+        assert result.cause == "infra"
+        assert "missing" in result.detail
+
+
+class TestOutputs:
+    def test_a_file_and_a_folder(self, sandbox, tmp_path):
+        code = (
+            "import os; os.makedirs('out/m/deep'); open('out/m/deep/w', 'w').write('W'); open('out/f', 'w').write('F')"
+        )
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "stale").touch()
+        result = run(sandbox, code, outputs={"m": tmp_path / "model", "f": tmp_path / "file"})
+        assert result.cause == "ok"
+        assert (tmp_path / "file").read_text() == "F"
+        assert [path.name for path in tmp_path.joinpath("model").rglob("*")] == ["deep", "w"]
+        assert (tmp_path / "model" / "deep" / "w").read_text() == "W"
+
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("", "is missing"),
+            ("import os; os.symlink('/etc/passwd', 'out/x')", "must be a regular file or a folder"),
+            ("import os; os.mkfifo('out/x')", "is neither a regular file nor a folder"),
+            (
+                "import os; os.mkdir('out/x'); os.symlink('/etc/passwd', 'out/x/y')",
+                "must be a regular file or a folder",
+            ),
+            ("import os; os.symlink('/etc', 'out/x')", "must be a regular file or a folder"),
+            (
+                "import os; os.mkdir('out/x'); [open(f'out/x/{n}', 'wb').write(bytes(60_000)) for n in 'ab']",
+                "is larger than",
+            ),
+        ],
+        ids=["missing", "link", "pipe", "link in a folder", "link to a folder", "too large together"],
+    )
+    def test_unfit(self, sandbox, tmp_path, code, reason):
+        result = run(sandbox, code, outputs={"x": tmp_path / "target"}, file_size=100_000)
+        assert (result.cause, result.exit_status) == ("output", 0)
+        assert reason in result.detail
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_failed_program_leaves_nothing(self, sandbox, tmp_path):
+        result = run(sandbox, "open('out/x', 'w').write('x'); raise SystemExit(1)", outputs={"x": tmp_path / "target"})
+        assert result.cause == "exit"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_nested_name_does_not_pass_a_link(self, sandbox, tmp_path):
+        (tmp_path / "elsewhere").mkdir()
+        result = run(sandbox, "import os; os.symlink('/etc', 'out/d')", outputs={"d/passwd": tmp_path / "target"})
+        assert result.cause == "output"
+        assert not (tmp_path / "target").exists()
+
+
+def test_may_be_used_from_several_threads_that_end(sandbox, tmp_path):
+    """A program started from a thread outlives that thread."""
+    results = []
+
+    def start(number):
+        opened = run(sandbox, "import sys, time; time.sleep(0.3); print(sys.argv[1])", str(number))
+        results.append((number, opened.cause, opened.stdout))
+
+    threads = [threading.Thread(target=start, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [(number, "ok", f"{number}\n") for number in range(3)]
+
+
+def test_descriptors_do_not_leak(sandbox):
+    def count():
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    run(sandbox, "")
+    before = count()
+    for _ in range(3):
+        run(sandbox, "")
+        run(sandbox, "import time; time.sleep(60)", seconds=0.3)
+    assert count() == before
