@@ -121,7 +121,8 @@ def indent_code(code: str) -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def make_environment() -> jinja2.Environment:
+    """Return the environment of all templates: strict, and escaping in pages only."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -144,7 +145,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _render(template: str, **data: object) -> Rendered:
-    text = _environment().get_template(template).render(**data)
+    text = make_environment().get_template(template).render(**data)
     return Rendered(text=text, template_hash=_hash_template(template))
 
 
@@ -157,6 +158,6 @@ def _hash_template(template: str) -> str:
 
 
 def _collect_sources(template: str) -> set[str]:
-    tree = _environment().parse((TEMPLATES / template).read_text(encoding="utf-8"))
+    tree = make_environment().parse((TEMPLATES / template).read_text(encoding="utf-8"))
     included = {name for name in meta.find_referenced_templates(tree) if name is not None}
     return {template}.union(*(_collect_sources(name) for name in included))

@@ -1,0 +1,186 @@
+"""The scripts as they are used: processes of their own, with nothing of this project beside them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from records.protocol import (
+    WORKER_REPLY,
+    AnnotateRequest,
+    LabelsFile,
+    TrainingMetrics,
+    WorkerFailure,
+    WorkerReady,
+    WorkerResult,
+)
+from records.rows import script_output
+from templates.renderer import Example, Hyperparameters, Rendered, render_annotate, render_finetune, render_test
+from tests.templates.toy import (
+    LABEL_MAP,
+    LABELS,
+    ToyRow,
+    make_rows,
+    save_model,
+    write_labelled,
+    write_labels,
+    write_texts,
+)
+
+OBVIOUS = [Example(text=row.text, label=row.label) for row in make_rows(7, seed=77)]
+
+
+def run_python(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run Python in `folder`, away from this project's packages."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "HF_HOME")}
+    environment["OMP_NUM_THREADS"] = "1"
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(
+        command, cwd=folder, input=stdin, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def lay_out(folder: Path, model: Path, **scripts: Rendered) -> Path:
+    """Lay out a sandbox's working directory: in/model, in/labels.json, in/scripts/NAME.py, and out/."""
+    (folder / "in" / "scripts").mkdir(parents=True)
+    (folder / "out").mkdir()
+    (folder / "in" / "model").symlink_to(model)
+    write_labels(folder / "in" / "labels.json")
+    for name, rendered in scripts.items():
+        (folder / "in" / "scripts" / f"{name}.py").write_text(rendered.text, encoding="utf-8")
+    return folder
+
+
+def test_annotate_runs_by_hand(toy_model: Path, tmp_path: Path) -> None:
+    folder = lay_out(tmp_path, toy_model, annotate=render_annotate(LABEL_MAP))
+    rows = make_rows(50, seed=3)
+    write_texts(folder / "in" / "rows.parquet", ["", *(row.text for row in rows)])
+    arguments = ["--model", "in/model", "--labels", "in/labels.json", "--input", "in/rows.parquet"]
+    outcome = run_python(
+        folder, "in/scripts/annotate.py", *arguments, "--output", "out/rows.parquet", "--features", "--threads", "1"
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    table = pq.read_table(folder / "out" / "rows.parquet")
+    assert table.schema.equals(script_output(labels=2, features=32))
+    assert table["id"].to_pylist() == list(range(10, 61))
+    assert sum(a == row.label for a, row in zip(table["label"].to_pylist()[1:], rows, strict=True)) >= 47
+    assert [path.name for path in (folder / "out").iterdir()] == ["rows.parquet"]
+
+
+def test_worker_speaks_the_protocol_alone_on_standard_output(toy_model: Path, tmp_path: Path) -> None:
+    noisy = render_annotate(LABEL_MAP, preprocess='print("noise")\nos.system("echo noise")\nreturn text')
+    folder = lay_out(tmp_path, toy_model, annotate=noisy)
+    labels = LabelsFile.model_validate_json((folder / "in" / "labels.json").read_text())
+    assert labels.labels == LABELS
+    write_texts(folder / "in" / "a.parquet", ["good", "bad"])
+    requests = [
+        AnnotateRequest(id="1", input="in/a.parquet", output="out/a.parquet"),
+        AnnotateRequest(id="2", input="in/missing.parquet", output="out/b.parquet"),
+        AnnotateRequest(id="3", input="in/a.parquet", output="out/c.parquet", features=True),
+    ]
+    lines = [*(request.model_dump_json() for request in requests), "no JSON"]
+    outcome = run_python(
+        folder,
+        *("in/scripts/annotate.py", "--model", "in/model", "--labels", "in/labels.json", "--serve", "--threads", "1"),
+        stdin="".join(line + "\n" for line in lines),
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    replies = [WORKER_REPLY.validate_json(line) for line in outcome.stdout.splitlines()]
+    ready, first, second, third, fourth = [reply for reply in replies if reply.type != "progress"]
+    assert isinstance(ready, WorkerReady)
+    assert (ready.model_type, ready.hidden_size, ready.dtype) == ("bert", 32, "float32")
+    assert ready.parameters > 10_000
+    assert first == WorkerResult(id="1", rows=2, tokens=6)
+    assert isinstance(second, WorkerFailure)
+    assert second.id == "2"
+    assert "missing.parquet" in second.error
+    assert third == WorkerResult(id="3", rows=2, tokens=6)
+    assert isinstance(fourth, WorkerFailure)
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.parquet", "c.parquet"]
+    assert "noise" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("annotate", "passes", "words"),
+    [
+        (render_annotate(LABEL_MAP), True, "passed"),
+        (render_annotate({0: "positive", 1: "negative"}), False, "most obvious rows are wrong"),
+        (render_annotate(LABEL_MAP, preprocess="return text[0]"), False, "IndexError"),
+        (render_annotate(LABEL_MAP, preprocess="return text +"), False, "SyntaxError"),
+    ],
+    ids=["right", "reversed", "preprocess raises", "no Python"],
+)
+def test_generated_test_tells_right_scripts_from_broken_ones(
+    toy_model: Path, tmp_path: Path, annotate: Rendered, passes: bool, words: str
+) -> None:
+    folder = lay_out(tmp_path, toy_model, annotate=annotate, test_annotate=render_test(OBVIOUS))
+    outcome = run_python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "in/scripts/test_annotate.py")
+    assert (outcome.returncode == 0) == passes, outcome.stdout
+    assert words in outcome.stdout
+
+
+def finetune(folder: Path, train: list[ToyRow], valid: list[ToyRow], name: str, *more: str) -> TrainingMetrics:
+    write_labelled(folder / "in" / "train.parquet", train, weights=[1.0] * len(train))
+    write_labelled(folder / "in" / "valid.parquet", valid)
+    outcome = run_python(
+        folder,
+        *("in/scripts/finetune.py", "--model", "in/model", "--train", "in/train.parquet", "--threads", "1"),
+        *("--valid", "in/valid.parquet", "--output", f"out/{name}", "--metrics", f"out/{name}.json", *more),
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    epochs = [json.loads(line) for line in outcome.stderr.splitlines() if line.startswith("{")]
+    assert [line["epoch"] for line in epochs] == list(range(1, len(epochs) + 1))
+    return TrainingMetrics.model_validate_json((folder / "out" / f"{name}.json").read_text())
+
+
+def test_fine_tune_learns_and_repeats_bit_for_bit(toy_model: Path, tmp_path: Path, annotate, run_rows) -> None:
+    """The model knows the toy task; it is taught the opposite."""
+    script = render_finetune(LABEL_MAP, hyperparameters=Hyperparameters(epochs=6, learning_rate=1e-2))
+    folder = lay_out(tmp_path, toy_model, finetune=script)
+    opposite = {"negative": "positive", "positive": "negative"}
+    train, valid = ([ToyRow(row.text, opposite[row.label]) for row in make_rows(n, seed=n)] for n in (200, 100))
+    stranger = ToyRow("word1 word2", "neutral")
+    first = finetune(folder, [*train, stranger], valid, "first")
+    assert (first.train_rows, first.valid_rows, first.skipped_rows) == (200, 100, 1)
+    assert first.steps == 78
+    assert first.accuracy_before < 0.1
+    assert first.accuracy_after > 0.9
+    assert first.loss_after < first.loss_before
+    assert finetune(folder, [*train, stranger], valid, "second") == first
+    weights = "model.safetensors"
+    assert (folder / "out/first" / weights).read_bytes() == (folder / "out/second" / weights).read_bytes()
+    assert {path.stat().st_mode & 0o777 for path in (folder / "out/first").iterdir()} == {0o644}
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["first", "first.json", "second", "second.json"]
+    answers = run_rows(annotate.Annotator(str(folder / "out/first"), LABELS), [row.text for row in valid])
+    right = sum(a == row.label for a, row in zip(answers["label"].to_pylist(), valid, strict=True))
+    assert right / 100 == first.accuracy_after
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+def test_fine_tune_keeps_the_folder_ordinary(kind: str, tmp_path: Path, annotate, run_rows) -> None:
+    model = save_model(tmp_path / "model", kind)
+    folder = lay_out(tmp_path / "work", model, finetune=render_finetune(LABEL_MAP))
+    rows = make_rows(24, seed=1)
+    finetune(folder, rows, rows, "new", "--labels", "in/labels.json", "--seed", "5")
+    annotator = annotate.Annotator(str(folder / "out" / "new"), LABELS)
+    assert annotator.describe()["model_type"] == kind
+    table = run_rows(annotator, [row.text for row in rows])
+    before = run_rows(annotate.Annotator(str(model), LABELS), [row.text for row in rows])
+    assert table["probs"].to_pylist() != before["probs"].to_pylist()
+
+
+def test_fine_tune_refuses_a_label_that_is_none_of_the_tasks(toy_model: Path, tmp_path: Path) -> None:
+    folder = lay_out(tmp_path, toy_model, finetune=render_finetune(LABEL_MAP))
+    write_labelled(folder / "in" / "rows.parquet", [ToyRow("good", "neutral")])
+    outcome = run_python(
+        folder,
+        *("in/scripts/finetune.py", "--model", "in/model", "--labels", "in/labels.json", "--output", "out/new"),
+        *("--train", "in/rows.parquet", "--valid", "in/rows.parquet", "--metrics", "out/m.json"),
+    )
+    assert outcome.returncode == 1
+    assert "neutral" in outcome.stderr
+    assert list((folder / "out").iterdir()) == []
