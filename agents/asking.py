@@ -61,8 +61,8 @@ class Asker:
 
         Raises ReplyError where no reply could be used, and LLMUnreachableError.
         """
-        start = (Message(role="system", content=prompt.system), Message(role="user", content=prompt.request))
-        messages, problem = start, ""
+        messages = (Message(role="system", content=prompt.system), Message(role="user", content=prompt.request))
+        problem = ""
         for _ in range(ATTEMPTS):
             raw = self._answer(prompt, messages, schema)
             reply = strip_thinking(raw)
@@ -71,7 +71,7 @@ class Asker:
             except ValueError as error:
                 problem = str(error)
             said = (Message(role="assistant", content=reply),) if reply else ()
-            messages = (*start, *said, Message(role="user", content=render_again(problem)))
+            messages = (*messages, *said, Message(role="user", content=render_again(problem)))
         raise ReplyError(
             f"{self.chat.name} gave the {prompt.role} no usable reply in {ATTEMPTS} attempts: {shorten(problem, 500)}",
             next_step="Its replies are in ledger.sqlite. Try a larger model, or --llm offline.",

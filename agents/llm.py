@@ -23,7 +23,8 @@ RETRIES = 4
 """How often a request is repeated after a lost connection, 429 or 5xx, with growing pauses."""
 
 _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
-_REFUSED = (openai.BadRequestError, openai.UnprocessableEntityError)
+_NOT_THE_REQUEST = frozenset({401, 403, 404, 408, 409, 429})
+"""Statuses below 500 that are not about what this one request holds."""
 
 
 def make_chat_model(target: LLMTarget, *, timeout: float = TIMEOUT, max_retries: int = RETRIES) -> BaseChatModel:
@@ -66,11 +67,12 @@ class LangChainChat:
             model = self.model.bind(extra_body={"response_format": response_format}) if response_format else self.model
             try:
                 reply = model.invoke(chat)
-            except _REFUSED as error:
-                if response_format is None:
-                    raise _explain(error, self.target) from error
-                continue
-            except (openai.APIError, TypeError, AttributeError) as error:
+            except openai.APIError as error:
+                if response_format is not None and _is_refusal(error):
+                    continue
+                raise _explain(error, self.target) from error
+            except (ValueError, TypeError, AttributeError, LookupError) as error:
+                # What the client makes of a body that is no chat completion.
                 raise _explain(error, self.target) from error
             self._strictness = place if schema else self._strictness
             usage = reply.usage_metadata or {}
@@ -89,6 +91,15 @@ def _list_formats(schema: dict[str, Any] | None) -> Iterator[dict[str, Any] | No
     yield None
 
 
+def _is_refusal(error: openai.APIError) -> bool:
+    """Whether the endpoint is well and will not take this one request."""
+    return (
+        isinstance(error, openai.APIStatusError)
+        and error.status_code < 500
+        and error.status_code not in _NOT_THE_REQUEST
+    )
+
+
 def _explain(error: Exception, target: LLMTarget) -> AutoAnnotatorError:
     """Return what an endpoint's failure means for the person."""
     host, later = target.host, "Then continue the run with `autoannotator resume`."
@@ -101,7 +112,7 @@ def _explain(error: Exception, target: LLMTarget) -> AutoAnnotatorError:
             f"{host} knows no model {target.model!r}, or {target.base_url} is not its address (404)",
             next_step=f"Check the name in --llm and OPENAI_BASE_URL (most end in /v1). {later}",
         )
-    if isinstance(error, _REFUSED):
+    if isinstance(error, openai.APIStatusError) and _is_refusal(error):
         return ReplyError(
             f"{host} refused a request to {target.model} ({error.status_code}): {_shown(error)}",
             next_step="Check that the model takes chat requests and that its context is long enough.",

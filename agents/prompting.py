@@ -55,5 +55,7 @@ def _environment() -> jinja2.Environment:
 
 def _to_json(value: object) -> str:
     """One line of JSON: whatever a text holds stays between its quotation marks."""
+    if isinstance(value, jinja2.Undefined):
+        str(value)  # raises the error that names it, which the JSON encoder would not
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return json.dumps(plain, ensure_ascii=False)

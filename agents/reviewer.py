@@ -90,12 +90,16 @@ class LLMReviewer:
         """Ask about the rows of one batch, and once more about those that got no label of the task."""
         try:
             labels = self._ask(task, rows)
-            rejected = {row.row: labels.get(row.row) for row in rows if not _is_usable(labels.get(row.row), task)}
-            if rejected:
-                labels |= self._ask(task, [row for row in rows if row.row in rejected], rejected)
         except ReplyError as error:
             return [self._fail(row, error.what) for row in rows]
-        return [self._conclude(row, labels.get(row.row), task) for row in rows]
+        rejected = {row.row: said for row in rows if _read_label(said := labels.get(row.row), task) is None}
+        if rejected:
+            try:
+                labels |= self._ask(task, [row for row in rows if row.row in rejected], rejected)
+            except ReplyError as error:
+                failed = {row.row: self._fail(row, error.what) for row in rows if row.row in rejected}
+                return [failed.get(row.row) or self._conclude(row, labels[row.row], task) for row in rows]
+        return [self._conclude(row, labels[row.row], task) for row in rows]
 
     def _ask(
         self, task: TaskSpec, rows: Sequence[ReviewRow], rejected: dict[int, str | None] | None = None
@@ -134,10 +138,6 @@ class LLMReviewer:
 def normalise_text(text: str) -> str:
     """Return a text as it is compared with others: white space and case do not count."""
     return " ".join(text.split()).casefold()
-
-
-def _is_usable(said: str | None, task: TaskSpec) -> bool:
-    return _read_label(said, task) is not None
 
 
 def _read_label(said: str | None, task: TaskSpec) -> str | None:

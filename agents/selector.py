@@ -38,7 +38,7 @@ class OfflineSelector:
 
     def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
         """Return a selection for every candidate, the best first, with at most `keep` of them kept."""
-        return _keep_best([score_candidate(task, candidate) for candidate in candidates], keep)
+        return _keep_best([score_candidate(task, candidate, needs_map=True) for candidate in candidates], keep)
 
 
 class _ChoiceReply(BaseModel):
@@ -52,7 +52,8 @@ class _ChoicesReply(BaseModel):
 
 
 class LLMSelector:
-    """Drops and scores by the same rules, but has a language model say yes or no to what may serve."""
+    """Scores by the same rules, but has a language model say yes or no to every model that can serve at all, also to
+    one whose classes the rules cannot read."""
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
@@ -63,7 +64,8 @@ class LLMSelector:
         Raises ReplyError and LLMUnreachableError.
         """
         by_name = {candidate.repo_id: candidate for candidate in candidates}
-        scored = _keep_best([score_candidate(task, candidate) for candidate in candidates], len(candidates))
+        rated = [score_candidate(task, candidate, needs_map=False) for candidate in candidates]
+        scored = _keep_best(rated, len(rated))
         shown = [selection for selection in scored if selection.kept][:SHOWN_CANDIDATES]
         if not shown:
             return scored
@@ -129,10 +131,13 @@ def _keep_best(selections: Sequence[Selection], keep: int) -> tuple[Selection, .
     )
 
 
-def score_candidate(task: TaskSpec, candidate: Candidate) -> Selection:
-    """Return a candidate's score with its reason; one that cannot serve has the score 0 and is not kept."""
+def score_candidate(task: TaskSpec, candidate: Candidate, *, needs_map: bool) -> Selection:
+    """Return a candidate's score with its reason; one that cannot serve has the score 0 and is not kept.
+
+    `needs_map`: whether it can serve only where the rules can read its classes.
+    """
     label_map = propose_label_map(task, candidate)
-    problem = find_obstacle(candidate) or _find_map_obstacle(label_map)
+    problem = find_obstacle(candidate) or (_find_map_obstacle(label_map) if needs_map else None)
     parts = {
         "labels": _rate_labels(task, label_map),
         "family": _rate_family(task, candidate),
@@ -155,6 +160,8 @@ def find_obstacle(candidate: Candidate) -> str | None:
     """Return why a model cannot serve whatever the task, or None."""
     if candidate.pipeline_tag != "text-classification":
         return f"dropped: its task on the Hub is {candidate.pipeline_tag or 'not stated'}, not text-classification"
+    if len(candidate.id2label) < 2:
+        return f"dropped: its config names {len(candidate.id2label)} classes, and it takes two"
     if not any(file.path.endswith(".safetensors") for file in candidate.files):
         return "dropped: it has no safetensors weights"
     return None

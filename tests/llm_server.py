@@ -44,6 +44,8 @@ class LLMServer:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.log: list[Exchange] = []
+        self.hits = 0
+        """Requests of any kind, those that are no chat request too."""
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
@@ -59,6 +61,10 @@ class LLMServer:
     def record(self, exchange: Exchange) -> None:
         with self._lock:
             self.log.append(exchange)
+
+    def count_hit(self) -> None:
+        with self._lock:
+            self.hits += 1
 
     def serve(self) -> None:
         self._server.serve_forever(poll_interval=0.02)
@@ -84,6 +90,10 @@ def serving(script: Script) -> Iterator[LLMServer]:
 def _make_handler(server: LLMServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def parse_request(self) -> bool:
+            server.count_hit()
+            return super().parse_request()
 
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
