@@ -47,7 +47,7 @@ class LLMCoder:
             sentence=task.sentence,
             labels=task.labels,
             model=show_model(candidate),
-            failures=[_show_failure(failure) for failure in failures],
+            failures=[show_failure(failure) for failure in failures],
         )
         reply = self._asker.ask(prompt, lambda text: _read_parts(text, task, candidate))
         return reply.value.model_copy(update={"prompt": _show_prompt(prompt), "reply": reply.raw})
@@ -64,7 +64,8 @@ def show_model(candidate: Candidate) -> dict[str, object]:
     }
 
 
-def _show_failure(failure: Failure) -> dict[str, object]:
+def show_failure(failure: Failure) -> dict[str, object]:
+    """Return what a prompt shows of a refused attempt."""
     return {
         "classes": failure.parts.label_map.classes,
         "preprocess": failure.parts.preprocess,

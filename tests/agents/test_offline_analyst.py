@@ -1,7 +1,7 @@
 import pytest
 
 from agents.analyst import OfflineAnalyst
-from records.errors import TaskUnclearError
+from records.errors import SettingsError, TaskUnclearError
 from tests.agents.builders import make_request, make_task
 
 SHORT, LONG = ["a b", "c d"], ["a text of many words, long enough", "another one that goes on and on"]
@@ -55,20 +55,19 @@ def test_an_unclear_text_column_names_the_option_and_the_columns(columns, stated
         OfflineAnalyst().analyse(make_request(SENTENCE, columns, text_columns=stated))
     assert told in str(error.value)
     assert "--text" in str(error.value)
+    assert error.value.asks == "text"
 
 
-@pytest.mark.parametrize(
-    ("sentence", "labels"),
-    [
-        ("Label these tweets", ()),
-        (SENTENCE, ("positive",)),
-        (SENTENCE, ("positive", "Positive")),
-        (SENTENCE, ("positive", " ")),
-    ],
-)
-def test_unclear_labels_name_the_option(sentence: str, labels: tuple[str, ...]) -> None:
-    with pytest.raises(TaskUnclearError, match="--labels"):
-        OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}, labels=labels))
+def test_labels_that_cannot_be_told_are_asked_for() -> None:
+    with pytest.raises(TaskUnclearError, match="--labels") as error:
+        OfflineAnalyst().analyse(make_request("Label these tweets", {"text": LONG}))
+    assert error.value.asks == "labels"
+
+
+@pytest.mark.parametrize("labels", [("positive",), ("positive", "Positive"), ("positive", " ")])
+def test_labels_that_cannot_be_used_are_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match="--labels"):
+        OfflineAnalyst().analyse(make_request(SENTENCE, {"text": LONG}, labels=labels))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from agents.coder import OfflineCoder
 from agents.critic import OfflineCritic
 from agents.script_checks import check_script
 from records.candidate import LabelMap
+from templates.renderer import render_annotate, render_finetune
 from tests.agents.builders import make_candidate, make_task
 
 TASK = make_task("positive", "negative")
@@ -77,3 +78,12 @@ def test_what_a_script_must_not_do_is_named_with_its_line(script: str, problem: 
 def test_ordinary_use_of_the_same_words_is_no_problem() -> None:
     script = "import os, re\nmodel.eval()\nre.compile('a')\nos.environ['A'] = '1'\nopen('x')\n"
     assert check_script(script) == ()
+
+
+def test_what_the_templates_render_is_approved() -> None:
+    body = "import re\n\nreturn re.sub('@\\w+', '@user', text)"
+    for render in (render_annotate, render_finetune):
+        assert criticise(render(PARTS.label_map.classes).text).approved
+        assert criticise(render(PARTS.label_map.classes, preprocess=body).text).approved
+        refused = criticise(render(PARTS.label_map.classes, preprocess="return open(text).read()").text)
+        assert any("preprocess uses open" in reason for reason in refused.reasons)

@@ -7,7 +7,7 @@ import jinja2
 import pytest
 
 from agents.base import Failure, ScriptParts
-from agents.coder import show_model
+from agents.coder import show_failure, show_model
 from agents.prompting import PROMPTS, render_again, render_prompt
 from records.candidate import LabelMap
 from records.task import LabelSpec
@@ -54,7 +54,7 @@ CASES = {
             "sentence": SENTENCE,
             "labels": LABELS,
             "model": show_model(MODEL),
-            "failures": [Failure(parts=PARTS, output="AssertionError", reasons=("line 3: uses eval",))],
+            "failures": [show_failure(Failure(parts=PARTS, output="AssertionError", reasons=("line 3: uses eval",)))],
         },
     ),
     "critic": (
