@@ -1,0 +1,95 @@
+"""Makes ordinary Hub repositories of the starter hub from what git keeps and the encoder's weights.
+
+Git keeps each fine-tune as an adapter with its head, and each small model whole; the encoder's weights are fetched.
+The merge gives the same bits everywhere, so the sha256 of every built weight is known beforehand (`manifest.json`).
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from hub.starter.adapters import merge_adapter
+from hub.starter.recipes import ENCODER, OWNER
+from records.errors import InfrastructureError
+
+STARTER = Path(__file__).parent
+MANIFEST = STARTER / "manifest.json"
+ENCODER_FOLDER = STARTER / "encoder"
+SPECIALISTS_FOLDER = STARTER / "specialists"
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS = "model.safetensors"
+ADAPTER = "adapter.safetensors"
+
+
+def starter_weight_hashes() -> frozenset[str]:
+    """Return the sha256 of every model.safetensors of a built starter hub, the encoder's included."""
+    return frozenset(entry["sha256"] for entry in _read_manifest().values()) | {ENCODER_SHA256}
+
+
+def build_starter_hub(encoder_weights: Path, target: Path) -> Path:
+    """Return a folder `target/<manifest hash>` of repositories `owner/name`, building it where it is not there yet.
+
+    The folder appears whole. Raises InfrastructureError where a built weight has another sha256 than the manifest's.
+    """
+    finished = target / hashlib.sha256(MANIFEST.read_bytes()).hexdigest()[:16]
+    if finished.is_dir():
+        return finished
+    target.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=target))
+    try:
+        _build_repositories(encoder_weights, unfinished)
+        _move_into_place(unfinished, finished)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return finished
+
+
+def build_specialist(source: Path, encoder: Mapping[str, np.ndarray], repository: Path) -> str:
+    """Write one specialist as an ordinary repository, and return the sha256 of its weights.
+
+    `source` holds the files that git keeps; `encoder` maps the encoder's tensor names to float32 arrays.
+    """
+    repository.mkdir(parents=True)
+    files = [source / "config.json", source / "README.md"]
+    if (source / ADAPTER).exists():
+        weights = save(merge_adapter(encoder, load_file(source / ADAPTER)), metadata={"format": "pt"})
+        files += [ENCODER_FOLDER / "tokenizer.json", ENCODER_FOLDER / "tokenizer_config.json"]
+    else:
+        weights = (source / WEIGHTS).read_bytes()
+        files += [source / "tokenizer.json", source / "tokenizer_config.json"]
+    for file in files:
+        shutil.copyfile(file, repository / file.name)
+    (repository / WEIGHTS).write_bytes(weights)
+    return hashlib.sha256(weights).hexdigest()
+
+
+def _build_repositories(encoder_weights: Path, folder: Path) -> None:
+    shutil.copytree(ENCODER_FOLDER, folder / ENCODER)
+    shutil.copyfile(encoder_weights, folder / ENCODER / WEIGHTS)
+    encoder = load_file(encoder_weights)
+    for name, entry in _read_manifest().items():
+        found = build_specialist(SPECIALISTS_FOLDER / name, encoder, folder / OWNER / name)
+        if found != entry["sha256"]:
+            raise InfrastructureError(
+                f"The starter hub's model {name} was built with sha256 {found}; the manifest says {entry['sha256']}.",
+                next_step="Install the package again; if it stays so, report the processor and the numpy version.",
+            )
+
+
+def _move_into_place(unfinished: Path, finished: Path) -> None:
+    unfinished.chmod(0o755)
+    try:
+        unfinished.rename(finished)
+    except OSError:
+        if not finished.is_dir():  # otherwise another process has just finished the same folder
+            raise
+
+
+def _read_manifest() -> dict[str, dict]:
+    return json.loads(MANIFEST.read_text(encoding="utf-8"))

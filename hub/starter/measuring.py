@@ -1,0 +1,40 @@
+"""Measures a built specialist on held-out rows, as anybody with transformers would."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from hub.starter.corpora import Row
+from hub.starter.fitting import encode, mean_recall, predict
+
+_MAX_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What a specialist scored: the share of rows it has right, and the recall of the classes, averaged."""
+
+    rows: int
+    accuracy: float
+    mean_recall: float
+
+
+def measure_specialist(repository: Path, rows: Sequence[Row], names: dict[str, str]) -> Measure:
+    """Return the scores of the model in `repository`; `names` maps a row's label to the model's class name."""
+    found = classify_texts(repository, [row.text for row in rows])
+    true = [names[row.label] for row in rows]
+    hits = sum(given == wanted for given, wanted in zip(found, true, strict=True))
+    return Measure(len(rows), round(hits / len(rows), 4), round(mean_recall(found, true), 4))
+
+
+def classify_texts(repository: Path, texts: Sequence[str]) -> list[str]:
+    """Return the class name that the model in `repository` gives each text, computed in float32."""
+    disable_progress_bar()
+    model = AutoModelForSequenceClassification.from_pretrained(repository, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(repository)
+    sequences = encode(tokenizer, texts, min(_MAX_TOKENS, tokenizer.model_max_length))
+    return [model.config.id2label[index] for index in predict(model, tokenizer.pad_token_id, sequences)]

