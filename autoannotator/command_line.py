@@ -4,11 +4,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from pkgutil import resolve_name
 
 from rich.console import Console
 from rich.text import Text
 
-from autoannotator.parser import build_parser
+from autoannotator.parser import build_parser, refuse
 from records.errors import AutoAnnotatorError
 
 INTERRUPTED = 130
@@ -21,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     try:
         options = build_parser().parse_args(arguments)
-        outcome = options.command(options)
+        if options.not_yet:
+            refuse(options.not_yet)
+        outcome = resolve_name(f"autoannotator.{options.command}")(options)
     except AutoAnnotatorError as error:
         if debug:
             raise

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hub.server import HubServer
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
-from sandbox.choose import probe_sandboxes
-from sandbox.image import build_image
 
 from autoannotator.asking import choose_ask
 from autoannotator.display import Display
@@ -22,9 +19,12 @@ from autoannotator.settings import resolve_settings
 from autoannotator.summary import summarise_run, tabulate_summary
 from graphs.history import read_history
 from graphs.reporting import gather_report
+from hub.server import HubServer
 from records.errors import DataError, PersonError, RunFolderError
 from records.folder import RunFolder, read_record, write_text
 from records.settings import Settings
+from sandbox.choose import probe_sandboxes
+from sandbox.image import build_image
 from templates.renderer import render_report
 
 SETTINGS_OPTIONS = (
@@ -165,7 +165,7 @@ def doctor(options: argparse.Namespace) -> Outcome:
     console = Console(stderr=True)
     built = build_image(options.base, lambda line: console.print(line, markup=False)) if options.build_image else None
     findings = probe_sandboxes()
-    table = Table("sandbox", "works", "what to know", box=None)
+    table = Table("sandbox", "works", "what is missing", box=None)
     for one in findings:
-        table.add_row(one.name, "yes" if one.available else "no", Text(f"{one.detail}\n{one.next_step}".strip()))
+        table.add_row(one.name, "yes" if one.available else "no", Text(f"{one.missing}\n{one.next_step}".strip()))
     return Outcome([table], {"image": built, "sandboxes": [vars(one) for one in findings]})

@@ -1,11 +1,10 @@
 """The command line's grammar. What is planned and not built yet is known by name, and refused as such."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from autoannotator import commands, demo
 from records.errors import NotYetError
 
 
@@ -51,29 +50,27 @@ def refuse(what: str) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; each command sets `command`, a function from the options to a `commands.Outcome`."""
+    """Return the parser; each command sets `command`, the function in this package (`module:name`) that does it."""
     parser = argparse.ArgumentParser(
         prog="autoannotator",
         description="One sentence and a file of texts in, a labelled file and its report out.",
         epilog='Start with `autoannotator demo`, or: autoannotator run "…" --data FILE --hub starter',
     )
-    parser.set_defaults(debug=False, json=False)
+    parser.set_defaults(debug=False, json=False, not_yet=None)
     parts = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_runs(parts)
     _add_hub(parts)
-    doctor = _add(parts, "doctor", commands.doctor, "say what this machine has and lacks", "autoannotator doctor")
+    doctor = _add(parts, "doctor", "commands:doctor", "say what this machine has and lacks", "autoannotator doctor")
     doctor.add_argument("--build-image", action="store_true", help="build the image of the Docker sandbox")
     doctor.add_argument("--base", metavar="IMAGE", help="the image to build on (default: an official Python image)")
     for name in NOT_YET_COMMANDS:
         later = parts.add_parser(name, add_help=False)
         later.add_argument("rest", nargs=argparse.REMAINDER)
-        later.set_defaults(command=lambda _, name=name: refuse(name))
+        later.set_defaults(not_yet=name)
     return parser
 
 
-def _add(
-    parts: Commands, name: str, command: Callable[..., commands.Outcome], purpose: str, examples: str
-) -> argparse.ArgumentParser:
+def _add(parts: Commands, name: str, command: str, purpose: str, examples: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = parts.add_parser(
         name,
         help=purpose,
@@ -89,22 +86,22 @@ def _add(
 
 
 def _add_runs(parts: Commands) -> None:
-    run = _add(parts, "run", commands.run, "label a file", RUN_EXAMPLES)
+    run = _add(parts, "run", "commands:run", "label a file", RUN_EXAMPLES)
     run.add_argument("task", metavar="TASK", help="what to do, in one sentence")
     run.add_argument("--data", metavar="FILE", required=True, help="csv, tsv, txt, json, jsonl, xlsx or parquet")
     _add_run_options(run)
     shown = _add(
-        parts, "demo", demo.demo, "label a shipped file of real review sentences", "autoannotator demo --out demo"
+        parts, "demo", "demo:demo", "label a shipped file of real review sentences", "autoannotator demo --out demo"
     )
     _add_run_options(shown)
-    resume = _add(parts, "resume", commands.resume, "finish a run that was stopped", "autoannotator resume RUN")
+    resume = _add(parts, "resume", "commands:resume", "finish a run that was stopped", "autoannotator resume RUN")
     _add_run_argument(resume)
     resume.add_argument("--yes", action="store_true", help="ask nothing")
-    status = _add(parts, "status", commands.status, "say how far a run is", "autoannotator status RUN")
+    status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
-    report = _add(parts, "report", commands.report, "draw a finished run's report again", "autoannotator report RUN")
+    report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")
     _add_run_argument(report)
-    runs = _add(parts, "runs", commands.runs, "list, show or delete runs", "autoannotator runs list")
+    runs = _add(parts, "runs", "commands:runs", "list, show or delete runs", "autoannotator runs list")
     runs.add_argument("action", nargs="?", default="list", choices=["list", "show", "delete"])
     runs.add_argument("runs", metavar="RUN", nargs="*", help="run folders, or ids of runs in generated/")
     runs.add_argument("--yes", action="store_true", help="delete without asking")
@@ -152,11 +149,11 @@ def _add_hub(parts: Commands) -> None:
     hub = parts.add_parser("hub", help="serve a folder as a Hub")
     actions = hub.add_subparsers(metavar="ACTION", required=True)
     serve = _add(
-        actions, "serve", commands.serve_hub, "serve DIR/owner/name/ as a Hub", "autoannotator hub serve models"
+        actions, "serve", "commands:serve_hub", "serve DIR/owner/name/ as a Hub", "autoannotator hub serve models"
     )
     serve.add_argument("folder", type=Path, metavar="DIR")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
     search = actions.add_parser("search", add_help=False)
     search.add_argument("rest", nargs=argparse.REMAINDER)
-    search.set_defaults(command=lambda _: refuse("hub search"))
+    search.set_defaults(not_yet="hub search")

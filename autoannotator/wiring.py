@@ -5,21 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 
-from hub.cache import default_cache
-from hub.client import HubClient
-from hub.starter.build import starter_weight_hashes
-from hub.starter_hub import open_starter_hub
-from sandbox.choose import choose_sandbox
-
 from agents.target import describe_llm
 from agents.team import make_team
 from graphs.context import RunContext
 from graphs.engine import LocalEngine
+from hub.cache import default_cache
+from hub.client import HubClient
+from hub.starter.build import starter_weight_hashes
+from hub.starter_hub import open_starter_hub
 from records.events import Event, Noticed
 from records.folder import RunFolder
 from records.ledger import Ledger
 from records.review_book import ReviewBook
 from records.settings import Settings
+from sandbox.choose import choose_sandbox
 
 STARTER = "starter"
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hub.client import HubClient
-
 from agents.base import Team
 from graphs.engine import Engine
+from hub.client import HubClient
 from records.errors import RunFolderError
 from records.events import Event
 from records.folder import RunFolder, read_record

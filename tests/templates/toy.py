@@ -22,7 +22,7 @@ class ToyRow:
 
 def make_rows(count: int, seed: int) -> list[ToyRow]:
     """Rows of filler words with one word that tells the label."""
-    chance = random.Random(seed)  # noqa: S311 - toy rows
+    chance = random.Random(seed)
     rows = []
     for _ in range(count):
         words = chance.choices(FILLERS, k=chance.randint(2, 20))
