@@ -11,6 +11,7 @@ from agents.base import Failure, ScriptParts
 from agents.label_maps import propose_label_map
 from agents.prompting import Prompt, render_prompt, shorten
 from agents.replies import find_fences, read_json
+from agents.script_checks import parse_code
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 
@@ -104,12 +105,8 @@ def _read_parts(reply: str, task: TaskSpec, candidate: Candidate) -> ScriptParts
 
 def _read_bodies(block: str) -> list[tuple[str, str]]:
     """Return name and body of the functions in a Python block. Raises ValueError where it holds anything else."""
-    try:
-        tree = ast.parse(block)
-    except SyntaxError as error:
-        raise ValueError(f"A python block does not parse: line {error.lineno}: {error.msg}") from error
     bodies: list[tuple[str, str]] = []
-    for node in tree.body:
+    for node in parse_code(block).body:
         if not isinstance(node, ast.FunctionDef) or node.name not in _PARTS or node.decorator_list:
             raise ValueError("A python block may hold only the functions preprocess and read_logits, plain.")
         if [argument.arg for argument in node.args.args] != [_PARTS[node.name]]:

@@ -44,7 +44,9 @@ SENTIMENT = Family(
             "negative sentiment, negative review, thumbs down, not recommended, pessimistic, rotten, "
             "against, anti, oppose, criticism, complaint, dissatisfied, unhappy"
         ),
-        "neutral": _names("neutral, neu, neut, neutral sentiment, mixed, ambivalent, none, no sentiment, objective"),
+        "neutral": _names(
+            "neutral, neu, neut, neutral sentiment, mixed, balanced, ambivalent, none, no sentiment, objective"
+        ),
     },
     cues=_names("sentiment, polarity, opinion, opinions, review, reviews, stance, bullish, bearish, recommend"),
     queries=("sentiment", "sentiment analysis", "polarity"),

@@ -4,12 +4,13 @@ It finds mistakes and plain mischief early, with a line to mend. It does not con
 """
 
 import ast
+import warnings
 from collections.abc import Iterator
 
 ALLOWED_MODULES = frozenset(
     {
-        "__future__", "argparse", "collections", "contextlib", "dataclasses", "functools", "gc", "html", "io",
-        "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random", "re", "string",
+        "__future__", "argparse", "collections", "contextlib", "dataclasses", "functools", "gc", "html", "inspect",
+        "io", "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random", "re", "string",
         "sys", "time", "torch", "traceback", "transformers", "typing", "unicodedata", "warnings",
     }
 )  # fmt: skip
@@ -21,21 +22,31 @@ _PARTS = frozenset({"preprocess", "read_logits"})
 _OS_CALLS = frozenset(
     {"system", "popen", "fork", "kill", "remove", "unlink", "rmdir", "putenv", "chmod", "chown", "symlink", "link"}
 )
-_NOT_IN_PARTS_MODULES = frozenset({"os", "sys", "pathlib", "io"})
+_NOT_IN_PARTS_MODULES = frozenset({"os", "sys", "pathlib", "io", "inspect"})
 
 
 def check_script(script: str) -> tuple[str, ...]:
     """Return what speaks against a script, with line numbers; () where nothing does."""
     try:
-        tree = ast.parse(script)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        return (f"line {line}: it is not Python: {getattr(error, 'msg', error)}",)
+        tree = parse_code(script)
+    except ValueError as error:
+        return (str(error),)
     problems = {problem for node in ast.walk(tree) for problem in _check_node(node)}
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in _PARTS:
             problems.update(problem for inner in ast.walk(node) for problem in _check_part(inner, node.name))
     return tuple(f"line {line}: {what}" for line, what in sorted(problems))
+
+
+def parse_code(code: str) -> ast.Module:
+    """Return the syntax tree of Python code. Raises ValueError, with the line, where it is none."""
+    try:
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # an escape such as "\\w" outside a raw string works all the same
+            return ast.parse(code)
+    except SyntaxError as error:
+        raise ValueError(f"line {error.lineno}: it is not Python: {error.msg}") from error
 
 
 def _check_node(node: ast.AST) -> Iterator[tuple[int, str]]:

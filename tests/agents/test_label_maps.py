@@ -174,6 +174,38 @@ def test_classes_are_read_as_labels(labels, names, card, expected) -> None:
     assert tuple(propose(labels, names, card).classes.values()) == expected
 
 
+CARD = """# Sentiment of film review sentences
+
+## How to read its labels
+
+| class | name | meaning |
+|---|---|---|
+| 0 | `LABEL_0` | {} |
+| 1 | `LABEL_1` | {} |
+
+## Training data
+
+1,234 texts. On 1 held-out corpus: accuracy 80.1%, positive recall 0.9.
+"""
+
+
+@pytest.mark.parametrize(
+    ("labels", "meanings", "expected"),
+    [
+        (("positive", "negative"), ("negative", "positive"), ("negative", "positive")),
+        (("offensive", "not offensive"), ("non-toxic", "toxic"), ("not offensive", "offensive")),
+        (
+            ("positive", "neutral", "negative"),
+            ("positive, an advantage", "negative, a drawback"),
+            ("positive", "negative"),
+        ),
+    ],
+)
+def test_a_table_in_the_card_explains_numbered_classes(labels, meanings, expected) -> None:
+    proposed = propose(labels, ("LABEL_0", "LABEL_1"), CARD.format(*meanings))
+    assert tuple(proposed.classes.values()) == expected
+
+
 def test_the_reason_says_what_the_card_leaves_open() -> None:
     proposed = propose(("positive", "negative"), ("LABEL_0", "LABEL_1"), "LABEL_0: negative")
     assert proposed.covered() == frozenset()

@@ -174,7 +174,7 @@ def test_without_code_the_defaults_stand(connect) -> None:
         (MAP.replace('"urgent"', "null"), "at least two labels"),
         (MAP.replace('"1": null, ', ""), "every class"),
         (MAP + "```python\nimport os\n```", "only the functions"),
-        (MAP + "```python\ndef preprocess(text: str) -> str:\n    return (\n```", "does not parse"),
+        (MAP + "```python\ndef preprocess(text: str) -> str:\n    return (\n```", "line 2: it is not Python"),
         (MAP + "```python\ndef preprocess(row):\n    return row\n```", "named text"),
         (MAP + "```python\ndef preprocess(text): return text\n```", "lines of its own"),
     ],
