@@ -10,8 +10,8 @@ from collections.abc import Iterator
 ALLOWED_MODULES = frozenset(
     {
         "__future__", "argparse", "collections", "contextlib", "dataclasses", "functools", "gc", "html", "inspect",
-        "io", "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random", "re", "string",
-        "sys", "time", "torch", "traceback", "transformers", "typing", "unicodedata", "warnings",
+        "io", "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random", "re",
+        "string", "sys", "time", "torch", "traceback", "transformers", "typing", "unicodedata", "warnings",
     }
 )  # fmt: skip
 """What a generated script may import: what runs a model, and harmless parts of the standard library."""
@@ -47,6 +47,8 @@ def parse_code(code: str) -> ast.Module:
             return ast.parse(code)
     except SyntaxError as error:
         raise ValueError(f"line {error.lineno}: it is not Python: {error.msg}") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _check_node(node: ast.AST) -> Iterator[tuple[int, str]]:
