@@ -16,7 +16,8 @@ from records.protocol import AnnotateRequest, WorkerProgress, WorkerReady, Worke
 
 Cause = Literal["ok", "exit", "timeout", "oom", "output", "disk", "infra"]
 """Why a program ended. `ok exit timeout oom output disk` are the program's doing (`output`: a declared result is
-missing, is no regular file or is too large; `disk`: it wrote more than it may), `infra` is the sandbox's."""
+missing, is no regular file or is too large, or a warm worker broke the protocol; `disk`: it wrote more than it may),
+`infra` is the sandbox's."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Limits:
 
     seconds: float = 600.0
     memory: int = 6 * 2**30
+    """Of all its processes together."""
     processes: int = 256
+    """Held by Docker only."""
     output: int = 2**20
-    """Captured standard output and error, each; what is beyond is dropped and said so."""
+    """Captured standard output and error, each: the beginning and the end; what is between is dropped and said so."""
     file_size: int = 2 * 2**30
+    """Of one file written, and of one result (a file, or a folder with all that is in it)."""
     threads: int = 2
     """Processors and numeric threads."""
 
@@ -36,7 +40,8 @@ class Limits:
 @dataclass(frozen=True)
 class RunSpec:
     """A program to run: `inputs` maps a name below `in/` to a file or folder of the host, `outputs` names the
-    regular files and folders that `out/` is to hold at the end, with the host path each is copied to."""
+    regular files and folders that `out/` is to hold at the end, with the host path each is copied to (a warm
+    worker's outputs are those of its requests)."""
 
     argv: tuple[str, ...]
     inputs: dict[str, Path] = field(default_factory=dict[str, Path])
@@ -48,7 +53,8 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a program ended. `detail` says in words what `cause` says in one, with the numbers."""
+    """How a program ended. `exit_status` is 128 + N after signal N, and None where the sandbox stopped it. `detail`
+    says in words what `cause` says in one, with the numbers."""
 
     cause: Cause
     exit_status: int | None
@@ -90,7 +96,8 @@ class Worker(Protocol):
         seconds: float,
         on_progress: Callable[[WorkerProgress], None] | None = None,
     ) -> WorkerResult:
-        """Hand in `inputs` (name below `in/` → host file), send the request, and copy `outputs` out.
+        """Hand in `inputs` (file name in `in/` → host file), send the request, copy `outputs` (file name in `out/` →
+        host path) out, and remove both from the working directory.
 
         Raises WorkerDied (the worker is gone: crash, timeout, out of memory, broken protocol, missing or unfit
         output) or RequestFailed (this request failed, the worker lives).
@@ -115,10 +122,11 @@ class Sandbox(Protocol):
 
     def run(self, spec: RunSpec) -> RunResult:
         """Run a program to its end. Never raises for what the program does; raises SandboxError never either:
-        a failure of the sandbox is a result with the cause `infra`."""
+        a failure of the sandbox is a result with the cause `infra`. Raises SandboxRefusedError where the sandbox does
+        not contain what is not trusted."""
         ...
 
     def open(self, spec: RunSpec) -> Worker:
         """Start a warm worker and wait for its `ready` line. Raises WorkerDied where it does not come
-        within `spec.limits.seconds`."""
+        within `spec.limits.seconds`, and SandboxRefusedError as `run` does."""
         ...

@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -142,11 +143,9 @@ def remove_orphans() -> None:
 
 
 def _remove_folder(path: Path) -> None:
-    """Remove a folder that a program wrote into: it may have taken away the right to look into a part of it."""
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            child = Path(folder, name)
-            if not child.is_symlink():
-                with contextlib.suppress(OSError):
-                    child.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)  # what is left is tried again at the next start
+    """Remove a folder that a program wrote into: it may have nested it too deep for Python, or locked parts of it."""
+    try:
+        shutil.rmtree(path)
+    except (OSError, RecursionError):
+        subprocess.run(["chmod", "-R", "u+rwx", "--", path], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["rm", "-rf", "--", path], stderr=subprocess.DEVNULL, check=False)

@@ -99,5 +99,6 @@ def _build(client: docker.DockerClient, context: Path, base: str, report: Callab
                 raise SandboxError(f"The build failed: {event['error']}", next_step="Its last lines say at which step.")
             if line := event.get("stream", "").strip():
                 report(line)
+        client.images.prune(filters={"dangling": True, "label": "autoannotator.stage=packages"})  # 2 GB, used up
     except DockerException as error:
         raise SandboxError(f"The engine did not build: {error}", next_step="Look at the engine's log.") from error

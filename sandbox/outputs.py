@@ -13,6 +13,8 @@ from records.folder import written_whole
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Non-blocking, so that a named pipe cannot make the host wait."""
 _CHUNK = 2**20
+_DEEPEST = 16
+"""Folders in one another, in a result."""
 
 
 class UnfitOutput(Exception):
@@ -37,7 +39,7 @@ def _copy_result(folder: Path, name: str, target: Path, limit: int) -> None:
     try:
         for part in PurePosixPath(name).parts:
             opened.append(_open_below(opened[-1], part))
-        _copy(opened[-1], target, limit)
+        _copy(opened[-1], target, limit, _DEEPEST)
     finally:
         for descriptor in opened:
             os.close(descriptor)
@@ -52,18 +54,20 @@ def _open_below(folder: int, name: str) -> int:
         raise UnfitOutput(f"cannot be read ({error.strerror}); it must be a regular file or a folder") from None
 
 
-def _copy(source: int, target: Path, limit: int) -> int:
+def _copy(source: int, target: Path, limit: int, depth: int) -> int:
     """Copy an open file or folder; return how many of the `limit` bytes are left."""
     mode = os.fstat(source).st_mode
     if stat.S_ISREG(mode):
         return _copy_file(source, target, limit)
     if not stat.S_ISDIR(mode):
         raise UnfitOutput("is neither a regular file nor a folder")
+    if depth == 0:
+        raise UnfitOutput(f"holds folders nested more than {_DEEPEST} deep")
     target.mkdir()
     for name in sorted(os.listdir(source)):
         child = _open_below(source, name)
         try:
-            limit = _copy(child, target / name, limit)
+            limit = _copy(child, target / name, limit, depth - 1)
         finally:
             os.close(child)
     return limit

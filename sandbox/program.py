@@ -1,6 +1,5 @@
 """What every sandbox makes of a RunSpec: a started program with its box, driven to its end and judged."""
 
-import os
 import signal
 import stat
 import time
@@ -167,9 +166,6 @@ def run_program(start: Callable[[], Program], spec: RunSpec) -> RunResult:
 
 
 def _holds_full_file(folder: Path, size: int) -> bool:
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            found = os.lstat(Path(parent, name))
-            if stat.S_ISREG(found.st_mode) and found.st_size >= size:
-                return True
-    return False
+    """Whether a file in `folder`, or in a folder in it, has reached `size` bytes."""
+    found = [path.lstat() for path in (*folder.glob("*"), *folder.glob("*/*"))]
+    return any(stat.S_ISREG(one.st_mode) and one.st_size >= size for one in found)

@@ -1,12 +1,24 @@
 """What every sandbox must hold, run against each real one."""
 
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
 from sandbox.base import Limits, RunSpec
+
+NEST = """
+import os
+start = os.getcwd()
+def nest(path, times):
+    for _ in range(times):
+        os.mkdir(path)
+        os.chdir(path)
+        path = "d"
+"""
+"""Code that makes folders, each in the one before."""
 
 
 def run(sandbox, code, *arguments, inputs=None, outputs=None, **limits):
@@ -191,8 +203,9 @@ class TestOutputs:
                 "import os; os.mkdir('out/x'); [open(f'out/x/{n}', 'wb').write(bytes(60_000)) for n in 'ab']",
                 "is larger than",
             ),
+            (f"{NEST}\nnest('out/x', 20)", "nested more than 16 deep"),
         ],
-        ids=["missing", "link", "pipe", "link in a folder", "link to a folder", "too large together"],
+        ids=["missing", "link", "pipe", "link in a folder", "link to a folder", "too large together", "deep"],
     )
     def test_unfit(self, sandbox, tmp_path, code, reason):
         result = run(sandbox, code, outputs={"x": tmp_path / "target"}, file_size=100_000)
@@ -226,6 +239,14 @@ def test_may_be_used_from_several_threads_that_end(sandbox, tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(results) == [(number, "ok", f"{number}\n") for number in range(3)]
+
+
+def test_folders_that_resist_removal_are_removed(sandbox, monkeypatch, tmp_path):
+    """Nested deeper than Python's recursion and a path's length allow, or closed by their owner."""
+    code = f"{NEST}\nnest('out/x', 3000)\nos.chdir(start)\nos.mkdir('out/y')\nos.chmod('out/y', 0)\nprint('made')"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run(sandbox, code).stdout == "made\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_descriptors_do_not_leak(sandbox):
