@@ -13,7 +13,7 @@ from records.events import now
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (
-    request_hash TEXT PRIMARY KEY,
+    request_hash TEXT NOT NULL PRIMARY KEY,
     role TEXT NOT NULL,
     model TEXT NOT NULL,
     prompt_hash TEXT NOT NULL,
@@ -52,7 +52,8 @@ class Spending(Record):
 
 _COLUMNS = ", ".join(Answer.model_fields)
 _FIND = f"SELECT {_COLUMNS} FROM answers WHERE request_hash = ?"  # noqa: S608 (names of our own fields)
-_INSERT = f"INSERT OR IGNORE INTO answers ({_COLUMNS}) VALUES ({', '.join('?' * len(Answer.model_fields))})"  # noqa: S608
+_VALUES = ", ".join("?" * len(Answer.model_fields))
+_INSERT = f"INSERT INTO answers ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (request_hash) DO NOTHING"  # noqa: S608
 
 
 def hash_request(request: dict[str, Any]) -> str:

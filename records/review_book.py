@@ -11,7 +11,7 @@ from records.rows import Review, Source
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS reviews (
-    text_key TEXT PRIMARY KEY,
+    text_key TEXT NOT NULL PRIMARY KEY,
     step INTEGER NOT NULL,
     row INTEGER NOT NULL,
     row_id TEXT NOT NULL,
@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS reviews (
     reason TEXT NOT NULL
 ) STRICT;
 """
-_INSERT = "INSERT OR IGNORE INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (text_key) DO NOTHING"
 _FIND = "SELECT step, row, row_id, label, source, sureness, failed, reason FROM reviews WHERE text_key = ?"
 
 

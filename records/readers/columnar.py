@@ -30,17 +30,17 @@ class Parquet:
         check_names(path, self._schema.names, None)
 
     def head(self, rows: int) -> pa.Table:
-        return pa.Table.from_batches(islice(self.batches(rows), 1), self._schema)
+        return pa.Table.from_batches(islice(self.batches(self._schema, rows), 1), self._schema)
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         return self._schema
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
         done = 0
         with self._opened() as file:
             try:
                 batches = file.iter_batches(rows)  # pyright: ignore[reportUnknownMemberType] (its lists)
-                for batch in _cut(batches, self._schema, rows):
+                for batch in _cut(batches, schema, rows):
                     yield batch
                     done += batch.num_rows
             except (pa.ArrowException, OSError) as error:

@@ -36,15 +36,15 @@ class TextLines:
         return self._lines.other_encoding
 
     def head(self, rows: int) -> pa.Table:
-        return pa.table({"text": list(islice(self._rows(), rows))}, schema=self.schema())
+        return pa.table({"text": list(islice(self._rows(), rows))}, schema=self.read_schema())
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         return pa.schema([("text", pa.string())])
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
         stream = self._rows()
         while chunk := list(islice(stream, rows)):
-            yield pa.record_batch([pa.array(chunk, pa.string())], schema=self.schema())
+            yield pa.record_batch([pa.array(chunk, pa.string())], schema=schema)
 
     def _rows(self) -> Iterator[str]:
         return (line.rstrip("\r\n") for line in self._lines)
@@ -83,19 +83,19 @@ class Delimited:
         return self._lines.other_encoding
 
     def head(self, rows: int) -> pa.Table:
-        return self._to_table(list(islice(self._rows(), rows)))
+        return self._to_table(list(islice(self._rows(), rows)), self.read_schema())
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in self._names])
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
         stream = self._rows()
         while chunk := list(islice(stream, rows)):
-            yield from self._to_table(chunk).to_batches()
+            yield from self._to_table(chunk, schema).to_batches()
 
-    def _to_table(self, rows: list[list[str]]) -> pa.Table:
+    def _to_table(self, rows: list[list[str]], schema: pa.Schema) -> pa.Table:
         columns = [pa.array([row[at] for row in rows], pa.string()) for at in range(len(self._names))]
-        return pa.Table.from_arrays(columns, schema=self.schema())
+        return pa.Table.from_arrays(columns, schema=schema)
 
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows below the header. Raises DataError at the first that has not one field a column."""

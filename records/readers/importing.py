@@ -55,10 +55,11 @@ def import_rows(
     holds no strings or nothing but numbers, dates, JSON and blanks.
     """
     source = open_source(path, sheet)
-    rows = _Rows(path, source.schema(), text_columns, id_column)
+    schema = source.read_schema()
+    rows = _Rows(path, schema, text_columns, id_column)
     with written_whole(target) as temporary:
         with pq.ParquetWriter(temporary, rows.schema) as writer:
-            for batch in source.batches(shard_size):
+            for batch in source.batches(schema, shard_size):
                 writer.write_batch(rows.add(batch))
         rows.check_texts()
     return ImportedRows(

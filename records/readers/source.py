@@ -48,12 +48,15 @@ class Source(Protocol):
         """Return the first rows, their types told from these rows alone."""
         ...
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         """Return names and types of the original columns. Reads the file through where the format does not say."""
         ...
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        """Yield the file from its beginning in batches of `rows` rows (the last may be shorter)."""
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the file from its beginning in batches of `rows` rows (the last may be shorter).
+
+        `schema` is what `read_schema` returned: it may be dear to tell a second time.
+        """
         ...
 
 

@@ -52,14 +52,14 @@ class Spreadsheet:
     def head(self, rows: int) -> pa.Table:
         return to_head(self._rows(), rows, self._names)
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         types = ColumnTypes(self._names)
         for row in self._rows():
             types.see(row)
         return types.schema()
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        return to_batches(self._rows(), self.schema(), rows)
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+        return to_batches(self._rows(), schema, rows)
 
     def _rows(self) -> Iterator[Mapping[str, Any]]:
         cells = self._cells()

@@ -40,11 +40,11 @@ class JsonLines:
     def head(self, rows: int) -> pa.Table:
         return to_head(self._rows(), rows)
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         return _see_all(self._rows())
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        return to_batches(self._rows(), self.schema(), rows)
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+        return to_batches(self._rows(), schema, rows)
 
     def _rows(self) -> Iterator[Mapping[str, Any]]:
         for number, line in enumerate(self._lines, start=1):
@@ -84,11 +84,11 @@ class Json:
     def head(self, rows: int) -> pa.Table:
         return to_head(self._rows(), rows, self._columns or ())
 
-    def schema(self) -> pa.Schema:
+    def read_schema(self) -> pa.Schema:
         return _see_all(self._rows(), self._columns or ())
 
-    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
-        return to_batches(self._rows(), self.schema(), rows)
+    def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
+        return to_batches(self._rows(), schema, rows)
 
     def _read_columns(self) -> list[str] | None:
         """Return the keys of an object of columns, or None for an array. Raises DataError for anything else."""

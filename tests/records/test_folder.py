@@ -162,7 +162,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(folder):
 
 def test_events_are_read_back_in_their_order(folder):
     events = [
-        RunStarted(run_id="r", rows=3),
+        RunStarted(run_id="r"),
         StageVoted(stage=0, unanimous=0.5, agreement={"m/é": 0.75}),
         Noticed(message="line\nbreak"),
     ]
