@@ -9,7 +9,7 @@ from pkgutil import resolve_name
 from rich.console import Console
 from rich.text import Text
 
-from autoannotator.parser import build_parser, refuse
+from autoannotator.parser import parse
 from records.errors import AutoAnnotatorError
 
 INTERRUPTED = 130
@@ -21,9 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     try:
-        options = build_parser().parse_args(arguments)
-        if options.not_yet:
-            refuse(options.not_yet)
+        options = parse(arguments)
         outcome = resolve_name(f"autoannotator.{options.command}")(options)
     except AutoAnnotatorError as error:
         if debug:

@@ -19,7 +19,7 @@ NOT_YET_OPTIONS = (
     "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
     "--worth", "--batch-api", "--sandbox-runtime", "--gpus",
 )  # fmt: skip
-NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp")
+NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "hub search", "runs compare")
 
 RUN_EXAMPLES = """examples:
   autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
@@ -49,24 +49,31 @@ def refuse(what: str) -> None:
     raise NotYetError(f"{what} does not work yet in this version", next_step="`autoannotator --help` lists what does.")
 
 
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; `command` is the function in this package (`module:name`) that does what is asked.
+
+    Raises NotYetError for what is planned and not built yet; exits with status 2 where the usage is wrong.
+    """
+    for name in NOT_YET_COMMANDS:
+        if list(arguments[: len(name.split())]) == name.split():
+            refuse(name)
+    return build_parser().parse_args(arguments)
+
+
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser; each command sets `command`, the function in this package (`module:name`) that does it."""
+    """Return the grammar of every command that works."""
     parser = argparse.ArgumentParser(
         prog="autoannotator",
         description="One sentence and a file of texts in, a labelled file and its report out.",
         epilog='Start with `autoannotator demo`, or: autoannotator run "…" --data FILE --hub starter',
     )
-    parser.set_defaults(debug=False, json=False, not_yet=None)
+    parser.set_defaults(debug=False, json=False)
     parts = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_runs(parts)
     _add_hub(parts)
     doctor = _add(parts, "doctor", "commands:doctor", "say what this machine has and lacks", "autoannotator doctor")
     doctor.add_argument("--build-image", action="store_true", help="build the image of the Docker sandbox")
     doctor.add_argument("--base", metavar="IMAGE", help="the image to build on (default: an official Python image)")
-    for name in NOT_YET_COMMANDS:
-        later = parts.add_parser(name, add_help=False)
-        later.add_argument("rest", nargs=argparse.REMAINDER)
-        later.set_defaults(not_yet=name)
     return parser
 
 
@@ -154,6 +161,3 @@ def _add_hub(parts: Commands) -> None:
     serve.add_argument("folder", type=Path, metavar="DIR")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
-    search = actions.add_parser("search", add_help=False)
-    search.add_argument("rest", nargs=argparse.REMAINDER)
-    search.set_defaults(not_yet="hub search")
