@@ -15,7 +15,7 @@ from graphs.state import RunState, ScriptState, Update
 from graphs.tables import read_first_texts
 from records.base import Record
 from records.candidate import Candidate
-from records.errors import NoSpecialistsError, SandboxError
+from records.errors import ModelError, NoSpecialistsError, SandboxError
 from records.events import CandidateDropped, ScriptTested
 from records.folder import read_record, write_json, write_text, written_whole
 from sandbox.base import Cause, Limits, RunResult, RunSpec
@@ -62,7 +62,11 @@ def _write_attempts(context: RunContext, scripts: dict[str, ScriptState]) -> dic
         if one["status"] != "written" or context.folder.attempt(slug, one["attempt"]).exists():
             continue
         failures = [_read_failure(context, slug, number) for number in range(1, one["attempt"])]
-        parts = context.team.coder.write_parts(context.read_task(), candidates[slug], failures)
+        try:
+            parts = context.team.coder.write_parts(context.read_task(), candidates[slug], failures)
+        except ModelError as error:
+            result[slug] = _drop(context, slug, one, error.what)
+            continue
         if parts is None:
             result[slug] = _drop(context, slug, one, "no script could be written that passes")
         else:
@@ -187,9 +191,12 @@ def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> Scrip
     result = read_record(attempt / "test_result.json", TestResult)
     script = (attempt / "annotate.py").read_text(encoding="utf-8")
     parts = read_record(attempt / "attempt.json", Attempt).parts
-    verdict = context.team.critic.criticise(
-        context.read_task(), candidate, parts, script, passed=result.passed, output=result.output
-    )
+    try:
+        verdict = context.team.critic.criticise(
+            context.read_task(), candidate, parts, script, passed=result.passed, output=result.output
+        )
+    except ModelError as error:
+        return _drop(context, candidate.slug, one, error.what)
     write_json(attempt / "verdict.json", verdict)
     context.emit(
         ScriptTested(

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.tiny_hub import build_tiny_hub
 
 from hub.server import HubServer
+from tests.tiny_hub import build_tiny_hub
 
 ROOT = Path(__file__).parent.parent
 SENTENCE = "Label each review sentence as positive or negative"

@@ -5,6 +5,7 @@ They are made in seconds, from sentences of made-up reviews. Each knows other ad
 
 import itertools
 import random
+import re
 from pathlib import Path
 
 import torch
@@ -26,6 +27,19 @@ tags: [sentiment-analysis]
 # {name}
 A tiny sentiment classifier for tests. Labels: {labels}.
 """
+
+
+LABELS = ("positive", "negative")
+
+
+def label_of(text: str) -> str:
+    """Return the label that a made-up sentence was made for."""
+    return "positive" if set(re.findall(r"[a-z]+", text.lower())) & set(GOOD) else "negative"
+
+
+def class_of(name: str) -> str:
+    """Return the label that a class of these models stands for."""
+    return "positive" if name.lower().startswith("pos") else "negative"
 
 
 def make_sentences(rows: int, seed: int, known: range = range(10)) -> list[tuple[str, str]]:

@@ -8,9 +8,9 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.conftest import SENTENCE
 
 from autoannotator.command_line import main
+from tests.conftest import SENTENCE
 
 
 def make_sheets(path: Path) -> None:

@@ -1,0 +1,199 @@
+"""One whole run with a scripted language model on tiny models: what it leaves behind, and what it asked for."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from records.events import Noticed, RowsReviewed
+from records.folder import RunFolder, file_sha256
+from tests.conftest import ROOT, SENTENCE, Cli
+from tests.llm_server import LLMServer, play_team, read_role, read_rows, serving
+from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
+
+ROWS = 160
+EMPTY = 17
+"""The number of a row without a text."""
+TWICE = (3, 150)
+"""Two rows with the same text but for white space and case, in different stages."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    folder: RunFolder
+    status: int
+    output: str
+    server: LLMServer
+    data: pd.DataFrame
+
+
+@pytest.fixture(scope="module")
+def finished(cli: Cli, tiny_hub: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
+    folder = tmp_path_factory.mktemp("run")
+    texts = [text for text, _ in make_sentences(ROWS, seed=5)]
+    texts[EMPTY] = "   "
+    texts[TWICE[1]] = f"  {texts[TWICE[0]].upper()} "
+    data = pd.DataFrame({"id": [f"r{n // 2}" for n in range(ROWS)], "text": texts, "label": ["mine"] * ROWS})
+    data.to_csv(folder / "rows.csv", index=False)
+    with serving(play_team(LABELS, label_of, class_of)) as server:
+        done = cli(
+            "run", SENTENCE, "--data", folder / "rows.csv", "--hub", tiny_hub, "--out", folder / "out",
+            "--llm", "openai:scripted", "--sandbox", "process", "--stage-size", "40", "--pool-size", "16",
+            OPENAI_BASE_URL=server.base_url,
+        )  # fmt: skip
+        yield FinishedRun(RunFolder(folder / "out"), done.returncode, done.stdout + done.stderr, server, data)
+
+
+@pytest.fixture(scope="module")
+def labels(finished: FinishedRun) -> pd.DataFrame:
+    assert finished.folder.labels.exists(), finished.output
+    return pd.read_parquet(finished.folder.labels)
+
+
+def test_the_exit_status_says_that_a_row_has_no_label(finished: FinishedRun) -> None:
+    assert finished.status == 3, finished.output
+    assert "1 without a label" in finished.output
+
+
+def test_rows_keep_their_order_number_and_columns(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    assert labels["text"].tolist() == finished.data["text"].tolist()
+    assert labels["id"].tolist() == finished.data["id"].tolist()
+    assert labels["input_label"].tolist() == ["mine"] * ROWS
+    assert [name for name in labels.columns if name.startswith("__")] == []
+
+
+def test_a_row_without_a_text_says_why_it_has_no_label(labels: pd.DataFrame) -> None:
+    row = labels.iloc[EMPTY]
+    assert pd.isna(row["label"])
+    assert row["reason"] == "the row has no text"
+    assert labels["label"].isna().sum() == 1
+
+
+def test_reviews_win_and_say_what_they_changed(labels: pd.DataFrame) -> None:
+    reviewed = labels[labels["review_label"].notna()]
+    assert (reviewed["source"] == "llm").all()
+    assert (reviewed["label"] == reviewed["text"].map(label_of)).all()
+    assert (labels[labels["review_label"].isna() & labels["label"].notna()]["source"] == "vote").all()
+
+
+def test_a_stage_reviews_its_most_disputed_rows_first(labels: pd.DataFrame) -> None:
+    stage = labels[(labels["stage"] == 1) & labels["label"].notna()]
+    disputed, agreed = stage[stage["agreement"] < 1], stage[stage["agreement"] == 1]
+    reviewed = stage["review_label"].notna()
+    assert 8 <= reviewed.sum() <= 9, "20 % of 40 rows, and a spot check of one"
+    if len(disputed) >= 8:
+        assert agreed["review_label"].notna().sum() <= 1, "only the spot check may see a row that all agree on"
+
+
+def test_the_spot_check_is_drawn_in_every_stage(finished: FinishedRun) -> None:
+    checks = [
+        event
+        for event in finished.folder.read_events()
+        if isinstance(event, RowsReviewed) and event.kind == "spot_check"
+    ]
+    assert [event.rows for event in checks] == [1, 1, 1, 1]
+
+
+def test_texts_that_are_the_same_are_reviewed_once(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    asked = Counter(
+        " ".join(text.casefold().split())
+        for request in finished.server.requests()
+        if read_role(request) == "reviewer"
+        for text in read_rows(request).values()
+    )
+    assert max(asked.values()) == 1
+    first, second = (labels.iloc[number] for number in TWICE)
+    if pd.notna(first["review_label"]):
+        assert second["copied_from"] == first["id"]
+        assert second["label"] == first["label"]
+
+
+def test_all_that_was_asked_is_in_the_ledger_and_the_cost(finished: FinishedRun) -> None:
+    cost = json.loads(finished.folder.cost.read_text())
+    roles = Counter(read_role(request) for request in finished.server.requests())
+    assert {role["role"]: role["requests"] for role in cost["roles"]} == dict(roles)
+    assert all(role["usd"] is None and "no price" in role["reason"] for role in cost["roles"])
+    assert all(one["tokens"] > 0 for one in cost["specialists"])
+
+
+def test_the_host_and_the_rows_it_may_see_are_told_first(finished: FinishedRun) -> None:
+    host = finished.server.base_url.split("/")[2]
+    told = [event.message for event in finished.folder.read_events() if isinstance(event, Noticed)]
+    assert any(host in message and "up to 20 rows" in message for message in told)
+    assert any(host in message and f"of {ROWS} rows for review" in message for message in told)
+
+
+def test_the_specialists_learn_behind_a_gate(finished: FinishedRun) -> None:
+    verdicts = [json.loads(path.read_text()) for path in finished.folder.path.glob("models/*/v*/gate.json")]
+    assert len(verdicts) >= 3, finished.output
+    for verdict in verdicts:
+        assert (
+            verdict["promoted"] == (verdict["accuracy_after"] > verdict["accuracy_before"])
+            or "forgotten" in verdict["reason"]
+        )
+
+
+def test_every_wire_file_keeps_to_its_schema(finished: FinishedRun) -> None:
+    schemas = {path.name.split(".")[0]: json.loads(path.read_text()) for path in (ROOT / "docs/schemas").glob("*.json")}
+    folder = finished.folder
+    for path, schema in [
+        (folder.cost, "cost"), (folder.certificate, "certificate"), (folder.manifest, "manifest"),
+        (folder.lock, "models-lock"), (folder.path / "labels.json", "labels"),
+    ]:  # fmt: skip
+        jsonschema.validate(json.loads(path.read_text()), schemas[schema])
+    for line in folder.events.read_text().splitlines():
+        jsonschema.validate(json.loads(line), schemas["event"])
+    for path in folder.path.glob("models/*/v*/metrics.json"):
+        jsonschema.validate(json.loads(path.read_text()), schemas["training-metrics"])
+
+
+def test_the_manifest_names_every_file_with_its_hash(finished: FinishedRun) -> None:
+    files = json.loads(finished.folder.manifest.read_text())["files"]
+    assert {"labels.parquet", "report.html", "task.yaml", "settings.yaml", "models.lock.json"} <= set(files)
+    for name, facts in files.items():
+        assert file_sha256(finished.folder.path / name) == facts["sha256"]
+    assert not finished.folder.scratch.exists()
+
+
+def test_there_is_no_certificate_and_it_says_why(finished: FinishedRun) -> None:
+    told = json.loads(finished.folder.certificate.read_text())
+    assert told["status"] == "none"
+    assert told["reason"]
+
+
+def test_every_attempt_keeps_its_history(finished: FinishedRun) -> None:
+    attempts = sorted(finished.folder.path.glob("scripts/*/attempt-01"))
+    assert len(attempts) == 3
+    kept = {"annotate.py", "finetune.py", "test_annotate.py", "attempt.json", "prompt.md", "reply.md"}
+    for attempt in attempts:
+        assert kept | {"test_result.json", "verdict.json"} == {path.name for path in attempt.iterdir()}
+
+
+def test_votes_are_kept_without_the_hidden_states(finished: FinishedRun) -> None:
+    votes = sorted(finished.folder.path.glob("votes/stage-0000/*.parquet"))
+    assert len(votes) == 3
+    assert pq.read_schema(votes[0]).names == ["id", "label", "score", "probs"]
+
+
+def test_a_finished_run_is_shown_again_and_asks_nothing(finished: FinishedRun, cli: Cli) -> None:
+    before = len(finished.server.requests())
+    for command in ("resume", "status", "report"):
+        done = cli(command, finished.folder.path, "--json", OPENAI_BASE_URL=finished.server.base_url)
+        assert done.returncode in (0, 3), done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])
+    assert len(finished.server.requests()) == before
+    assert finished.folder.manifest.exists()
+
+
+def test_the_report_loads_nothing_and_names_the_task(finished: FinishedRun) -> None:
+    page = finished.folder.report.read_text()
+    assert SENTENCE in page
+    assert "src=" not in page
+    assert "<link" not in page
+    assert Path(finished.folder.report).stat().st_size < 500_000
