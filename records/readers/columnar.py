@@ -13,6 +13,8 @@ from records.readers.source import check_names
 
 _BUFFER = 2**20
 """Bytes read ahead in each column."""
+_BROKEN = (pa.ArrowException, OSError, UnicodeError)
+"""What pyarrow raises on a damaged file."""
 
 
 class Parquet:
@@ -25,9 +27,13 @@ class Parquet:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._opened() as file:
-            self._schema = file.schema_arrow.remove_metadata()
-        check_names(path, self._schema.names, None)
+        try:
+            with pq.ParquetFile(path) as file:
+                self._schema = file.schema_arrow.remove_metadata()
+            names = self._schema.names
+        except _BROKEN as error:
+            raise self._error(error, None) from error
+        check_names(path, names, None)
 
     def head(self, rows: int) -> pa.Table:
         return pa.Table.from_batches(islice(self.batches(self._schema, rows), 1), self._schema)
@@ -37,23 +43,20 @@ class Parquet:
 
     def batches(self, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
         done = 0
-        with self._opened() as file:
-            try:
+        try:
+            with pq.ParquetFile(self._path, buffer_size=_BUFFER, pre_buffer=False) as file:
                 batches = file.iter_batches(rows)  # pyright: ignore[reportUnknownMemberType] (its lists)
                 for batch in _cut(batches, schema, rows):
+                    # Strings that are not UTF-8 would only fail where they are used.
+                    batch.validate(full=True)
                     yield batch
                     done += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                raise self._error(error, f"after row {done}") from error
-
-    def _opened(self) -> pq.ParquetFile:
-        try:
-            return pq.ParquetFile(self._path, buffer_size=_BUFFER, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            raise self._error(error, None) from error
+        except _BROKEN as error:
+            raise self._error(error, f"after row {done}") from error
 
     def _error(self, error: Exception, place: str | None) -> DataError:
-        reason = f"the file is cut short, damaged, or no Parquet file: {str(error).splitlines()[0]}"
+        first_line = str(error).partition("\n")[0]
+        reason = f"the file is cut short, damaged, or no Parquet file: {first_line}"
         return DataError(str(self._path), reason, place=place, next_step="Write or download the file again.")
 
 

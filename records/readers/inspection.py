@@ -1,5 +1,6 @@
 """A look at a data file before it is read: its format, its columns and which of them hold text."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,15 @@ LOOKED_AT = 1000
 """Rows that a look takes into account."""
 SHOWN = 20
 """Values of a column that a look shows at most."""
+SHOWN_LENGTH = 1000
+"""Characters of a value that a look shows at most."""
 
 
 class ColumnLook(Record):
-    """A column as its first 1,000 rows show it; `values` are the first 20 that are not empty, as text."""
+    """A column as its first 1,000 rows show it; `values` are the first 20 that are not empty, as text.
+
+    A value longer than 1,000 characters is cut, and ends in `…`.
+    """
 
     name: str
     type: str
@@ -62,10 +68,10 @@ def inspect_file(path: Path, sheet: str | None = None) -> FileLook:
 
 def _look_at(name: str, column: "pa.ChunkedArray[Any]") -> ColumnLook:
     values: list[Any] = column.to_pylist()
-    shown = [as_text(value) for value in values if value is not None and value != ""]
+    shown = [as_text(value) for value in islice((one for one in values if one is not None and one != ""), SHOWN)]
     return ColumnLook(
         name=name,
         type=str(column.type),
         is_text=is_string(column.type) and has_text(values),
-        values=tuple(shown[:SHOWN]),
+        values=tuple(text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…" for text in shown),
     )

@@ -18,8 +18,19 @@ from records.readers.source import check_names, refuse_empty
 from records.readers.values import ColumnTypes, to_batches, to_head
 
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_BROKEN = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, SyntaxError, EOFError, OSError)
-"""What openpyxl raises on a damaged workbook (its XML errors are SyntaxErrors)."""
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+"""What openpyxl and zipfile raise on a damaged workbook (XML errors are SyntaxErrors, unknown or encrypted parts
+RuntimeErrors)."""
 
 
 class Spreadsheet:

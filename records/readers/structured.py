@@ -11,7 +11,7 @@ import ijson  # pyright: ignore[reportMissingTypeStubs]
 import pyarrow as pa
 
 from records.errors import DataError
-from records.readers.source import OtherEncoding, refuse_empty
+from records.readers.source import OtherEncoding, check_names, refuse_empty
 from records.readers.text import Lines
 from records.readers.values import ColumnTypes, to_batches, to_head
 
@@ -107,6 +107,7 @@ class Json:
                     names.append(cast(str, value))
                     if next(events)[1] != "start_array":
                         raise self._error(f"the value of {names[-1]!r} is no array of values")
+            check_names(self._path, names, None)
             return names
 
     def _rows(self) -> Iterator[Mapping[str, Any]]:
@@ -150,7 +151,7 @@ class Json:
                 yield event
                 done += 1
         except (ijson.JSONError, UnicodeError, RecursionError) as error:
-            first_line = str(error).removeprefix("b'").split("\\n")[0].splitlines()[0]
+            first_line = str(error).removeprefix("b'").replace("\\n", "\n").partition("\n")[0]
             raise self._error(
                 f"the file is cut short or not valid JSON: {first_line}", f"after row {done}" if rows else None
             ) from error

@@ -180,6 +180,7 @@ BROKEN_JSON: dict[str, tuple[str | bytes, str | None]] = {
     "bare value": ("7", None),
     "bare row": ('["one", 7]', "row 2"),
     "no columns": ('{"text": "one"}', None),
+    "a column twice": ('{"text": ["one"], "text": ["two"]}', None),
     "uneven columns": ('{"text": ["one", "two"], "n": [1]}', "row 2"),
 }
 
@@ -209,6 +210,11 @@ def test_a_parquet_file_with_a_damaged_row_group(tmp_path):
     content[begin : begin + 200] = b"\xff" * 200
     error = refuse(write(path, bytes(content)))
     assert error.place == "after row 50"
+
+
+def test_strings_of_parquet_that_are_not_utf8(tmp_path):
+    pq.write_table(pa.table({"text": pa.array([b"fine", b"caf\xe9"]).view(pa.string())}), tmp_path / "a.parquet")
+    assert "UTF8" in refuse(tmp_path / "a.parquet").reason
 
 
 def test_two_sheets_and_none_named(tmp_path):

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from records.errors import DataError
 from records.readers.importing import ImportedRows, import_rows, iterate_shards, rename_columns
 from records.readers.inspection import inspect_file
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
@@ -82,6 +84,45 @@ def test_a_look_shows_which_column_is_text(kind, tmp_path):
 def test_a_look_shows_twenty_values_at_most(tmp_path):
     path = write(tmp_path / "a.txt", "\n".join(f"text {n}" for n in range(5000)))
     assert inspect_file(path).columns[0].values == tuple(f"text {n}" for n in range(20))
+
+
+def test_a_look_cuts_long_values(tmp_path):
+    (value,) = inspect_file(write(tmp_path / "a.txt", "word " * 30_000)).columns[0].values
+    assert (len(value), value[-1]) == (1000, "…")
+
+
+def damage(content: bytes, chance: random.Random) -> bytes:
+    """Change, drop or add a few bytes, or cut the rest off."""
+    damaged = bytearray(content)
+    for _ in range(chance.choice([1, 1, 3, 10])):
+        at = chance.randrange(len(damaged) + 1)
+        match chance.randrange(5):
+            case 0:
+                del damaged[at:]
+            case 1:
+                del damaged[at : at + chance.randrange(1, 20)]
+            case 2:
+                damaged[at:at] = chance.randbytes(3)
+            case _:
+                damaged[at : at + 1] = chance.randbytes(1)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(kind, tmp_path):
+    path = tmp_path / f"data.{kind}"
+    WRITERS[kind](path)
+    whole, chance = path.read_bytes(), random.Random(kind)  # noqa: S311 (no secret is made from it)
+    refused = 0
+    for _ in range(60):
+        path.write_bytes(damage(whole, chance))
+        try:
+            imported, columns = read(path)
+        except DataError:
+            refused += 1
+        else:
+            assert columns[ROW] == list(range(imported.rows))
+    assert refused > 10
 
 
 def test_each_line_of_a_txt_is_a_row_and_an_empty_line_an_empty_row(tmp_path):
