@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agents.asking import Asker
 from agents.base import ColumnSample, TaskRequest
-from agents.lexicon import FAMILIES, find_family, normalise_name
+from agents.lexicon import DOMAINS, FAMILIES, find_family, normalise_name
 from agents.prompting import render_prompt, shorten
 from agents.replies import read_json
 from agents.sentence import read_labels
@@ -167,15 +167,15 @@ def _join_labels(stated: Sequence[str], reply: _TaskReply) -> tuple[LabelSpec, .
 
 
 def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:
-    """Return Hub searches from the task's family, its labels and its language, the best first."""
+    """Return Hub searches from the task's family or labels, its language and its domain, the best first."""
     family = next((family for family in FAMILIES if family.name == task.family), None)
     family = family or find_family(task.label_names, task.sentence)
-    start = family.queries if family else ()
-    labels = tuple(normalise_name(label) for label in task.label_names)
-    names = () if family else (*(label for label in labels if not label.startswith("not ")), " ".join(labels))
-    base = (*start, *names) or (task.family or task.sentence,)
-    local = tuple(f"{query} {task.language}" for query in base[:1]) if task.language != "en" else ()
-    return tuple(dict.fromkeys((*local, *base)))
+    labels = tuple(normalise_name(label) for label in task.label_names if not normalise_name(label).startswith("not "))
+    base = family.queries if family else (" ".join(labels), *labels)
+    domains = (DOMAINS[word] for word in normalise_name(task.sentence).split() if word in DOMAINS)
+    special = (f"{domain} {base[0]}" for domain in domains)
+    local = (f"{base[0]} {task.language}",) if task.language != "en" else ()
+    return tuple(dict.fromkeys((*local, base[0], *special, *base)))
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:

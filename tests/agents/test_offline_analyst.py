@@ -85,8 +85,10 @@ def test_the_family_follows_the_labels(labels: tuple[str, ...], family: str) -> 
     assert task.family == family
 
 
-def test_queries_speak_of_the_family_the_labels_and_the_language() -> None:
-    analyst = OfflineAnalyst()
-    assert analyst.write_queries(make_task("toxic", "not toxic"))[:2] == ("toxic", "offensive")
-    assert analyst.write_queries(make_task("positive", "negative", language="de"))[0] == "sentiment de"
-    assert "question" in analyst.write_queries(make_task("question", "statement"))
+def test_queries_speak_of_the_family_or_the_labels_the_language_and_the_domain() -> None:
+    write = OfflineAnalyst().write_queries
+    assert write(make_task("toxic", "not toxic"))[:2] == ("toxic", "offensive")
+    assert write(make_task("positive", "negative", language="de"))[:2] == ("sentiment de", "sentiment")
+    tweets = make_task("positive", "negative", sentence="Label these tweets as positive or negative")
+    assert write(tweets)[:2] == ("sentiment", "twitter sentiment")
+    assert write(make_task("question", "statement")) == ("question statement", "question", "statement")
