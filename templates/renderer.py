@@ -29,6 +29,12 @@ from templates.report import (
 
 TEMPLATES = Path(__file__).parent
 
+TEST_COMMAND = (
+    *("python", "-B", "-m", "pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider"),
+    "in/scripts/test_annotate.py",
+)
+"""What runs the generated test in a sandbox; it reads no settings from around and leaves nothing beside the scripts."""
+
 
 class Rendered(Record):
     """A rendered template. `template_hash` is the sha256 of the template and of every template it includes."""
@@ -45,7 +51,7 @@ class Hyperparameters(Record):
 
     epochs: int = Field(default=3, ge=1)
     batch_size: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=3e-4, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     rank: int = Field(default=8, ge=1)
     alpha: int = Field(default=16, ge=1)

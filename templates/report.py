@@ -162,8 +162,10 @@ def plot_stages(stages: tuple[ReportStage, ...]) -> tuple[StagePoint, ...]:
 
 
 def format_percent(share: float) -> str:
-    """Return a share (0 to 1) in percent: "87 %", with a decimal below 10 % ("3.4 %")."""
+    """Return a share (0 to 1) in percent: "87 %", with a decimal below 10 % ("3.4 %"), and "<0.1 %" for a trace."""
     percent = 100 * share
+    if 0 < percent < 0.05:
+        return "<0.1\N{NO-BREAK SPACE}%"
     digits = 1 if 0 < percent < 10 else 0
     return f"{percent:.{digits}f}\N{NO-BREAK SPACE}%"
 

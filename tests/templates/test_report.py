@@ -146,8 +146,8 @@ def test_run_without_rows_or_hard_rows_has_a_report() -> None:
 
 
 def test_wording_of_figures() -> None:
-    shares = [format_percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.0, 0.034, 0.5, 1.0)]
-    assert shares == ["0 %", "3.4 %", "50 %", "100 %"]
+    shares = [format_percent(share).replace("\N{NO-BREAK SPACE}", " ") for share in (0.0, 1e-5, 0.034, 0.5, 1.0)]
+    assert shares == ["0 %", "<0.1 %", "3.4 %", "50 %", "100 %"]
     assert format_count(1234567) == "1,234,567"
     assert [format_dollars(usd) for usd in (0.0, 0.0132, 1234.5)] == ["$0.00", "$0.0132", "$1,234.50"]
     sizes = [format_parameters(number) for number in (None, 912_345, 7_000_000_000)]

@@ -19,7 +19,15 @@ from records.protocol import (
     WorkerResult,
 )
 from records.rows import script_output
-from templates.renderer import Example, Hyperparameters, Rendered, render_annotate, render_finetune, render_test
+from templates.renderer import (
+    TEST_COMMAND,
+    Example,
+    Hyperparameters,
+    Rendered,
+    render_annotate,
+    render_finetune,
+    render_test,
+)
 from tests.templates.toy import (
     LABEL_MAP,
     LABELS,
@@ -118,9 +126,10 @@ def test_generated_test_tells_right_scripts_from_broken_ones(
     toy_model: Path, tmp_path: Path, annotate: Rendered, passes: bool, words: str
 ) -> None:
     folder = lay_out(tmp_path, toy_model, annotate=annotate, test_annotate=render_test(OBVIOUS))
-    outcome = run_python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "in/scripts/test_annotate.py")
+    outcome = run_python(folder, *TEST_COMMAND[1:])
     assert (outcome.returncode == 0) == passes, outcome.stdout
     assert words in outcome.stdout
+    assert {path.name for path in (folder / "in/scripts").iterdir()} == {"annotate.py", "test_annotate.py"}
 
 
 def finetune(folder: Path, train: list[ToyRow], valid: list[ToyRow], name: str, *more: str) -> TrainingMetrics:
