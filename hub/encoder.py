@@ -14,7 +14,8 @@ from huggingface_hub import HfApi
 
 from hub.cache import hash_file
 from hub.library import configured_endpoint, silence_hub_library
-from hub.starter.build import ENCODER_SHA256, WEIGHTS
+from hub.starter.build import WEIGHTS
+from hub.starter.manifest import ENCODER_SHA256
 from hub.starter.recipes import ENCODER
 from records.errors import InfrastructureError
 

@@ -5,7 +5,6 @@ The merge gives the same bits everywhere, so the sha256 of every built weight is
 """
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -15,29 +14,26 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from hub.starter.adapters import merge_adapter
+from hub.starter.manifest import ENCODER_FOLDER, ENCODER_SHA256, SPECIALISTS_FOLDER, hash_shipped_files, read_manifest
 from hub.starter.recipes import ENCODER, OWNER
 from records.errors import InfrastructureError
 
-STARTER = Path(__file__).parent
-MANIFEST = STARTER / "manifest.json"
-ENCODER_FOLDER = STARTER / "encoder"
-SPECIALISTS_FOLDER = STARTER / "specialists"
-ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS = "model.safetensors"
 ADAPTER = "adapter.safetensors"
 
 
 def starter_weight_hashes() -> frozenset[str]:
     """Return the sha256 of every model.safetensors of a built starter hub, the encoder's included."""
-    return frozenset(entry["sha256"] for entry in _read_manifest().values()) | {ENCODER_SHA256}
+    return frozenset(entry.sha256 for entry in read_manifest().values()) | {ENCODER_SHA256}
 
 
 def build_starter_hub(encoder_weights: Path, target: Path) -> Path:
-    """Return a folder `target/<manifest hash>` of repositories `owner/name`, building it where it is not there yet.
+    """Return a folder of repositories `owner/name` inside `target`, building it where it is not there yet.
 
-    The folder appears whole. Raises InfrastructureError where a built weight has another sha256 than the manifest's.
+    The folder is named by a hash of what is shipped, and appears whole. Raises InfrastructureError where a built weight
+    has another sha256 than the manifest's.
     """
-    finished = target / hashlib.sha256(MANIFEST.read_bytes()).hexdigest()[:16]
+    finished = target / hash_shipped_files()[:16]
     if finished.is_dir():
         return finished
     target.mkdir(parents=True, exist_ok=True)
@@ -73,11 +69,11 @@ def _build_repositories(encoder_weights: Path, folder: Path) -> None:
     shutil.copytree(ENCODER_FOLDER, folder / ENCODER)
     shutil.copyfile(encoder_weights, folder / ENCODER / WEIGHTS)
     encoder = load_file(encoder_weights)
-    for name, entry in _read_manifest().items():
+    for name, entry in read_manifest().items():
         found = build_specialist(SPECIALISTS_FOLDER / name, encoder, folder / OWNER / name)
-        if found != entry["sha256"]:
+        if found != entry.sha256:
             raise InfrastructureError(
-                f"The starter hub's model {name} was built with sha256 {found}; the manifest says {entry['sha256']}.",
+                f"The starter hub's model {name} was built with sha256 {found}; the manifest says {entry.sha256}.",
                 next_step="Install the package again; if it stays so, report the processor and the numpy version.",
             )
 
@@ -89,7 +85,3 @@ def _move_into_place(unfinished: Path, finished: Path) -> None:
     except OSError:
         if not finished.is_dir():  # otherwise another process has just finished the same folder
             raise
-
-
-def _read_manifest() -> dict[str, dict]:
-    return json.loads(MANIFEST.read_text(encoding="utf-8"))

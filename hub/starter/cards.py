@@ -3,7 +3,7 @@
 import yaml
 
 from hub.starter.corpora import Corpus
-from hub.starter.measuring import Measure
+from hub.starter.manifest import Measure
 from hub.starter.recipes import ENCODER, MAX_TOKENS, Recipe
 
 _TASK_TAGS = {

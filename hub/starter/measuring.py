@@ -1,7 +1,6 @@
 """Measures a built specialist on held-out rows, as anybody with transformers would."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,17 +9,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from hub.starter.corpora import Row
 from hub.starter.fitting import encode, mean_recall, predict
+from hub.starter.manifest import Measure
 
 _MAX_TOKENS = 256
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What a specialist scored: the share of rows it has right, and the recall of the classes, averaged."""
-
-    rows: int
-    accuracy: float
-    mean_recall: float
 
 
 def measure_specialist(repository: Path, rows: Sequence[Row], names: dict[str, str]) -> Measure:
@@ -28,7 +19,7 @@ def measure_specialist(repository: Path, rows: Sequence[Row], names: dict[str, s
     found = classify_texts(repository, [row.text for row in rows])
     true = [names[row.label] for row in rows]
     hits = sum(given == wanted for given, wanted in zip(found, true, strict=True))
-    return Measure(len(rows), round(hits / len(rows), 4), round(mean_recall(found, true), 4))
+    return Measure(rows=len(rows), accuracy=round(hits / len(rows), 4), mean_recall=round(mean_recall(found, true), 4))
 
 
 def classify_texts(repository: Path, texts: Sequence[str]) -> list[str]:

@@ -15,10 +15,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -29,10 +28,18 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from hub.cache import default_cache
 from hub.encoder import fetch_encoder
 from hub.starter import architectures
-from hub.starter.build import ADAPTER, ENCODER_FOLDER, MANIFEST, SPECIALISTS_FOLDER, WEIGHTS, build_specialist
+from hub.starter.build import ADAPTER, WEIGHTS, build_specialist
 from hub.starter.cards import choose_licence, write_card
 from hub.starter.corpora import CORPORA, Row, load_rows
 from hub.starter.fitting import Example, encode, fit
+from hub.starter.manifest import (
+    ENCODER_FOLDER,
+    MANIFEST,
+    SPECIALISTS_FOLDER,
+    ManifestEntry,
+    read_manifest,
+    write_manifest,
+)
 from hub.starter.measuring import measure_specialist
 from hub.starter.recipes import MAX_TOKENS, RECIPES, Recipe
 from hub.starter.split import in_validation_slice
@@ -53,10 +60,10 @@ def main() -> None:
     with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
         waiting = [pool.submit(train_specialist, recipe, arguments.data, encoder) for recipe in chosen]
         for trained in as_completed(waiting):
-            _write_manifest(trained.result())
+            _add_to_manifest(trained.result())
 
 
-def train_specialist(recipe: Recipe, data: Path, encoder: Path) -> dict[str, dict]:
+def train_specialist(recipe: Recipe, data: Path, encoder: Path) -> dict[str, ManifestEntry]:
     """Train one specialist, write what git keeps of it with its card, and return its entry for the manifest."""
     started = time.monotonic()
     torch.set_num_threads(1)
@@ -87,7 +94,7 @@ def train_specialist(recipe: Recipe, data: Path, encoder: Path) -> dict[str, dic
     folder.mkdir(parents=True)
     _write_model(model, tokenizer, folder)
     entry = _measure_and_describe(recipe, folder, load_rows(corpus, data, "held_out"), len(train), encoder)
-    print(f"{recipe.name}: {len(train)} rows, {time.monotonic() - started:.0f} s, {entry['held_out']}", flush=True)
+    print(f"{recipe.name}: {len(train)} rows, {time.monotonic() - started:.0f} s, {entry.held_out}", flush=True)
     return {recipe.name: entry}
 
 
@@ -149,7 +156,7 @@ def _collect_adapter(model: PeftModel) -> dict[str, np.ndarray]:
 
 def _measure_and_describe(
     recipe: Recipe, folder: Path, held_out: Sequence[Row], train_rows: int, encoder: Path
-) -> dict[str, Any]:
+) -> ManifestEntry:
     """Build the ordinary model, measure it, write its card, and return its entry for the manifest."""
     corpus = CORPORA[recipe.corpus]
     (folder / "README.md").touch()
@@ -158,20 +165,13 @@ def _measure_and_describe(
         sha256 = build_specialist(folder, load_file(encoder), repository)
         measure = measure_specialist(repository, held_out, recipe.labels)
     (folder / "README.md").write_text(write_card(recipe, corpus, train_rows, measure), encoding="utf-8")
-    return {
-        "sha256": sha256,
-        "corpus": corpus.name,
-        "licence": choose_licence(recipe, corpus),
-        "held_out": asdict(measure),
-    }
+    return ManifestEntry(sha256=sha256, corpus=corpus.name, licence=choose_licence(recipe, corpus), held_out=measure)
 
 
-def _write_manifest(trained: dict[str, dict]) -> None:
+def _add_to_manifest(trained: dict[str, ManifestEntry]) -> None:
     """Put the entries of the trained specialists in the manifest, in the order of the recipes."""
-    known = json.loads(MANIFEST.read_text(encoding="utf-8")) if MANIFEST.exists() else {}
-    known |= trained
-    ordered = {recipe.name: known[recipe.name] for recipe in RECIPES if recipe.name in known}
-    MANIFEST.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
+    known = (read_manifest() if MANIFEST.exists() else {}) | trained
+    write_manifest({recipe.name: known[recipe.name] for recipe in RECIPES if recipe.name in known})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from hub.encoder import ENCODER_VARIABLE, fetch_encoder
 from hub.server import HubServer
-from hub.starter.build import ENCODER_SHA256
+from hub.starter.manifest import ENCODER_SHA256
 from hub.starter.recipes import ENCODER
 from records.errors import InfrastructureError
 
