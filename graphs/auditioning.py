@@ -54,7 +54,7 @@ def _annotate_probe(context: RunContext, jobs: list[Job], rows: int) -> dict[str
     folder = context.folder.scratch / "audition"
     inputs = write_shards(folder, [n for n, _ in filled], [t for _, t in filled], context.settings.shard_size)
     assignments = [Assignment(job, shards_for(inputs, job.name), features=False) for job in jobs]
-    failures = context.engine.annotate(assignments)
+    failures = {job.name: why for job, why in context.engine.annotate(assignments).items()}
     probs: dict[str, Floats] = {}
     for one in assignments:
         if one.job.name not in failures:

@@ -58,8 +58,8 @@ Progress = Callable[[Job, int, int], None]
 
 
 class Engine(Protocol):
-    def annotate(self, assignments: Sequence[Assignment], on_progress: Progress | None = None) -> dict[str, str]:
-        """Annotate every shard that is not done yet; return job name → why, for those that failed.
+    def annotate(self, assignments: Sequence[Assignment], on_progress: Progress | None = None) -> dict[Job, str]:
+        """Annotate every shard that is not done yet; return job → why, for those that failed.
 
         Raises SandboxError where the sandbox failed, not the script.
         """
@@ -82,14 +82,14 @@ class LocalEngine:
         self._workers: dict[tuple[str, int], Worker] = {}
         self._pool = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="engine")
 
-    def annotate(self, assignments: Sequence[Assignment], on_progress: Progress | None = None) -> dict[str, str]:
-        pending = [(one.job.name, self._pool.submit(self._work, one, on_progress)) for one in assignments]
-        failures: dict[str, str] = {}
+    def annotate(self, assignments: Sequence[Assignment], on_progress: Progress | None = None) -> dict[Job, str]:
+        pending = [(one.job, self._pool.submit(self._work, one, on_progress)) for one in assignments]
+        failures: dict[Job, str] = {}
         errors: list[BaseException] = []
-        for name, future in pending:
+        for job, future in pending:
             error = future.exception()
             if isinstance(error, ModelError):
-                failures[name] = error.what
+                failures[job] = error.what
             elif error is not None:
                 errors.append(error)
         if errors:

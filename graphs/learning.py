@@ -35,7 +35,6 @@ from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics
 from records.rows import ROW
 from sandbox.base import Limits, RunSpec
-from specialists.arrays import Integers
 from specialists.learning import GateVerdict, choose_replay, decide_promotion, split_for_gate
 
 HELD_OUT = 0.3
@@ -162,26 +161,29 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
 def gate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["annotate_stage"]]:
     """Let every fine-tuned specialist annotate the held-out rows; it votes from now on if it is better there."""
     context, round_ = runtime.context, state["learned"]
-    versions = {
-        name: round_ if _passes_gate(context, state, name, round_) else version
-        for name, version in state["versions"].items()
-    }
+    taught = [name for name in state["versions"] if context.folder.model(name, round_).exists()]
+    if not all((context.folder.model(name, round_) / "gate.json").exists() for name in taught):
+        for name, verdict in _judge(context, state, taught).items():
+            write_json(context.folder.model(name, round_) / "gate.json", asdict(verdict))
+    versions = dict(state["versions"])
+    for name in taught:
+        if _pass_gate(context, state, name):
+            versions[name] = round_
     next_stage = state["stage"] + 1
     update = {"versions": versions, "stage": next_stage, "pool": 0, "pool_from": next_stage}
     return Command(goto="annotate_stage", update=update)
 
 
-def _passes_gate(context: RunContext, state: RunState, name: str, round_: int) -> bool:
+def _pass_gate(context: RunContext, state: RunState, name: str) -> bool:
+    """Tell the verdict, end the version that loses, and return whether the new one votes."""
+    round_ = state["learned"]
     target = context.folder.model(name, round_)
-    if not target.exists():
-        return False
-    if not (target / "gate.json").exists():
-        write_json(target / "gate.json", asdict(_judge(context, state, name, round_)))
     verdict = GateVerdict(**json.loads((target / "gate.json").read_text(encoding="utf-8")))
     metrics = read_record(target / "metrics.json", TrainingMetrics)
+    stage = state["stage"]
     context.emit(
         FineTuned(
-            stage=state["stage"],
+            stage=stage,
             model=name,
             version=round_,
             rows=metrics.train_rows,
@@ -189,9 +191,7 @@ def _passes_gate(context: RunContext, state: RunState, name: str, round_: int) -
             accuracy_after=verdict.accuracy_after,
         )
     )
-    context.emit(
-        Gated(stage=state["stage"], model=name, version=round_, promoted=verdict.promoted, reason=verdict.reason)
-    )
+    context.emit(Gated(stage=stage, model=name, version=round_, promoted=verdict.promoted, reason=verdict.reason))
     context.engine.release(name, state["versions"][name] if verdict.promoted else round_)
     if not verdict.promoted:
         for weights in target.glob("*.safetensors"):
@@ -199,23 +199,31 @@ def _passes_gate(context: RunContext, state: RunState, name: str, round_: int) -
     return verdict.promoted
 
 
-def _judge(context: RunContext, state: RunState, name: str, round_: int) -> GateVerdict:
-    """Compare both versions on the held-out rows, each run by the host, whatever the training script measured."""
-    lesson = _lesson_folder(context, round_)
+def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> dict[str, GateVerdict]:
+    """Compare both versions of each specialist on the held-out rows, each run by the host, whatever the training
+    script measured."""
+    lesson = _lesson_folder(context, state["learned"])
     table = pq.read_table(lesson / "lesson.parquet")
     rows = table.filter(table["held_out"])
     numbers = cast(list[int], rows["id"].to_pylist())
     inputs = write_shards(lesson / "gate", numbers, strings_of(rows, "text"), context.settings.shard_size)
-    specialist = next(one for one in read_lock(context.folder).specialists if one.name == name)
-    answers: list[Integers] = []
     labels = context.read_task().label_names
-    for version in (state["versions"][name], round_):
-        job = specialist_job(context, specialist, version)
-        shards = shards_for(inputs, f"{name}-v{version}")
-        failures = context.engine.annotate([Assignment(job, shards, features=False)])
-        if failures:
-            return GateVerdict(False, 0.0, 0.0, f"version {version} failed: {failures[name]}")
-        answers.append(probs_of(merge_shards(shards, labels)).argmax(axis=1))
     truth = np.array([labels.index(label) for label in strings_of(rows, "label")], dtype=np.int64)
     replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)
-    return decide_promotion(answers[0], answers[1], truth, replayed)
+    pairs = {name: _pair_versions(context, state, name, inputs) for name in names}
+    failures = context.engine.annotate([one for pair in pairs.values() for one in pair])
+    verdicts: dict[str, GateVerdict] = {}
+    for name, pair in pairs.items():
+        if failed := [failures[one.job] for one in pair if one.job in failures]:
+            verdicts[name] = GateVerdict(False, 0.0, 0.0, "; ".join(failed))
+        else:
+            before, after = (probs_of(merge_shards(one.shards, labels)).argmax(axis=1) for one in pair)
+            verdicts[name] = decide_promotion(before, after, truth, replayed)
+    return verdicts
+
+
+def _pair_versions(context: RunContext, state: RunState, name: str, inputs: Sequence[Path]) -> list[Assignment]:
+    """Return the annotation of the held-out rows by the version that votes and by the new one."""
+    specialist = next(one for one in read_lock(context.folder).specialists if one.name == name)
+    jobs = [specialist_job(context, specialist, version) for version in (state["versions"][name], state["learned"])]
+    return [Assignment(job, shards_for(inputs, f"{name}-v{job.version}"), features=False) for job in jobs]

@@ -1,0 +1,201 @@
+"""A run that is killed at any point and resumed gives the labels of one that never stopped, and asks nothing twice."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.conftest import ROOT, SENTENCE, Cli
+from tests.llm_server import LLMServer, play_team, read_role, serving
+from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
+
+ROWS = 90
+SECONDS = 240
+
+Moment = Callable[[Path], bool]
+
+
+def begun(node: str, times: int = 1) -> Moment:
+    """Return the moment at which a node begins for the n-th time."""
+    return lambda out: [event.get("node") for event in read_lines(out / "events.jsonl")].count(node) >= times
+
+
+def written(pattern: str) -> Moment:
+    """Return the moment at which a file of the run appears."""
+    return lambda out: any(out.glob(pattern))
+
+
+def learning(seconds: float) -> Moment:
+    """Return a moment while a fine-tune script has been running for so long."""
+
+    def is_now(out: Path) -> bool:
+        if not (out / "scratch/lesson-0001/lesson.parquet").exists():
+            return False
+        commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path))
+        if not any(b"finetune.py" in command for command in commands):
+            return False
+        time.sleep(seconds)
+        return True
+
+    return is_now
+
+
+def readable(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+MOMENTS: dict[str, Moment] = {
+    "before the first checkpoint": written("settings.yaml"),
+    "analyse_task": begun("analyse_task"),
+    "rows imported": written("input.parquet"),
+    "search_hub": begun("search_hub"),
+    "select_candidates": begun("select_candidates"),
+    "write_scripts": begun("write_scripts"),
+    "test_scripts": begun("test_scripts"),
+    "one test done": written("scripts/*/attempt-01/test_result.json"),
+    "criticise_scripts": begun("criticise_scripts"),
+    "repair_scripts": begun("repair_scripts"),
+    "the repaired script's test": begun("test_scripts", 2),
+    "audition": begun("audition"),
+    "annotate_stage": begun("annotate_stage"),
+    "a shard annotated": written("scratch/stage-0001/*/rows-00000.parquet"),
+    "vote": begun("vote"),
+    "review": begun("review"),
+    "a review asked and not yet answered": begun("review", 2),
+    "spot_check": begun("spot_check"),
+    "fine_tune": begun("fine_tune"),
+    "the middle of fine-tuning": learning(3.0),
+    "one specialist has learned": written("models/*/v1/metrics.json"),
+    "gate": begun("gate"),
+    "one verdict given": written("models/*/v1/gate.json"),
+    "the stage after learning": begun("annotate_stage", 3),
+    "report": begun("report"),
+    "labels written": written("labels.parquet"),
+}
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the whole lines of a file of JSON lines that may still be growing."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_bytes().decode().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def make_team() -> Callable[[dict[str, Any]], str]:
+    """Return a team whose critic refuses the first script of one model, so that it is repaired."""
+    play = play_team(LABELS, label_of, class_of)
+
+    def answer(request: dict[str, Any]) -> str:
+        said = request["messages"][1]["content"]
+        if read_role(request) == "critic" and "film-sentiment" in said and "mended" not in said:
+            return json.dumps({"approved": False, "reasons": ["line 1: say that it is mended"]})
+        reply = str(play(request))
+        if read_role(request) == "coder" and "was refused" in said:
+            return reply.replace("By name.", "By name, mended.")
+        return reply
+
+    return answer
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LLMServer]:
+    with serving(make_team()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def arguments(tiny_hub: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    data = tmp_path_factory.mktemp("data") / "rows.jsonl"
+    rows = [{"text": text} for text, _ in make_sentences(ROWS, seed=11)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return [
+        "run", SENTENCE, "--data", str(data), "--hub", tiny_hub, "--llm", "openai:scripted", "--sandbox", "process",
+        "--models", "2", "--stage-size", "30", "--pool-size", "12", "--out",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    cli: Cli, arguments: list[str], server: LLMServer, tmp_path_factory: pytest.TempPathFactory
+) -> pa.Table:
+    out = tmp_path_factory.mktemp("whole") / "out"
+    done = cli(*arguments, out, OPENAI_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    assert (out / "models").is_dir(), "the run that is compared with has learned"
+    assert "attempt 2: approved" in done.stderr, "the run that is compared with has repaired a script"
+    return pq.read_table(out / "labels.parquet")
+
+
+def kill_at(moment: Moment, command: list[str], out: Path, environment: dict[str, str]) -> bool:
+    """Start a run and kill its whole process group at the moment; return whether it came before the run ended."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autoannotator", *command, str(out)],
+        cwd=ROOT, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            if moment(out):
+                os.killpg(process.pid, signal.SIGKILL)
+                return True
+            time.sleep(0.005)
+        return False
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def read_answered(out: Path) -> set[str]:
+    """Return the messages of every request whose reply is in the ledger of a killed run."""
+    if not (out / "ledger.sqlite").exists():
+        return set()
+    with sqlite3.connect(out / "ledger.sqlite") as ledger:
+        tables = ledger.execute("SELECT name FROM sqlite_master WHERE name = 'answers'").fetchall()
+        rows = ledger.execute("SELECT request FROM answers").fetchall() if tables else []
+    return {json.dumps(json.loads(request)["messages"]) for (request,) in rows}
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_killed_run_ends_as_if_it_had_not_been(
+    name: str,
+    cli: Cli,
+    arguments: list[str],
+    server: LLMServer,
+    run_environment: dict[str, str],
+    uninterrupted: pa.Table,
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    environment = {**run_environment, "OPENAI_BASE_URL": server.base_url}
+    assert kill_at(MOMENTS[name], arguments, out, environment), f"the run ended before {name}"
+    answered, asked = read_answered(out), len(server.requests())
+    done = cli("resume", out, OPENAI_BASE_URL=server.base_url)
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(out / "labels.parquet").equals(uninterrupted)
+    repeated = [request for request in server.requests()[asked:] if json.dumps(request["messages"]) in answered]
+    assert repeated == []
+    assert (out / "manifest.json").exists()
+    assert not (out / "scratch").exists()
+
+
+def test_every_node_is_killed_at_least_once() -> None:
+    from graphs.annotate import NODES
+
+    killed = {name for name in MOMENTS if name in {node.__name__ for node in NODES}}
+    assert killed | {"ask_person"} == {node.__name__ for node in NODES}, "ask_person has a test of its own"
