@@ -29,12 +29,6 @@ from templates.report import (
 
 TEMPLATES = Path(__file__).parent
 
-TEST_COMMAND = (
-    *("python", "-B", "-m", "pytest", "-q", "-c", "/dev/null", "-p", "no:cacheprovider"),
-    "in/scripts/test_annotate.py",
-)
-"""What runs the generated test in a sandbox; it reads no settings from around and leaves nothing beside the scripts."""
-
 
 class Rendered(Record):
     """A rendered template. `template_hash` is the sha256 of the template and of every template it includes."""

@@ -95,7 +95,7 @@ class ReportData(Record):
     data: str
     """The name of the data file."""
     controller: str
-    """Who selects, writes and reviews, in words."""
+    """Who selects, writes and reviews, in words; shown where there is a language model."""
     language_model: bool
     hub: str
     sandbox: str

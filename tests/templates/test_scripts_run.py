@@ -20,7 +20,6 @@ from records.protocol import (
 )
 from records.rows import script_output
 from templates.renderer import (
-    TEST_COMMAND,
     Example,
     Hyperparameters,
     Rendered,
@@ -126,7 +125,8 @@ def test_generated_test_tells_right_scripts_from_broken_ones(
     toy_model: Path, tmp_path: Path, annotate: Rendered, passes: bool, words: str
 ) -> None:
     folder = lay_out(tmp_path, toy_model, annotate=annotate, test_annotate=render_test(OBVIOUS))
-    outcome = run_python(folder, *TEST_COMMAND[1:])
+    pytest_options = ("-q", "-c", "/dev/null", "--rootdir", "in/scripts", "-p", "no:cacheprovider")
+    outcome = run_python(folder, "-B", "-m", "pytest", *pytest_options, "in/scripts/test_annotate.py")
     assert (outcome.returncode == 0) == passes, outcome.stdout
     assert words in outcome.stdout
     assert {path.name for path in (folder / "in/scripts").iterdir()} == {"annotate.py", "test_annotate.py"}
