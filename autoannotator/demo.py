@@ -12,7 +12,8 @@ from autoannotator import commands
 from autoannotator.summary import summarise_run, tabulate_summary
 from records.folder import RunFolder
 
-DATA = Path(__file__).parent / "demo_data"
+DATA = Path(__file__).parents[1] / "bench" / "data"
+"""The shipped sample; it lies beside this package in a checkout as in an installed wheel."""
 TASK = "Label each review sentence as positive or negative"
 
 

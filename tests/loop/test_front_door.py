@@ -1,0 +1,162 @@
+"""The ways in: every format, a question at the terminal, the Python API, and which sandbox is taken."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from autoannotator import annotate, open_run
+from records.errors import SettingsError, TaskUnclearError
+from tests.conftest import ROOT, SENTENCE, Cli
+from tests.tiny_hub import make_sentences
+
+QUICK = ("--sandbox", "process", "--models", "1", "--no-learning")
+
+WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
+    "csv": lambda frame, path: frame.to_csv(path, index=False),
+    "tsv": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
+    "txt": lambda frame, path: path.write_text("\n".join(frame["text"])),
+    "json": lambda frame, path: frame.to_json(path, orient="records"),
+    "jsonl": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+    "xlsx": lambda frame, path: frame.to_excel(path, index=False),
+    "parquet": lambda frame, path: frame.to_parquet(path),
+}
+
+
+def make_frame(rows: int) -> pd.DataFrame:
+    return pd.DataFrame({"text": [text for text, _ in make_sentences(rows, seed=4)], "n": range(rows)})
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_format_is_labelled(kind: str, cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    frame = make_frame(24)
+    WRITERS[kind](frame, tmp_path / f"rows.{kind}")
+    out = tmp_path / "out"
+    done = cli("run", SENTENCE, "--data", tmp_path / f"rows.{kind}", "--hub", tiny_hub, "--out", out, *QUICK)
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.index("text column text · labels positive, negative")
+    assert told < done.stderr.index("Stage 1/1"), "what was inferred is printed before work starts"
+    labelled = pd.read_parquet(out / "labels.parquet")
+    assert labelled["text"].tolist() == frame["text"].tolist()
+    assert labelled["label"].isin(["positive", "negative"]).all()
+
+
+def test_a_terminal_is_asked_what_cannot_be_told_and_a_killed_question_is_asked_again(
+    tiny_hub: str, run_environment: dict[str, str], tmp_path: Path
+) -> None:
+    data, out = tmp_path / "rows.txt", tmp_path / "out"
+    data.write_text("\n".join(make_frame(12)["text"]), encoding="utf-8")
+    command = [sys.executable, "-m", "autoannotator"]
+    asked = talk(
+        [*command, "run", "Sort these", "--data", str(data), "--hub", tiny_hub, "--out", str(out), *QUICK],
+        run_environment,
+        answer=None,
+    )
+    assert "Labels, separated by commas" in asked
+    finished = talk([*command, "resume", str(out)], run_environment, answer="positive, negative\n")
+    assert "labels positive, negative" in finished
+    assert pd.read_parquet(out / "labels.parquet")["label"].isin(["positive", "negative"]).all()
+
+
+def talk(command: list[str], environment: dict[str, str], answer: str | None) -> str:
+    """Run a command at a terminal; at its question give the answer and wait for its end, or kill it there (None)."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**environment, "COLUMNS": "200"}, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        try:
+            said += os.read(ours, 65536)
+        except OSError:  # the terminal closed: the process has ended
+            break
+        if b"separated by commas: " in said and answer is None:
+            process.kill()
+        elif answer and b"separated by commas: " in said:
+            os.write(ours, answer.encode())
+            answer = ""
+    process.wait(timeout=60)
+    os.close(ours)
+    return said.decode(errors="replace")
+
+
+def test_the_python_api_labels_a_frame_and_opens_the_run_again(
+    tiny_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
+    frame = make_frame(24)
+    events: list[object] = []
+    run = annotate(
+        SENTENCE, data=frame, hub=tiny_hub, sandbox="process", models=1, learning=False, out=tmp_path / "out",
+        on_event=events.append,
+    )  # fmt: skip
+    assert run.labels["text"].tolist() == frame["text"].tolist()
+    assert run.labels["n"].tolist() == list(range(24))
+    assert run.report.is_file()
+    assert run.certificate["status"] == "none"
+    assert run.cost["roles"] == []
+    assert events
+    again = open_run(tmp_path / "out").resume()
+    assert again.labels.equals(run.labels)
+
+
+def test_the_python_api_raises_what_the_caller_can_mend(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="did you mean models"):
+        annotate(SENTENCE, data=make_frame(2), out=tmp_path / "a", modles=3)
+    with pytest.raises(SettingsError, match="allowed are a path"):
+        annotate(SENTENCE, data=3, out=tmp_path / "b")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TaskUnclearError, match="--labels"):
+        annotate("Sort these", data=make_frame(2), out=tmp_path / "c", sandbox="process")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    done = cli(
+        "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, "--out", tmp_path / "out",
+        PATH=str(bare), DOCKER_HOST=f"unix://{tmp_path}/no-engine",
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "bubblewrap" in done.stderr
+    assert "--sandbox process" in done.stderr
+    assert not list((tmp_path / "out").glob("scripts/*/*/test_result.json"))
+
+
+def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
+    done = cli("run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, *QUICK, "--json", cwd=tmp_path)
+    run = json.loads(done.stdout.splitlines()[-1])["run"]
+    assert run in cli("runs", "list", cwd=tmp_path).stdout
+    assert cli("runs", "delete", run, cwd=tmp_path).returncode == 2
+    assert (tmp_path / "generated" / run).exists()
+    assert cli("runs", "delete", run, "--yes", cwd=tmp_path).returncode == 0
+    assert not (tmp_path / "generated" / run).exists()
+
+
+def test_two_processes_never_work_in_one_run(tiny_hub: str, cli: Cli, tmp_path: Path) -> None:
+    from records.folder import RunFolder
+
+    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
+    out = tmp_path / "out"
+    assert (
+        cli(
+            "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", "http://127.0.0.1:9", "--out", out, *QUICK
+        ).returncode
+        == 5
+    )
+    with RunFolder.open(out).locked():
+        done = cli("resume", out)
+    assert done.returncode == 2
+    assert "another process" in done.stderr
