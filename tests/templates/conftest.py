@@ -38,7 +38,7 @@ def load_script(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Rendered]
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
         with pytest.MonkeyPatch.context() as environment:
-            for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TRANSFORMERS_VERBOSITY"):
+            for name in ("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TRANSFORMERS_VERBOSITY", "OMP_WAIT_POLICY"):
                 environment.setenv(name, "1")  # so that leaving the context restores what was
             spec.loader.exec_module(module)
         return module
