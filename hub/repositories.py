@@ -99,15 +99,22 @@ class RepositoryFolder:
 
     def find(self, repo_id: str) -> Repository | None:
         """Return the repository `owner/name`, or None where there is no such folder inside the root."""
-        return next((found for found in self if found.repo_id == repo_id), None)
+        owner, _, name = repo_id.partition("/")
+        return self._read(owner, name)
 
     def __iter__(self) -> Iterator[Repository]:
         for folder in sorted(self._root.glob("*/*")):
-            names = folder.relative_to(self._root).parts
-            if folder.is_dir() and not any(name.startswith(".") for name in names) and self._holds(folder):
-                files = tuple(self._list_files(folder))
-                if files:
-                    yield _make_repository("/".join(names), files)
+            repository = self._read(folder.parent.name, folder.name)
+            if repository is not None:
+                yield repository
+
+    def _read(self, owner: str, name: str) -> Repository | None:
+        folder = self._root / owner / name
+        hidden = any(not part or part.startswith(".") or "/" in part for part in (owner, name))
+        if hidden or not folder.is_dir() or not self._holds(folder):
+            return None
+        files = tuple(self._list_files(folder))
+        return _make_repository(f"{owner}/{name}", files) if files else None
 
     def _list_files(self, folder: Path) -> Iterator[RepositoryFile]:
         for location in sorted(folder.rglob("*")):

@@ -64,10 +64,6 @@ class HubServer:
         self._http.server_close()
         self._thread.join()
 
-    def wait(self) -> None:
-        """Block until the server is stopped from elsewhere or the process is interrupted."""
-        self._thread.join()
-
 
 class _HubHTTPServer(ThreadingHTTPServer):
     daemon_threads = True

@@ -75,16 +75,16 @@ def adapt_encoder(recipe: Recipe, encoder: Path, weights: Path) -> tuple[PeftMod
 
 
 def make_small_distilbert(recipe: Recipe, texts: Sequence[str]) -> Untrained:
-    """Return a 2-layer DistilBERT with random weights and a WordPiece tokenizer trained on the texts."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token=_BERT_TOKENS["unk_token"]))
+    """Return a 2-layer DistilBERT with random weights and a subword tokenizer of its own.
+
+    The subwords are learnt by BPE: the library's WordPiece trainer gives another vocabulary at each run.
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token=_BERT_TOKENS["unk_token"]))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
     tokenizer.train_from_iterator(
         texts,
-        trainers.WordPieceTrainer(
-            vocab_size=VOCABULARY, special_tokens=list(_BERT_TOKENS.values()), show_progress=False
-        ),
+        trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=list(_BERT_TOKENS.values()), show_progress=False),
     )
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]

@@ -11,7 +11,7 @@ from hub.starter.corpora import Row
 from hub.starter.fitting import encode, mean_recall, predict
 from hub.starter.manifest import Measure
 
-_MAX_TOKENS = 256
+_MAX_TOKENS = 128
 
 
 def measure_specialist(repository: Path, rows: Sequence[Row], names: dict[str, str]) -> Measure:

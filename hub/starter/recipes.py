@@ -120,7 +120,7 @@ RECIPES = (
         "minilm",
         {"no_toxic_span": "not_toxic", "toxic_span": "toxic"},
         epochs=2,
-        rows_per_class=1500,
+        rows_per_class=1000,
         tags=("comments", "offensive-language"),
         meanings={"no_toxic_span": "not toxic", "toxic_span": "toxic"},
     ),
