@@ -14,10 +14,14 @@ ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 
 
 class Measure(Record):
-    """What a specialist scored: the share of rows it has right, and the recall of the classes, averaged."""
+    """What a specialist scored: the share of rows it has right, and the recall of the classes, averaged.
+
+    `commonest` is the share of the commonest class: the accuracy of an answer that is always the same.
+    """
 
     rows: int
     accuracy: float
+    commonest: float
     mean_recall: float
 
 

@@ -1,5 +1,6 @@
 """Measures a built specialist on held-out rows, as anybody with transformers would."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,12 @@ def measure_specialist(repository: Path, rows: Sequence[Row], names: dict[str, s
     found = classify_texts(repository, [row.text for row in rows])
     true = [names[row.label] for row in rows]
     hits = sum(given == wanted for given, wanted in zip(found, true, strict=True))
-    return Measure(rows=len(rows), accuracy=round(hits / len(rows), 4), mean_recall=round(mean_recall(found, true), 4))
+    return Measure(
+        rows=len(rows),
+        accuracy=round(hits / len(rows), 4),
+        commonest=round(max(Counter(true).values()) / len(rows), 4),
+        mean_recall=round(mean_recall(found, true), 4),
+    )
 
 
 def classify_texts(repository: Path, texts: Sequence[str]) -> list[str]:

@@ -41,7 +41,7 @@ def test_every_recipe_is_trained_and_measured() -> None:
         entry = manifest[recipe.name]
         assert entry.corpus == recipe.corpus
         assert entry.held_out.rows >= 400
-        assert entry.held_out.mean_recall > 1.2 / len(recipe.labels)
+        assert entry.held_out.mean_recall > 1.1 / len(recipe.labels), "no better than guessing"
 
 
 def test_what_git_keeps_is_small() -> None:
