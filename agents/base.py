@@ -105,12 +105,14 @@ class Consensus:
     """What a reviewer without a language model learns from and predicts with.
 
     `features` (n_rows, n_features) and `labels` (n_rows,) (indices into the task's labels) are rows on which all
-    specialists agree; `review_features` (n_review, n_features) are the rows to review, in the request's order.
+    specialists agree; `review_features` (n_review, n_features) and `review_vote` (n_review, n_labels), the
+    specialists' mean probabilities, are of the rows to review, in the request's order.
     """
 
     features: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64]
     review_features: npt.NDArray[np.float32]
+    review_vote: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

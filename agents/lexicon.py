@@ -142,6 +142,7 @@ DOMAINS = {
     "tweet": "twitter", "tweets": "twitter", "film": "movie", "films": "movie", "movie": "movie", "movies": "movie",
     "product": "product", "products": "product", "news": "news", "headline": "news", "headlines": "news",
     "finance": "financial", "financial": "financial", "stock": "financial", "stocks": "financial",
+    "review": "review", "reviews": "review",
     "restaurant": "restaurant", "hotel": "hotel", "medical": "medical", "legal": "legal", "sms": "sms",
 }  # fmt: skip
 """Words of a sentence that say where the texts come from → the word that models for such texts are named with."""

@@ -21,7 +21,7 @@ LONGEST_TEXT = 4000
 
 
 class OfflineReviewer:
-    """A classifier taught by the rows on which all specialists agree; no language model, and no more than that."""
+    """A classifier taught by the rows on which all specialists agree, weighed with their vote; no language model."""
 
     source: Source = "offline"
 
@@ -33,7 +33,9 @@ class OfflineReviewer:
         if consensus is None:
             raise ValueError("a reviewer without a language model needs the rows of consensus")
         try:
-            probs = predict_from_consensus(consensus.features, consensus.labels, consensus.review_features, len(names))
+            probs = predict_from_consensus(
+                consensus.features, consensus.labels, consensus.review_features, consensus.review_vote
+            )
         except TooLittleConsensusError as error:
             return tuple(
                 Review(row=row.row, label=None, source=self.source, failed=True, reason=str(error))

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from agents.asking import Asker
 from agents.label_maps import propose_label_map
-from agents.lexicon import FAMILIES, Family, find_family, normalise_name
+from agents.lexicon import DOMAINS, FAMILIES, Family, find_family, normalise_name
 from agents.prompting import render_prompt, shorten
 from agents.replies import read_json
 from records.candidate import Candidate, LabelMap, Selection
@@ -26,7 +26,15 @@ _OPEN_LICENCES = (
     "afl",
     "artistic",
 )
-_WEIGHTS = {"labels": 0.40, "family": 0.15, "language": 0.15, "downloads": 0.15, "size": 0.10, "licence": 0.05}
+_WEIGHTS = {
+    "labels": 0.30,
+    "family": 0.15,
+    "language": 0.15,
+    "downloads": 0.15,
+    "domain": 0.10,
+    "size": 0.10,
+    "licence": 0.05,
+}
 
 
 SHOWN_CANDIDATES = 20
@@ -143,6 +151,7 @@ def score_candidate(task: TaskSpec, candidate: Candidate, *, needs_map: bool) ->
         "family": _rate_family(task, candidate),
         "language": _rate_language(task, candidate),
         "downloads": _rate_downloads(candidate),
+        "domain": _rate_domain(task, candidate),
         "size": _rate_size(candidate),
         "licence": _rate_licence(candidate),
     }
@@ -209,6 +218,20 @@ def _rate_language(task: TaskSpec, candidate: Candidate) -> tuple[float, str]:
 def _rate_downloads(candidate: Candidate) -> tuple[float, str]:
     """On a logarithmic scale on which ten million downloads are 1."""
     return min(1.0, math.log10(1 + max(candidate.downloads, 0)) / 7), f"{candidate.downloads:,} downloads"
+
+
+def _rate_domain(task: TaskSpec, candidate: Candidate) -> tuple[float, str]:
+    """Whether the model's name, tags or data are of a kind of text that the sentence names."""
+    domains = {DOMAINS[word] for word in normalise_name(task.sentence).split() if word in DOMAINS}
+    said = normalise_name(" ".join((candidate.repo_id, *candidate.tags, *candidate.datasets)))
+    found = sorted(domain for domain in domains if domain in said)
+    if not domains:
+        return 0.5, "the sentence names no kind of text"
+    return (
+        (1.0, f"made for {', '.join(found)} texts")
+        if found
+        else (0.0, f"not made for {', '.join(sorted(domains))} texts")
+    )
 
 
 def _rate_size(candidate: Candidate) -> tuple[float, str]:

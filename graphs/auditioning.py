@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates
+from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates, read_selections
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, probs_of, read_texts, shards_for, write_shards
 from records.candidate import Audition, ModelsLock, Specialist
@@ -19,7 +19,10 @@ from specialists.audition import AuditionScore, draw_probe, score_candidates
 
 
 def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Try the accepted candidates on the probe and lock the ensemble: the best that pass, at most `models`.
+    """Try the accepted candidates on the probe and lock the ensemble: at most `models` of those that pass.
+
+    The best have the highest product of the selector's score and the agreement on the probe: agreement alone would
+    favour models that are alike, whatever they were made for.
 
     Raises NoSpecialistsError where none passes.
     """
@@ -30,8 +33,9 @@ def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     scores = dict(zip(probs, score_candidates(np.stack(list(probs.values()))), strict=True))
     for slug, score in scores.items():
         context.emit(Auditioned(model=slug, agreement=score.agreement, passed=score.passed, reason=score.reason))
-    passed = sorted((slug for slug in scores if scores[slug].passed), key=lambda slug: -scores[slug].agreement)
-    chosen = passed[: context.settings.models]
+    fitness = {one.repo_id.replace("/", "--"): one.score for one in read_selections(context.folder)}
+    passed = [slug for slug, score in scores.items() if score.passed]
+    chosen = sorted(passed, key=lambda slug: -scores[slug].agreement * fitness[slug])[: context.settings.models]
     for slug in set(accepted) - set(chosen):
         context.engine.release(slug, 0)
     if not chosen:

@@ -141,9 +141,9 @@ def _test_script(context: RunContext, job: Job) -> None:
     target = job.scripts / "test_result.json"
     if target.exists():
         return
-    pytest = ("-m", "pytest", "-q", "-c", "/dev/null", "--rootdir", "in/scripts", "-p", "no:cacheprovider")
+    alone = ("--disable-plugin-autoload", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "in/scripts")
     spec = RunSpec(
-        argv=("python", *pytest, "in/scripts/test_annotate.py"),
+        argv=("python", "-B", "-m", "pytest", "-q", *alone, "in/scripts/test_annotate.py"),
         inputs={"scripts": job.scripts, "model": job.model, "labels.json": job.labels},
         limits=Limits(seconds=TEST_SECONDS, threads=context.settings.threads),
         trusted=job.trusted,

@@ -187,4 +187,9 @@ def _gather_consensus(context: RunContext, state: RunState, rows: StageRows, cho
     taught = result.unanimous & ~to_review
     position = {int(index): place for place, index in enumerate(filled)}
     places = [position[int(index)] for index in chosen]
-    return Consensus(features=features[taught], labels=result.label[taught], review_features=features[places])
+    return Consensus(
+        features=features[taught],
+        labels=result.label[taught],
+        review_features=features[places],
+        review_vote=result.mean[places],
+    )

@@ -12,10 +12,12 @@ class VoteResult:
     """The outcome of a vote over n_rows rows.
 
     `label` (n_rows,): index of the winning label. `confidence` (n_rows,): its mean probability, not yet
-    calibrated. `agreement` (n_rows,): the share of specialists whose own label it is.
+    calibrated. `agreement` (n_rows,): the share of specialists whose own label it is. `mean` (n_rows, n_labels): the
+    specialists' mean probabilities.
     """
 
     label: Integers
+    mean: Floats
     confidence: Floats
     agreement: Floats
 
@@ -36,6 +38,7 @@ def take_soft_vote(probs: Floats) -> VoteResult:
     own = probs.argmax(axis=2)
     return VoteResult(
         label=label,
+        mean=mean,
         confidence=mean[np.arange(len(label)), label],
         agreement=(own == label).mean(axis=0),
     )

@@ -3,23 +3,19 @@
 import json
 from collections import Counter
 
-import numpy as np
 import pytest
 
-from agents.base import Consensus, ReviewRequest, ReviewRow
+from agents.base import ReviewRequest, ReviewRow
 from agents.reviewer import LONGEST_TEXT, LLMReviewer
 from records.errors import LLMUnreachableError
 from tests.agents.builders import make_task
 from tests.llm_server import Refusal, answer_rows, read_role, read_rows
 
 TASK = make_task("Positive", "Negative")
-NOTHING = Consensus(np.zeros((0, 1), dtype=np.float32), np.zeros(0, dtype=np.int64), np.zeros((0, 1), dtype=np.float32))
 
 
 def request(*texts: str) -> ReviewRequest:
-    return ReviewRequest(
-        TASK, tuple(ReviewRow(row=100 + place, text=text) for place, text in enumerate(texts)), NOTHING
-    )
+    return ReviewRequest(TASK, tuple(ReviewRow(row=100 + place, text=text) for place, text in enumerate(texts)))
 
 
 def review(asker, *texts: str, batch: int = 10, concurrency: int = 2):

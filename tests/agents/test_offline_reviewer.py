@@ -12,7 +12,8 @@ def make_request(labels: np.ndarray) -> ReviewRequest:
     centres = random.normal(size=(3, 8)).astype(np.float32) * 4
     features = centres[labels] + random.normal(size=(len(labels), 8)).astype(np.float32)
     rows = tuple(ReviewRow(row=10 + place, text=f"text {place}") for place in range(3))
-    return ReviewRequest(TASK, rows, Consensus(features.astype(np.float32), labels, centres))
+    undecided = np.full((3, 3), 1 / 3)
+    return ReviewRequest(TASK, rows, Consensus(features.astype(np.float32), labels, centres, undecided))
 
 
 def test_rows_get_the_label_of_their_neighbours() -> None:
@@ -20,7 +21,7 @@ def test_rows_get_the_label_of_their_neighbours() -> None:
     assert [review.row for review in reviews] == [10, 11, 12]
     assert [review.label for review in reviews] == ["negative", "neutral", "positive"]
     assert all(review.source == "offline" and not review.failed for review in reviews)
-    assert all(review.sureness is not None and 0.5 < review.sureness <= 1 for review in reviews)
+    assert all(review.sureness is not None and 1 / 3 < review.sureness <= 1 for review in reviews)
 
 
 def test_a_consensus_that_teaches_nothing_fails_every_row_with_the_reason() -> None:
@@ -32,5 +33,5 @@ def test_a_consensus_that_teaches_nothing_fails_every_row_with_the_reason() -> N
 
 def test_no_rows_need_no_consensus() -> None:
     nothing = np.zeros((0, 8), dtype=np.float32)
-    request = ReviewRequest(TASK, (), Consensus(nothing, np.zeros(0, dtype=np.int64), nothing))
+    request = ReviewRequest(TASK, (), Consensus(nothing, np.zeros(0, dtype=np.int64), nothing, np.zeros((0, 3))))
     assert OfflineReviewer().review(request) == ()

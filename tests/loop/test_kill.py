@@ -172,7 +172,7 @@ def read_answered(out: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("name", MOMENTS)
-def test_a_killed_run_ends_as_if_it_had_not_been(
+def test_a_killed_run_ends_as_if_it_had_not_been(  # noqa: PLR0917 (fixtures)
     name: str,
     cli: Cli,
     arguments: list[str],
