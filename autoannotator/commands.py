@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from autoannotator.asking import choose_ask
 from autoannotator.display import Display
 from autoannotator.runner import GENERATED, find_run, resume_run, start_run
 from autoannotator.settings import resolve_settings
-from autoannotator.summary import summarise_run, tabulate_summary
+from autoannotator.summary import align, summarise_run, tell_summary
 from graphs.history import read_history
 from graphs.reporting import gather_report
 from hub.server import HubServer
@@ -24,7 +23,7 @@ from records.errors import DataError, PersonError, RunFolderError
 from records.folder import RunFolder, read_record, write_text
 from records.settings import Settings
 from sandbox.choose import probe_sandboxes
-from sandbox.image import build_image
+from sandbox.image import DEFAULT_BASE, build_image
 from templates.renderer import render_report
 
 SETTINGS_OPTIONS = (
@@ -60,7 +59,7 @@ def start(options: argparse.Namespace, task: str, data: str | Path) -> RunFolder
 def show_run(folder: RunFolder) -> Outcome:
     """Return the outcome of a finished run: its table, and exit status 3 where rows have no label."""
     summary = summarise_run(folder)
-    return Outcome([tabulate_summary(summary)], summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
+    return Outcome(tell_summary(summary), summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
 
 
 def resume(options: argparse.Namespace) -> Outcome:
@@ -76,10 +75,10 @@ def status(options: argparse.Namespace) -> Outcome:
     if folder.manifest.exists():
         return show_run(folder)
     plain = describe_progress(folder)
-    return Outcome([Text("\n".join(f"{name}: {value}" for name, value in plain.items()))], plain)
+    return Outcome([align(name, value) for name, value in plain.items() if value], plain)
 
 
-def describe_progress(folder: RunFolder) -> dict[str, Any]:
+def describe_progress(folder: RunFolder) -> dict[str, str]:
     """Return where an unfinished run stands, in words."""
     history = read_history(folder)
     ending = history.ending
@@ -114,28 +113,20 @@ def runs(options: argparse.Namespace) -> Outcome:
     folders = [find_run(run) for run in options.runs]
     if options.action == "show":
         settings = [read_record(folder.settings, Settings).model_dump(mode="json") for folder in folders]
-        tables = [_tabulate_pairs(folder.run_id, one) for folder, one in zip(folders, settings, strict=True)]
-        return Outcome(tables, {"runs": settings})
+        shown = [align(name, str(value)) for one in settings for name, value in one.items()]
+        return Outcome(shown, {"runs": settings})
     return _delete_runs(folders, options.yes)
 
 
 def _list_runs() -> Outcome:
     folders = [RunFolder(path.parent) for path in sorted(GENERATED.glob("*/settings.yaml"))]
-    table = Table("run", "task", "state", box=None)
     plain = []
     for folder in folders:
         task = read_record(folder.settings, Settings).task
         state = "finished" if folder.manifest.exists() else "not finished"
-        table.add_row(folder.run_id, Text(task), state)
         plain.append({"run": folder.run_id, "task": task, "state": state})
-    return Outcome([table] if folders else [Text(f"no runs in {GENERATED}/")], {"runs": plain})
-
-
-def _tabulate_pairs(title: str, pairs: dict[str, Any]) -> Table:
-    table = Table(title=title, box=None, show_header=False)
-    for name, value in pairs.items():
-        table.add_row(name, Text(str(value)))
-    return table
+    shown = [align(run["run"], f"{run['state']}: {run['task']}") for run in plain]
+    return Outcome(shown or [Text(f"no runs in {GENERATED}/")], {"runs": plain})
 
 
 def _delete_runs(folders: Sequence[RunFolder], sure: bool) -> Outcome:
@@ -162,10 +153,15 @@ def serve_hub(options: argparse.Namespace) -> Outcome:
 
 def doctor(options: argparse.Namespace) -> Outcome:
     """Say what this machine has and lacks; with --build-image, build the sandbox's image first."""
+    if options.base and not options.build_image:
+        raise PersonError("--base is of no use alone", next_step="Say --build-image too.")
     console = Console(stderr=True)
-    built = build_image(options.base, lambda line: console.print(line, markup=False)) if options.build_image else None
+    built = (
+        build_image(options.base or DEFAULT_BASE, lambda line: console.print(line, markup=False))
+        if options.build_image
+        else None
+    )
     findings = probe_sandboxes()
-    table = Table("sandbox", "works", "what is missing", box=None)
-    for one in findings:
-        table.add_row(one.name, "yes" if one.available else "no", Text(f"{one.missing}\n{one.next_step}".strip()))
-    return Outcome([table], {"image": built, "sandboxes": [vars(one) for one in findings]})
+    lines = [("works" if one.available else "does not work", one) for one in findings]
+    shown = [align(one.name, "\n".join(filter(None, (works, one.missing, one.next_step)))) for works, one in lines]
+    return Outcome(shown, {"image": built, "sandboxes": [vars(one) for one in findings]})

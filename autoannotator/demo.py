@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from autoannotator import commands
-from autoannotator.summary import summarise_run, tabulate_summary
+from autoannotator.summary import summarise_run, tell_summary
 from records.folder import RunFolder
 
 DATA = Path(__file__).parents[1] / "bench" / "data"
@@ -22,9 +22,7 @@ def demo(options: argparse.Namespace) -> commands.Outcome:
     options.hub = options.hub or "starter"
     folder = commands.start(options, TASK, DATA / "reviews.jsonl")
     summary = summarise_run(folder).model_copy(update={"accuracy": score_run(folder, DATA / "reviews_gold.jsonl")})
-    return commands.Outcome(
-        [tabulate_summary(summary)], summary.model_dump(mode="json"), 3 if summary.unlabelled else 0
-    )
+    return commands.Outcome(tell_summary(summary), summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
 
 
 def score_run(folder: RunFolder, gold_file: Path) -> dict[str, float]:

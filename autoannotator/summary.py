@@ -1,12 +1,14 @@
-"""The short table at the end of a run."""
+"""The short summary at the end of a run."""
 
 from pydantic import Field
-from rich.table import Table
 from rich.text import Text
 
 from graphs.reporting import gather_report
 from records.base import Record
 from records.folder import RunFolder
+
+WIDTH = 13
+"""Characters of the first column."""
 
 
 class SpecialistSummary(Record):
@@ -58,21 +60,33 @@ def summarise_run(folder: RunFolder) -> RunSummary:
     )
 
 
-def tabulate_summary(summary: RunSummary) -> Table:
-    """Return the summary as a table of two columns."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+def tell_summary(summary: RunSummary) -> list[Text]:
+    """Return the summary as lines: a name, and what it came to."""
     unlabelled = f", {summary.unlabelled:,} without a label" if summary.unlabelled else ""
-    table.add_row("rows", f"{summary.rows:,}{unlabelled}")
-    for one in summary.specialists:
-        taught = f", {one.promoted} fine-tune(s) promoted" if one.promoted else ""
-        table.add_row("specialist", Text(f"{one.name}: agrees with {one.agreement:.1%} of the labels{taught}"))
-    table.add_row("reviewed", Text(f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}"))
     tried = summary.fine_tunes_promoted + summary.fine_tunes_rejected
-    table.add_row("fine-tuned", f"{tried} models, {summary.fine_tunes_promoted} passed the gate")
-    for name, share in summary.accuracy.items():
-        table.add_row("accuracy", Text(f"{share:.1%}  {name}"))
     usd = "unknown" if summary.usd is None else f"{summary.usd:.2f} USD"
-    table.add_row("cost", Text(f"{usd}, {summary.requests} requests ({summary.cost_note})"))
-    table.add_row("labels", Text(summary.labels))
-    table.add_row("report", Text(summary.report))
-    return table
+    return [
+        align("rows", f"{summary.rows:,}{unlabelled}"),
+        align("specialists", "\n".join(map(_tell_specialist, summary.specialists))),
+        align("reviewed", f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}"),
+        align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
+        *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
+        align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),
+        align("labels", summary.labels),
+        align("report", summary.report),
+    ]
+
+
+def _tell_specialist(one: SpecialistSummary) -> str:
+    taught = f", {one.promoted} fine-tune(s) promoted" if one.promoted else ""
+    return f"{one.agreement:6.1%} of the labels are also those of {one.name}{taught}"
+
+
+def _tell_accuracy(accuracy: dict[str, float]) -> str:
+    return "\n".join(f"{share:6.1%} {name}" for name, share in accuracy.items())
+
+
+def align(name: str, value: str) -> Text:
+    """Return a name and its value, whose further lines stand below the first."""
+    indent = "\n" + " " * WIDTH
+    return Text(f"{name:<{WIDTH}}{value}".replace("\n", indent))

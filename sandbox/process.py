@@ -69,6 +69,7 @@ class ProcessSandbox:
 
 
 def check_platform(name: str) -> None:
+    """Raise SandboxError on another system than Linux."""
     if sys.platform != "linux":
         raise SandboxError(
             f"The sandbox `{name}` needs Linux; this is {sys.platform}.",

@@ -32,6 +32,7 @@ TICK = 0.1
 
 
 def main() -> None:
+    """Start the program named on the command line, watch it, and tell the host how it ended."""
     control, memory, file_size, open_files = (int(word) for word in sys.argv[1:5])
     os.set_inheritable(control, False)
     report: dict[str, object] = {"exit_status": None, "memory": 0, "error": ""}
@@ -48,6 +49,7 @@ def main() -> None:
 
 
 def set_process_flag(flag: int, value: int) -> None:
+    """Set a flag of this process (prctl). Raises OSError."""
     library = ctypes.CDLL(None, use_errno=True)
     if library.prctl(flag, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({flag}, {value}) failed")
@@ -134,6 +136,7 @@ def kill_descendants() -> None:
 
 
 def descendants(process: int) -> list[int]:
+    """Return the ids of all processes below a process."""
     found = children(process)
     for child in found:  # the list grows while it is walked
         found.extend(children(child))
@@ -141,6 +144,7 @@ def descendants(process: int) -> list[int]:
 
 
 def children(process: int) -> list[int]:
+    """Return the ids of a process's own children."""
     found: list[int] = []
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may end while it is looked at
         for task in Path(f"/proc/{process}/task").iterdir():
@@ -149,6 +153,7 @@ def children(process: int) -> list[int]:
 
 
 def resident_bytes(process: int) -> int:
+    """Return the resident memory of a process; 0 where it has ended."""
     try:
         pages = Path(f"/proc/{process}/statm").read_text().split()[1]
     except (FileNotFoundError, ProcessLookupError):
