@@ -36,8 +36,12 @@ def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     fitness = {one.repo_id.replace("/", "--"): one.score for one in read_selections(context.folder)}
     passed = [slug for slug, score in scores.items() if score.passed]
     chosen = sorted(passed, key=lambda slug: -scores[slug].agreement * fitness[slug])[: context.settings.models]
-    for slug in set(accepted) - set(chosen):
-        context.engine.release(slug, 0)
+    for slug in accepted:
+        if slug not in chosen:
+            context.engine.release(slug, 0)
+            if slug in scores:
+                why = f"{len(chosen)} others fit better" if scores[slug].passed else "failed its audition"
+                context.emit(CandidateDropped(model=slug, reason=f"{why}: it {scores[slug].reason}"))
     if not chosen:
         raise NoSpecialistsError(
             "no candidate passed its audition: " + "; ".join(f"{slug} {one.reason}" for slug, one in scores.items()),
