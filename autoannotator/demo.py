@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from autoannotator import commands
 from autoannotator.summary import summarise_run, tell_summary
+from records.candidate import repo_of
 from records.folder import RunFolder
 
 DATA = Path(__file__).parents[1] / "bench" / "data"
@@ -34,7 +35,7 @@ def score_run(folder: RunFolder, gold_file: Path) -> dict[str, float]:
         votes: dict[str, Any] = dict(row["votes"])
         answers = {"AutoAnnotator": row["label"], **votes, "majority of the specialists": _majority(votes)}
         right.update(name for name, label in answers.items() if label == gold[row["id"]])
-    return {name.replace("--", "/"): count / len(rows) for name, count in right.items()}
+    return {repo_of(name): count / len(rows) for name, count in right.items()}
 
 
 def _majority(votes: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from records.candidate import repo_of
 from records.events import (
     Auditioned,
     CandidateDropped,
@@ -113,13 +114,15 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
         case CandidatesSelected():
             return f"Shortlist  {', '.join(event.kept)} ({event.dropped} dropped)"
         case ScriptTested():
-            return f"Script     {event.model}, attempt {event.attempt}: {event.critic} (sandbox: {event.sandbox})"
+            return (
+                f"Script     {repo_of(event.model)}, attempt {event.attempt}: {event.critic} (sandbox: {event.sandbox})"
+            )
         case CandidateDropped():
-            return f"Dropped    {event.model}: {event.reason}"
+            return f"Dropped    {repo_of(event.model)}: {event.reason}"
         case Auditioned():
-            return f"Audition   {event.model}: {event.reason}"
+            return f"Audition   {repo_of(event.model)}: {event.reason}"
         case EnsembleChosen():
-            return f"Ensemble   {', '.join(event.models)}"
+            return f"Ensemble   {', '.join(map(repo_of, event.models))}"
         case Noticed():
             return f"Note       {event.message}"
         case _:
@@ -138,7 +141,7 @@ def _tell_stage(event: Event) -> str:
             return f"  {what:<8} {event.rows} rows by {event.source}, {event.changed} labels changed{failed}"
         case Gated():
             verdict = "promoted" if event.promoted else "rejected"
-            return f"  gate     {event.model} v{event.version} {verdict}: {event.reason}"
+            return f"  gate     {repo_of(event.model)} v{event.version} {verdict}: {event.reason}"
         case StageFinished() if event.unlabelled:
             return f"  unlabelled {event.unlabelled}"
         case _:

@@ -10,7 +10,7 @@ from graphs.engine import Assignment, Job
 from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates, read_selections
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, probs_of, read_texts, shards_for, write_shards
-from records.candidate import Audition, ModelsLock, Specialist
+from records.candidate import Audition, ModelsLock, Specialist, slug_of
 from records.errors import ModelError, NoSpecialistsError
 from records.events import Auditioned, CandidateDropped, EnsembleChosen
 from records.folder import read_record, write_json
@@ -33,7 +33,7 @@ def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     scores = dict(zip(probs, score_candidates(np.stack(list(probs.values()))), strict=True))
     for slug, score in scores.items():
         context.emit(Auditioned(model=slug, agreement=score.agreement, passed=score.passed, reason=score.reason))
-    fitness = {one.repo_id.replace("/", "--"): one.score for one in read_selections(context.folder)}
+    fitness = {slug_of(one.repo_id): one.score for one in read_selections(context.folder)}
     passed = [slug for slug, score in scores.items() if score.passed]
     chosen = sorted(passed, key=lambda slug: -scores[slug].agreement * fitness[slug])[: context.settings.models]
     for slug in accepted:

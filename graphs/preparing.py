@@ -11,7 +11,7 @@ from agents.base import ColumnSample, TaskRequest
 from graphs.context import RunContext
 from graphs.jobs import read_candidates
 from graphs.state import Answer, Question, RunState, ScriptState
-from records.candidate import Selection
+from records.candidate import slug_of
 from records.errors import NoSpecialistsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json, write_yaml
@@ -134,9 +134,5 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Command[
             f"Why each was dropped: {context.folder.hub / 'selection.json'}",
         )
     context.emit(CandidatesSelected(kept=tuple(one.repo_id for one in kept), dropped=len(selections) - len(kept)))
-    scripts = {_slug(one): ScriptState(attempt=1, status="written") for one in kept}
+    scripts = {slug_of(one.repo_id): ScriptState(attempt=1, status="written") for one in kept}
     return Command(goto="write_scripts", update={"scripts": scripts})
-
-
-def _slug(selection: Selection) -> str:
-    return selection.repo_id.replace("/", "--")

@@ -15,6 +15,7 @@ from graphs.jobs import read_candidates, read_lock, read_selections
 from graphs.label_scan import LabelScan, scan_labels
 from graphs.state import RunState
 from graphs.tables import count_tokens, read_stage_labels
+from records.candidate import repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
 from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
@@ -152,7 +153,7 @@ def _describe_models(folder: RunFolder, history: RunHistory, scan: LabelScan) ->
 def _describe_dropped(folder: RunFolder, history: RunHistory) -> tuple[DroppedModel, ...]:
     selected = [one for one in read_selections(folder) if not one.kept]
     dropped = [DroppedModel(name=one.repo_id, reason=one.reason) for one in selected]
-    dropped += [DroppedModel(name=slug.replace("--", "/"), reason=why) for slug, why in history.dropped.items()]
+    dropped += [DroppedModel(name=repo_of(slug), reason=why) for slug, why in history.dropped.items()]
     return tuple(dropped)
 
 

@@ -10,6 +10,16 @@ RepoId = Annotated[str, Field(pattern=r"^(\w[\w.-]*/)?\w[\w.-]*$")]
 """`owner/name` or `name`. It also names folders: no part may begin with a dot."""
 
 
+def slug_of(repo_id: str) -> str:
+    """Return a repository's name as a folder name: owner/name → owner--name."""
+    return repo_id.replace("/", "--")
+
+
+def repo_of(slug: str) -> str:
+    """Return the repository that a slug names; an owner's name has no "--" in it."""
+    return slug.replace("--", "/", 1)
+
+
 class FileFacts(Record):
     """One file of a repository: its size in bytes and, where the Hub announces it, its sha256."""
 
@@ -42,7 +52,7 @@ class Candidate(Record):
     @property
     def slug(self) -> str:
         """The repository's name as a folder name."""
-        return self.repo_id.replace("/", "--")
+        return slug_of(self.repo_id)
 
 
 class Selection(Record):
