@@ -24,6 +24,9 @@ TWICE = (3, 150)
 """Two rows with the same text but for white space and case, in different stages."""
 
 
+pytestmark = pytest.mark.xdist_group("run")  # one worker, one run
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     folder: RunFolder

@@ -22,6 +22,9 @@ SOCKET = re.compile(r"sin6?_addr=inet_(?:addr|pton)\((?:AF_INET6?, )?\"([^\"]+)\
 LOOPBACK = re.compile(r"127\.|::1$|0\.0\.0\.0$|::$|::ffff:127\.")
 
 
+pytestmark = pytest.mark.xdist_group("wheel")  # one worker, one run
+
+
 @dataclass(frozen=True)
 class Demo:
     """What the demo printed and left behind, and every address that a process of it spoke to."""
