@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pkgutil import resolve_name
+from types import FrameType
 
 from rich.console import Console
 from rich.text import Text
@@ -20,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("LANGSMITH_TRACING", "false")
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
+    before = signal.signal(signal.SIGINT, _stop_at_once)
     try:
         options = parse(arguments)
         outcome = resolve_name(f"autoannotator.{options.command}")(options)
@@ -27,13 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if debug:
             raise
         return _fail(str(error), error.exit_status, "--json" in arguments)
-    except KeyboardInterrupt:
-        return _fail("Interrupted. A run goes on with: autoannotator resume RUN", INTERRUPTED, "--json" in arguments)
     except Exception as error:
         if debug:
             raise
         bug = f"A bug: {type(error).__name__}: {error}\nRun again with --debug for the traceback, and report it."
         return _fail(bug, 1, "--json" in arguments)
+    finally:
+        signal.signal(signal.SIGINT, before)
     if options.json:
         _print_json(outcome.plain)
     else:
@@ -41,6 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for part in outcome.shown:
             console.print(part, soft_wrap=True)
     return outcome.exit_status
+
+
+def _stop_at_once(signal_number: int, frame: FrameType | None) -> None:
+    """Leave without waiting for scripts that run: they end with this process, and a run can go on from any instant."""
+    console = Console(stderr=True)
+    console.show_cursor()
+    console.print("\nInterrupted. A run that was under way goes on with: autoannotator resume RUN", style="red", soft_wrap=True)
+    os._exit(INTERRUPTED)
 
 
 def _fail(message: str, exit_status: int, as_json: bool) -> int:

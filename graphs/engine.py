@@ -140,11 +140,12 @@ class LocalEngine:
             worker.__exit__(None, None, None)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
         with ExitStack() as stack:
             for worker in self._workers.values():
                 stack.push(worker)
             self._workers.clear()
+        self._pool.shutdown(wait=True)
 
 
 def worker_spec(job: Job, threads: int) -> RunSpec:
