@@ -50,7 +50,8 @@ def _stop_at_once(signal_number: int, frame: FrameType | None) -> None:
     """Leave without waiting for scripts that run: they end with this process, and a run can go on from any instant."""
     console = Console(stderr=True)
     console.show_cursor()
-    console.print("\nInterrupted. A run that was under way goes on with: autoannotator resume RUN", style="red", soft_wrap=True)
+    message = "\nInterrupted. A run that was under way goes on with: autoannotator resume RUN"
+    console.print(message, style="red", soft_wrap=True)
     os._exit(INTERRUPTED)
 
 
