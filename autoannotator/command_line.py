@@ -4,9 +4,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -14,36 +15,51 @@ from rich.text import Text
 from autoannotator.parser import parse
 from records.errors import AutoAnnotatorError
 
+if TYPE_CHECKING:
+    from autoannotator.commands import Outcome
+
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (see the design, "Command line")."""
     os.environ.setdefault("LANGSMITH_TRACING", "false")
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
     before = signal.signal(signal.SIGINT, _stop_at_once)
     try:
-        options = parse(arguments)
-        outcome = resolve_name(f"autoannotator.{options.command}")(options)
+        return answer(sys.argv[1:] if arguments is None else arguments, _run)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def answer(arguments: Sequence[str], run: Callable[[Sequence[str]], "Outcome"]) -> int:
+    """Print what `run` makes of the arguments, or why it failed, and return the exit status.
+
+    Every command of the project answers so, with `--json` and `--debug`; with `--debug` errors are raised.
+    """
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    try:
+        outcome = run(arguments)
     except AutoAnnotatorError as error:
         if debug:
             raise
-        return _fail(str(error), error.exit_status, "--json" in arguments)
+        return _fail(str(error), error.exit_status, as_json)
     except Exception as error:
         if debug:
             raise
         bug = f"A bug: {type(error).__name__}: {error}\nRun again with --debug for the traceback, and report it."
-        return _fail(bug, 1, "--json" in arguments)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if options.json:
+        return _fail(bug, 1, as_json)
+    if as_json:
         _print_json(outcome.plain)
     else:
         console = Console()
         for part in outcome.shown:
             console.print(part, soft_wrap=True)
     return outcome.exit_status
+
+
+def _run(arguments: Sequence[str]) -> "Outcome":
+    options = parse(arguments)
+    return resolve_name(f"autoannotator.{options.command}")(options)
 
 
 def _stop_at_once(signal_number: int, frame: FrameType | None) -> None:

@@ -1,1 +1,1 @@
-"""Benchmarks, and a small licensed sample of real texts in `bench/data/`."""
+"""Benchmarks, one module each behind one command, and a small licensed sample of real texts in `bench/data/`."""

@@ -6,6 +6,7 @@ They are made in seconds, from sentences of made-up reviews. Each knows other ad
 import itertools
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,11 +56,19 @@ def make_sentences(rows: int, seed: int, known: range = range(10)) -> list[tuple
     return sentences
 
 
-def build_tiny_hub(folder: Path) -> Path:
-    """Write three repositories below `folder` and return it."""
-    _write_model(folder / "tiny" / "film-sentiment", ("NEG", "POS"), range(0, 7), seed=1)
-    _write_model(folder / "tiny" / "product-sentiment", ("negative", "positive"), range(2, 9), seed=2)
-    _write_model(folder / "tiny" / "review-sentiment", ("negative", "positive"), range(4, 10), seed=3)
+MODELS: dict[str, tuple[tuple[str, str], range]] = {
+    "film-sentiment": (("NEG", "POS"), range(0, 7)),
+    "product-sentiment": (("negative", "positive"), range(2, 9)),
+    "review-sentiment": (("negative", "positive"), range(4, 10)),
+}
+"""Name → its classes' names, and the positions of the adjectives that it knows."""
+
+
+def build_tiny_hub(folder: Path, names: Sequence[str] = tuple(MODELS)) -> Path:
+    """Write the named repositories below `folder` and return it."""
+    for seed, (name, (classes, known)) in enumerate(MODELS.items(), 1):
+        if name in names:
+            _write_model(folder / "tiny" / name, classes, known, seed)
     return folder
 
 

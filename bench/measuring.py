@@ -1,0 +1,78 @@
+"""What a benchmark measured: figures with their intervals, and the machine that they hold for."""
+
+import importlib.metadata
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from records.base import Record
+
+PACKAGES = ("torch", "transformers", "tokenizers")
+
+
+class Measure(Record):
+    """One figure. `ok` is false only where the whole interval misses the target, None where there is no target."""
+
+    name: str
+    value: float
+    interval: tuple[float, float]
+    target: float | None
+    ok: bool | None
+    unit: str
+
+
+class BenchResult(Record):
+    """What a benchmark prints with `--json`. `data` says what it was measured on, `method` how."""
+
+    bench: str
+    machine: dict[str, str | int | float]
+    data: str
+    method: str
+    measures: tuple[Measure, ...]
+
+
+def summarise(name: str, samples: Sequence[float], unit: str, at_least: float | None = None) -> Measure:
+    """Return the median of the repetitions with their least and greatest as its interval."""
+    low, high = min(samples), max(samples)
+    ok = None if at_least is None else high >= at_least
+    value = statistics.median(samples)
+    return Measure(name=name, value=value, interval=(low, high), target=at_least, ok=ok, unit=unit)
+
+
+def describe_machine() -> dict[str, str | int | float]:
+    """Return the processor, how many of its cores this process may use, their load now, and the libraries' versions."""
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return {
+        "processor": _name_processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_at_start": os.getloadavg()[0],
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def tabulate_result(result: BenchResult) -> Table:
+    """Return the table that a person is shown."""
+    machine = result.machine
+    caption = f"{result.method}\nData: {result.data}\nMachine: {machine['processor']}, {machine['cores']} cores"
+    table = Table("measure", "median", "least–greatest", "unit", title=result.bench, box=None, caption=Text(caption))
+    for one in result.measures:
+        low, high = one.interval
+        table.add_row(one.name, f"{one.value:.4g}", f"{low:.4g}–{high:.4g}", one.unit)
+    return table
+
+
+def _name_processor() -> str:
+    """Return the processor's name as Linux gives it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
