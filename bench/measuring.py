@@ -60,7 +60,8 @@ def describe_machine() -> dict[str, str | int | float]:
 def tabulate_result(result: BenchResult) -> Table:
     """Return the table that a person is shown."""
     machine = result.machine
-    caption = f"{result.method}\nData: {result.data}\nMachine: {machine['processor']}, {machine['cores']} cores"
+    place = f"{machine['processor']}, {machine['cores']} cores, load {machine['load_at_start']:.1f} at the start"
+    caption = f"{result.method}\nData: {result.data}\nMachine: {place}"
     table = Table("measure", "median", "least–greatest", "unit", title=result.bench, box=None, caption=Text(caption))
     for one in result.measures:
         low, high = one.interval

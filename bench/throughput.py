@@ -2,7 +2,9 @@
 
 The three are processes of their own with the same model, rows, files, threads and number type, and they take turns, so
 that a busy moment of the machine does not fall on one alone. Starting a process and the first loading of the model are
-not counted; the paper's way loads the model again and again, and that is counted, for it is its way.
+not counted; the paper's way loads the model again and again, and that is counted, for it is its way. Measure on an idle
+machine: our script lets waiting threads sleep and the peers keep the library's default, which is to spin, so that
+sharing the processor slows them more.
 """
 
 import argparse
@@ -59,8 +61,8 @@ FULL = Plan(rows=3000, slow_rows=200, seeds=5)
 QUICK = Plan(rows=400, slow_rows=50, seeds=3)
 
 
-class Setting(Record):
-    """What all ways share: the folder of the model, its class names, and how it is run."""
+class Subject(Record):
+    """The model that all ways run, its class names, and the threads and number type that they run it with."""
 
     model: Path
     classes: dict[int, str]
@@ -90,11 +92,11 @@ def throughput(options: argparse.Namespace) -> Outcome:
         _make_folder(options.out)
     machine = describe_machine()
     with open_starter_hub(default_cache(), tell) as endpoint:
-        setting = fetch_setting(endpoint, MODEL)
-    repetitions = measure_ways(setting, texts, plan, tell)
+        subject = fetch_subject(endpoint, MODEL)
+    repetitions = measure_ways(subject, texts, plan, tell)
     result = BenchResult(
         bench="throughput",
-        machine={**machine, "threads": setting.threads, "dtype": setting.dtype},
+        machine={**machine, "threads": subject.threads, "dtype": subject.dtype},
         data=f"{len(texts)} texts of {options.data or SAMPLE.name}, {plan.rows} drawn in each repetition",
         method=f"{plan.seeds} interleaved repetitions: medians, with the least and the greatest",
         measures=summarise_repetitions(repetitions),
@@ -105,11 +107,11 @@ def throughput(options: argparse.Namespace) -> Outcome:
     return Outcome([tabulate_result(result)], result.model_dump(mode="json"))
 
 
-def fetch_setting(endpoint: str, repo_id: str) -> Setting:
+def fetch_subject(endpoint: str, repo_id: str) -> Subject:
     """Return a model of the Hub at `endpoint`, downloaded, to be run on all of this machine's cores."""
     client = HubClient(endpoint)
     candidate = _find_model(client, repo_id)
-    return Setting(
+    return Subject(
         model=Path(client.download(candidate).folder),
         classes=candidate.id2label,
         threads=len(os.sched_getaffinity(0)),
@@ -124,7 +126,7 @@ def _find_model(client: HubClient, repo_id: str) -> Candidate:
     raise ModelError(f"{repo_id} is not on the Hub at {client.endpoint}", next_step="Install the package again.")
 
 
-def measure_ways(setting: Setting, texts: list[str], plan: Plan, tell: Tell) -> list[Repetition]:
+def measure_ways(subject: Subject, texts: list[str], plan: Plan, tell: Tell) -> list[Repetition]:
     """Measure every way once a seed, in turns, after one turn that warms up and is not counted.
 
     Raises ModelError where a way fails.
@@ -132,7 +134,7 @@ def measure_ways(setting: Setting, texts: list[str], plan: Plan, tell: Tell) -> 
     with tempfile.TemporaryDirectory(prefix="autoannotator-bench-") as temporary:
         scratch = Path(temporary)
         tell("starting the three ways")
-        with open_ways(setting, scratch) as ways:
+        with open_ways(subject, scratch) as ways:
             _measure_turn(ways, draw_texts(texts, plan.slow_rows, seed=0), plan, scratch, seed=0)
             repetitions = []
             for seed in range(1, plan.seeds + 1):
@@ -144,29 +146,29 @@ def measure_ways(setting: Setting, texts: list[str], plan: Plan, tell: Tell) -> 
 
 
 @contextmanager
-def open_ways(setting: Setting, scratch: Path) -> Iterator[dict[str, Worker]]:
+def open_ways(subject: Subject, scratch: Path) -> Iterator[dict[str, Worker]]:
     """Yield a warm worker for each way, in the order in which they take turns."""
     scripts, labels = scratch / "scripts", scratch / "labels.json"
     scripts.mkdir()
-    write_text(scripts / "annotate.py", render_annotate(setting.classes).text)
-    write_json(labels, LabelsFile(labels=tuple(setting.classes.values())))
-    job = Job(MODEL, 0, setting.model, scripts, labels, setting.dtype, trusted=True)
+    write_text(scripts / "annotate.py", render_annotate(subject.classes).text)
+    write_json(labels, LabelsFile(labels=tuple(subject.classes.values())))
+    job = Job(MODEL, 0, subject.model, scripts, labels, subject.dtype, trusted=True)
     specs = {
-        OURS: worker_spec(job, setting.threads),
-        PIPELINE: _peer_spec(PIPELINE, setting),
-        ONE_BY_ONE: _peer_spec(ONE_BY_ONE, setting),
+        OURS: worker_spec(job, subject.threads),
+        PIPELINE: _peer_spec(PIPELINE, subject),
+        ONE_BY_ONE: _peer_spec(ONE_BY_ONE, subject),
     }
     sandbox = ProcessSandbox()
     with ExitStack() as stack, _failing_as_model():
         yield {name: stack.enter_context(sandbox.open(spec)) for name, spec in specs.items()}
 
 
-def _peer_spec(way: str, setting: Setting) -> RunSpec:
-    arguments = ("--model", "in/model", "--threads", str(setting.threads), "--dtype", setting.dtype)
+def _peer_spec(way: str, subject: Subject) -> RunSpec:
+    arguments = ("--model", "in/model", "--threads", str(subject.threads), "--dtype", subject.dtype)
     return RunSpec(
         argv=("python", "in/peer.py", way, *arguments),
-        inputs={"peer.py": Path(__file__).with_name("peer.py"), "model": setting.model},
-        limits=Limits(seconds=START_SECONDS, threads=setting.threads),
+        inputs={"peer.py": Path(__file__).with_name("peer.py"), "model": subject.model},
+        limits=Limits(seconds=START_SECONDS, threads=subject.threads),
         trusted=True,
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench.measuring import summarise
 from bench.texts import draw_texts, read_texts
-from bench.throughput import SHARD_ROWS, Plan, Repetition, Setting, fetch_setting, measure_ways, summarise_repetitions
+from bench.throughput import SHARD_ROWS, Plan, Repetition, Subject, fetch_subject, measure_ways, summarise_repetitions
 from records.errors import ModelError
 from tests.conftest import ROOT
 from tests.tiny_hub import make_sentences
@@ -21,16 +21,16 @@ TEXTS = [text for text, _ in make_sentences(60, seed=5)]
 
 
 @pytest.fixture
-def tiny_setting(tiny_hub: str, run_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Setting:
-    """A tiny sentiment model, ready to be measured."""
+def tiny_subject(tiny_hub: str, run_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """A tiny sentiment model, ready to be measured; on one thread, as tests share the processor."""
     monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
-    return fetch_setting(tiny_hub, "tiny/film-sentiment")
+    return fetch_subject(tiny_hub, "tiny/film-sentiment").model_copy(update={"threads": 1})
 
 
-def test_all_ways_label_all_rows_and_ours_agrees_with_the_pipeline(tiny_setting: Setting) -> None:
+def test_all_ways_label_all_rows_and_ours_agrees_with_the_pipeline(tiny_subject: Subject) -> None:
     told: list[str] = []
     plan = Plan(rows=SHARD_ROWS + 100, slow_rows=15, seeds=2)
-    repetitions = measure_ways(tiny_setting, TEXTS, plan, told.append)
+    repetitions = measure_ways(tiny_subject, TEXTS, plan, told.append)
     assert [one.seed for one in repetitions] == [1, 2]
     assert all(set(one.rows_per_second) == {"ours", "pipeline", "one_by_one"} for one in repetitions)
     assert all(speed > 0 for one in repetitions for speed in one.rows_per_second.values())
@@ -38,22 +38,22 @@ def test_all_ways_label_all_rows_and_ours_agrees_with_the_pipeline(tiny_setting:
     assert "repetition 2 of 2" in told[-1]
 
 
-def test_labels_that_differ_from_the_pipeline_s_lower_the_agreement(tiny_setting: Setting) -> None:
-    negative, positive = tiny_setting.classes.values()
-    swapped = tiny_setting.model_copy(update={"classes": {0: positive, 1: negative}})
+def test_labels_that_differ_from_the_pipeline_s_lower_the_agreement(tiny_subject: Subject) -> None:
+    negative, positive = tiny_subject.classes.values()
+    swapped = tiny_subject.model_copy(update={"classes": {0: positive, 1: negative}})
     [repetition] = measure_ways(swapped, TEXTS, Plan(rows=40, slow_rows=10, seeds=1), print)
     assert repetition.agreement == 0.0
 
 
-def test_a_way_that_fails_is_an_error_of_the_model(tiny_setting: Setting) -> None:
-    wrong = tiny_setting.model_copy(update={"classes": {0: "a", 1: "b", 2: "c"}})
+def test_a_way_that_fails_is_an_error_of_the_model(tiny_subject: Subject) -> None:
+    wrong = tiny_subject.model_copy(update={"classes": {0: "a", 1: "b", 2: "c"}})
     with pytest.raises(ModelError, match="LABEL_MAP has the classes"):
         measure_ways(wrong, TEXTS, Plan(rows=10, slow_rows=10, seeds=1), print)
 
 
 def test_a_model_that_is_not_there_is_an_error_of_the_model(tiny_hub: str) -> None:
     with pytest.raises(ModelError, match="tiny/no-such-model is not on the Hub"):
-        fetch_setting(tiny_hub, "tiny/no-such-model")
+        fetch_subject(tiny_hub, "tiny/no-such-model")
 
 
 def test_ratios_are_those_of_each_repetition() -> None:
