@@ -1,0 +1,309 @@
+"""Teach one classifier from labelled rows: LoRA and the head, merged into an ordinary model folder.
+
+    python finetune.py --model DIR --train t.parquet --valid v.parquet --output DIR --metrics m.json
+
+Columns: text, label (of the task), weight (optional, 1 where it is absent). The classes and what they stand for stay
+as they are, so that the same annotate.py runs the result. With the same seed and number of threads the weights are
+the same, bit for bit.
+"""
+
+import argparse
+import inspect
+import json
+import os
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+# Threads that wait must sleep, not spin: scripts that share processors would slow each other down several times over.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import pyarrow.parquet as pq
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+HYPERPARAMETERS = json.loads('{"epochs": 3, "batch_size": 16, "learning_rate": 0.001, "weight_decay": 0.01, "rank": 8, "alpha": 16, "max_tokens": 256}')
+BUCKET = 8
+"""Rows are sorted by length within so many batches, so that little is padding and the order stays random."""
+
+LABEL_MAP: dict[int, str | None] = {
+    int(index): label for index, label in json.loads('{"0": "negative", "1": "positive"}').items()
+}
+"""Class index of the model → label of the task; None: the task has no label for this class."""
+
+MAX_TOKENS = 512
+"""No row is read further than this, however much the model could take."""
+
+CHARACTERS_PER_TOKEN = 20
+"""A text is cut to this many characters a token before it is tokenized, so that a huge one costs no more."""
+
+
+def preprocess(text: str) -> str:
+    """Return the text as the model expects it."""
+    return text
+
+
+def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
+    """Return class probabilities (n_rows, n_classes) from logits (n_rows, n_logits)."""
+    if problem_type == "regression":
+        raise ValueError("the model is a regression: its number is no probability of a class")
+    if logits.shape[1] == 1:  # one logit: class 1 is "yes", class 0 is "no"
+        yes = torch.sigmoid(logits)
+        return torch.cat([1 - yes, yes], dim=1)
+    if problem_type == "multi_label_classification":
+        return torch.sigmoid(logits)
+    return torch.softmax(logits, dim=1)
+
+
+class Classifier:
+    """A sequence classifier that reads texts and answers with probabilities over `labels`."""
+
+    def __init__(self, folder: str, labels: Sequence[str], dtype: torch.dtype) -> None:
+        self.labels = list(labels)
+        unknown = {label for label in LABEL_MAP.values() if label is not None} - set(self.labels)
+        if unknown:
+            raise ValueError(f"LABEL_MAP names {sorted(unknown)}; the task's labels are {self.labels}")
+        classes = [LABEL_MAP[index] for index in sorted(LABEL_MAP)]
+        self.membership = torch.tensor([[float(own == label) for label in self.labels] for own in classes])
+        if not self.membership.any():
+            raise ValueError("LABEL_MAP gives no class a label of the task")
+        local = {"local_files_only": True, "trust_remote_code": False}
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, **local)
+        if self.tokenizer.pad_token_id is None:
+            raise ValueError("the tokenizer has no padding token, so rows cannot be batched")
+        self.model, report = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **local
+        )
+        if report["missing_keys"]:  # they would be random numbers
+            raise ValueError(f"the model folder lacks weights: {sorted(report['missing_keys'])}")
+        self.model.eval()
+        self.inputs = set(inspect.signature(self.model.forward).parameters)
+        self.max_tokens = min(MAX_TOKENS, find_max_tokens(self.model), self.tokenizer.model_max_length)
+
+    def encode(self, texts: Sequence[str]) -> list[dict[str, list[int]]]:
+        """Return the model's inputs for each text, not padded."""
+        bound = CHARACTERS_PER_TOKEN * self.max_tokens
+        prepared = [preprocess(text[:bound]) for text in texts]
+        if not prepared:
+            return []
+        encoded = self.tokenizer(prepared, truncation=True, max_length=self.max_tokens)
+        names = [name for name in encoded if name in self.inputs]
+        return [{name: encoded[name][row] for name in names} for row in range(len(prepared))]
+
+    def pad(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        """Return one batch (n_rows, longest row) from encoded rows."""
+        width = max(len(row["input_ids"]) for row in rows)
+        fill = {"input_ids": self.tokenizer.pad_token_id}
+        return {
+            name: torch.tensor([row[name] + [fill.get(name, 0)] * (width - len(row[name])) for row in rows])
+            for name in rows[0]
+        }
+
+    def read_labels(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return label probabilities (n_rows, n_labels), each row summing to 1.
+
+        A label's probability is the sum over its classes, renormalised over the classes that have a label; where
+        these got nothing the answer is even, and so has a low score. Raises ValueError where an answer is no number.
+        """
+        if not torch.isfinite(logits).all():
+            raise ValueError("the model answered with numbers that are not finite")
+        classes = read_logits(logits.float(), self.model.config.problem_type or "")
+        shape = tuple(classes.shape)
+        if shape != (len(logits), len(LABEL_MAP)) or sorted(LABEL_MAP) != list(range(len(LABEL_MAP))):
+            raise ValueError(f"LABEL_MAP has the classes {sorted(LABEL_MAP)}, the model answered {shape}")
+        if not torch.isfinite(classes).all() or (classes < 0).any():
+            raise ValueError("read_logits returned values that are no probabilities")
+        mapped = classes @ self.membership
+        total = mapped.sum(dim=1, keepdim=True)
+        covered = self.membership.any(dim=0).float()
+        return torch.where(total > 1e-6, mapped / total.clamp_min(1e-6), covered / covered.sum())
+
+
+def find_max_tokens(model: torch.nn.Module) -> int:
+    """Return how many tokens the model has positions for. RoBERTa's kind starts counting after its padding index."""
+    limit = getattr(model.config, "max_position_embeddings", None) or MAX_TOKENS
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            limit = min(limit, module.num_embeddings - module.padding_idx - 1)
+    return limit if limit > 0 else MAX_TOKENS
+
+
+@dataclass(frozen=True)
+class Row:
+    """A labelled row, encoded. `label` is an index into the classifier's labels; -1: no class stands for it."""
+
+    inputs: dict[str, list[int]]
+    label: int
+    weight: float
+
+
+def read_rows(path: str, classifier: Classifier, known: Sequence[str] | None) -> list[Row]:
+    """Return the rows of a file. Raises ValueError where a label is missing, or is not among the `known` ones."""
+    columns = pq.read_table(path).to_pydict()
+    labels = columns["label"]
+    unknown = {label for label in labels if label is None or (known is not None and label not in known)}
+    if unknown:
+        raise ValueError(f"{path}: the labels {unknown} are none of the task's")
+    index = {label: position for position, label in enumerate(classifier.labels)}
+    encoded = classifier.encode([text or "" for text in columns["text"]])
+    weights = columns.get("weight", [1.0] * len(labels))
+    return [
+        Row(inputs, index.get(label, -1), float(weight))
+        for inputs, label, weight in zip(encoded, labels, weights, strict=True)
+    ]
+
+
+def measure_loss(classifier: Classifier, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return, a row each, −log of the probability of its label, and whether that label is the answer.
+
+    A label's probability is that of its classes together, renormalised over the classes that have a label.
+    """
+    logits = classifier.model(**classifier.pad([row.inputs for row in rows])).logits
+    probs = classifier.read_labels(logits)
+    labels = torch.tensor([row.label for row in rows])
+    losses = -torch.log(probs.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1) + 1e-9)
+    return losses, probs.argmax(dim=1) == labels
+
+
+@torch.inference_mode()
+def evaluate(classifier: Classifier, rows: Sequence[Row]) -> tuple[float, float]:
+    """Return accuracy (a row whose label no class stands for counts as wrong) and mean loss (such rows left out)."""
+    classifier.model.eval()
+    ordered = sorted(rows, key=lambda row: len(row.inputs["input_ids"]))
+    size = HYPERPARAMETERS["batch_size"]
+    right, loss = 0, 0.0
+    for start in range(0, len(ordered), size):
+        batch = ordered[start : start + size]
+        losses, hits = measure_loss(classifier, batch)
+        right += int(hits.sum())
+        loss += float(sum(value for value, row in zip(losses.tolist(), batch, strict=True) if row.label >= 0))
+    return right / len(rows), loss / max(1, sum(row.label >= 0 for row in rows))
+
+
+def add_adapters(model: torch.nn.Module) -> PeftModel:
+    """Return the model with LoRA on every linear layer of its encoder, and with its head to be trained whole."""
+    encoder = model.base_model_prefix
+    linear = [
+        f"{encoder}.{name}" for name, module in model.base_model.named_modules() if isinstance(module, torch.nn.Linear)
+    ]
+    head = [name for name, module in model.named_children() if name != encoder and list(module.parameters())]
+    return get_peft_model(
+        model,
+        LoraConfig(
+            r=HYPERPARAMETERS["rank"],
+            lora_alpha=HYPERPARAMETERS["alpha"],
+            target_modules=linear,
+            modules_to_save=head,
+        ),
+    )
+
+
+def plan_epoch(rows: Sequence[Row], chance: random.Random) -> Iterator[list[Row]]:
+    """Yield the rows once, in batches of like length, in a new order every time."""
+    size = HYPERPARAMETERS["batch_size"]
+    shuffled = chance.sample(rows, len(rows))
+    batches: list[list[Row]] = []
+    for start in range(0, len(shuffled), size * BUCKET):
+        bucket = sorted(shuffled[start : start + size * BUCKET], key=lambda row: len(row.inputs["input_ids"]))
+        batches.extend(bucket[first : first + size] for first in range(0, len(bucket), size))
+    yield from chance.sample(batches, len(batches))
+
+
+def train(classifier: Classifier, rows: Sequence[Row], seed: int) -> int:
+    """Train the adapters and the head on `rows`, telling of every epoch on standard error; return the steps taken."""
+    chance = random.Random(seed)
+    epochs = HYPERPARAMETERS["epochs"]
+    steps = epochs * -(-len(rows) // HYPERPARAMETERS["batch_size"])
+    weights = [weight for weight in classifier.model.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(
+        weights, lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"]
+    )
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps)
+    classifier.model.train()
+    for epoch in range(1, epochs + 1):
+        total = 0.0
+        for batch in plan_epoch(rows, chance):
+            losses, _ = measure_loss(classifier, batch)
+            loss = (losses * torch.tensor([row.weight for row in batch])).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            schedule.step()
+            total += float(loss.detach()) * len(batch)
+        print(json.dumps({"epoch": epoch, "epochs": epochs, "loss": total / len(rows)}), file=sys.stderr, flush=True)
+    return steps
+
+
+def save_model(classifier: Classifier, folder: Path) -> None:
+    """Write model and tokenizer whole: into another folder first. All may read them, whoever runs them next."""
+    unfinished = folder.with_name(folder.name + ".tmp")
+    classifier.model.save_pretrained(unfinished)
+    classifier.tokenizer.save_pretrained(unfinished)
+    unfinished.chmod(0o755)
+    for path in unfinished.iterdir():
+        path.chmod(0o644)
+    unfinished.rename(folder)
+
+
+def write_metrics(path: Path, metrics: dict[str, float]) -> None:
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text(json.dumps({"version": 1, **metrics}, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    unfinished.rename(path)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Teach one classifier from labelled rows.")
+    parser.add_argument("--model", required=True, help="the model's folder")
+    parser.add_argument("--train", required=True, help="parquet with the columns text, label and perhaps weight")
+    parser.add_argument("--valid", required=True, help="parquet of the same columns, to measure on")
+    parser.add_argument("--output", required=True, type=Path, help="the folder to write the model to")
+    parser.add_argument("--metrics", required=True, type=Path, help="the json file to write the measures to")
+    parser.add_argument("--labels", help="labels.json: any other label in the rows is an error")
+    parser.add_argument("--threads", type=int, help="processor threads (default: the library's choice)")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = read_options()
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(options.seed)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+        os.environ["RAYON_NUM_THREADS"] = str(options.threads)
+    known = json.loads(Path(options.labels).read_text(encoding="utf-8"))["labels"] if options.labels else None
+    covered = list(dict.fromkeys(label for label in LABEL_MAP.values() if label is not None))
+    classifier = Classifier(options.model, covered, torch.float32)
+    classifier.max_tokens = min(classifier.max_tokens, HYPERPARAMETERS["max_tokens"])
+    rows, valid = read_rows(options.train, classifier, known), read_rows(options.valid, classifier, known)
+    usable = [row for row in rows if row.label >= 0]
+    if not usable or not valid:
+        raise ValueError(f"{len(usable)} rows to learn from and {len(valid)} to measure on; both need one at least")
+    accuracy_before, loss_before = evaluate(classifier, valid)
+    classifier.model = add_adapters(classifier.model)
+    steps = train(classifier, usable, options.seed)
+    classifier.model = classifier.model.merge_and_unload()
+    accuracy_after, loss_after = evaluate(classifier, valid)
+    save_model(classifier, options.output)
+    metrics = {
+        "train_rows": len(usable),
+        "valid_rows": len(valid),
+        "skipped_rows": len(rows) - len(usable),
+        "steps": steps,
+        "accuracy_before": accuracy_before,
+        "accuracy_after": accuracy_after,
+        "loss_before": loss_before,
+        "loss_after": loss_after,
+    }
+    write_metrics(options.metrics, metrics)
+
+
+if __name__ == "__main__":
+    main()
