@@ -227,7 +227,8 @@ def _check_stated(stated: Sequence[str], columns: Sequence[ColumnSample]) -> tup
 
 
 def _find_well_known(texts: Sequence[ColumnSample]) -> str | None:
-    names = {normalise_name(column.name): column.name for column in reversed(texts)}
+    exact = [column.name for column in texts]
+    names = {normalise_name(name): name for name in sorted(exact, key=lambda name: name.casefold() in _TEXT_NAMES)}
     for known in _TEXT_NAMES:
         if known in names:
             return names[known]

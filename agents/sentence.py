@@ -29,7 +29,9 @@ _THING = re.compile(
     r"|texts?|messages?|sentences?|ones?|emotions?|stances?)$",
     re.IGNORECASE,
 )
-_OR_NOT = re.compile(r"\bor\s+(?:is\s+)?(?:not|no|non)\b[ -]?(?:a |an )?([\w-]+)?", re.IGNORECASE)
+_OR_NOT = re.compile(
+    r"\bor\s+(?:is\s+)?(?:not\b[ -]?(?:a |an )?([\w-]+)?|(?:no|non)\b[ -](?:a |an )?([\w-]+))", re.IGNORECASE
+)
 _WHETHER = re.compile(r"\b(?:whether|if)\b(?:\s+or\s+not\b)?(.*)", re.IGNORECASE)
 _VERB = re.compile(
     r"\b(?:is|are|contains?|expresses?|has|have|shows?|counts? as|sounds?|includes?)\s+(?:(?:a|an|any|about)\s+)?",
@@ -69,7 +71,7 @@ def _read_or_not(sentence: str) -> tuple[str, ...]:
         return ()
     before = _WORD.findall(sentence[: match.start()])
     subject = _last_phrase(before)
-    denied = match[1]
+    denied = match[1] or match[2]
     if not subject or _SEPARATOR.search(sentence[match.end() :].split(".", maxsplit=1)[0]) or "," in before[-3:]:
         return ()
     if denied and normalise_name(denied) == normalise_name(subject):

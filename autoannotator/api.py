@@ -108,4 +108,9 @@ def _as_table(data: object) -> pa.Table:
             f"data is a {type(data).__name__}; allowed are a path, a pandas DataFrame and a datasets.Dataset",
             next_step="Give the path of a file, or a DataFrame.",
         )
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except pa.ArrowException as error:
+        raise SettingsError(
+            f"the data cannot be written as a table: {error}", next_step="Give every column values of one type."
+        ) from error

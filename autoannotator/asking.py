@@ -9,7 +9,7 @@ from graphs.state import Question
 
 def choose_ask(display: Display, *, allowed: bool) -> Ask:
     """Return how questions are answered: at the terminal where there is one and it is allowed, else not at all."""
-    if not (allowed and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (allowed and sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return refuse_to_ask
 
     def ask(question: Question) -> list[str]:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pkgutil import resolve_name
 from types import FrameType
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from autoannotator.parser import parse
+from autoannotator.terminal import strip_controls
 from records.errors import AutoAnnotatorError
 
 if TYPE_CHECKING:
@@ -34,18 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def answer(arguments: Sequence[str], run: Callable[[Sequence[str]], "Outcome"]) -> int:
     """Print what `run` makes of the arguments, or why it failed, and return the exit status.
 
-    Every command of the project answers so, with `--json` and `--debug`; with `--debug` errors are raised.
+    Every command of the project answers so, with `--json` and, for tracebacks, `--debug`.
     """
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         outcome = run(arguments)
     except AutoAnnotatorError as error:
         if debug:
-            raise
+            traceback.print_exc()
         return _fail(str(error), error.exit_status, as_json)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the outermost boundary)
         if debug:
-            raise
+            traceback.print_exc()
         bug = f"A bug: {type(error).__name__}: {error}\nRun again with --debug for the traceback, and report it."
         return _fail(bug, 1, as_json)
     if as_json:
@@ -72,7 +74,7 @@ def _stop_at_once(signal_number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str, exit_status: int, as_json: bool) -> int:
-    Console(stderr=True).print(Text(f"error: {message}", style="red"), soft_wrap=True)
+    Console(stderr=True).print(Text(strip_controls(f"error: {message}"), style="red"), soft_wrap=True)
     if as_json:
         _print_json({"error": message, "exit_status": exit_status})
     return exit_status

@@ -122,8 +122,11 @@ def _list_runs() -> Outcome:
     folders = [RunFolder(path.parent) for path in sorted(GENERATED.glob("*/settings.yaml"))]
     plain = []
     for folder in folders:
-        task = read_record(folder.settings, Settings).task
         state = "finished" if folder.manifest.exists() else "not finished"
+        try:
+            task = read_record(folder.settings, Settings).task
+        except RunFolderError:
+            task, state = "", "unreadable settings"
         plain.append({"run": folder.run_id, "task": task, "state": state})
     shown = [align(run["run"], f"{run['state']}: {run['task']}") for run in plain]
     return Outcome(shown or [Text(f"no runs in {GENERATED}/")], {"runs": plain})
@@ -145,7 +148,14 @@ def serve_hub(options: argparse.Namespace) -> Outcome:
     """Serve a folder as a Hub until interrupted; the first line printed is its URL."""
     if not options.folder.is_dir():
         raise DataError(str(options.folder), "is no folder", next_step="Give a folder that holds owner/name/ folders.")
-    with HubServer(options.folder, host=options.host, port=options.port) as server:
+    try:
+        server = HubServer(options.folder, host=options.host, port=options.port)
+    except (OSError, OverflowError) as error:
+        raise PersonError(
+            f"cannot listen on {options.host}, port {options.port}: {error}",
+            next_step="Give a free --port, up to 65535.",
+        ) from error
+    with server:
         print(server.url, flush=True)  # noqa: T201 (scripts wait for this line)
         threading.Event().wait()
     return Outcome()

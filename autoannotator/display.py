@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from autoannotator.terminal import strip_controls
 from records.candidate import repo_of
 from records.events import (
     Auditioned,
@@ -80,8 +81,10 @@ class Display:
     def paused(self) -> Generator[None]:
         """Leave the terminal to a question."""
         self._progress.stop()
-        yield
-        self._progress.start()
+        try:
+            yield
+        finally:
+            self._progress.start()
 
     def take(self, event: Event) -> None:
         """Show one event."""
@@ -93,7 +96,7 @@ class Display:
             done, total = (sum(parts) for parts in zip(*self._shards.values(), strict=True))
             self._progress.update(self._bar, completed=done, total=total)
         elif line := tell(event):
-            self.console.print(Text(line), soft_wrap=True)
+            self.console.print(Text(strip_controls(line)), soft_wrap=True)
 
 
 def tell(event: Event) -> str:

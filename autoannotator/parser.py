@@ -3,9 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from records.errors import NotYetError
+from autoannotator.settings import NOT_YET_OPTIONS
+from records.errors import NotYetError, PersonError
 
 
 class Commands(Protocol):
@@ -14,11 +15,6 @@ class Commands(Protocol):
     def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...  # noqa: ANN401 (argparse's own)
 
 
-NOT_YET_OPTIONS = (
-    "--task", "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",
-    "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
-    "--worth", "--batch-api", "--sandbox-runtime", "--gpus",
-)  # fmt: skip
 NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "hub search", "runs compare")
 
 RUN_EXAMPLES = """examples:
@@ -49,25 +45,41 @@ def refuse(what: str) -> None:
     raise NotYetError(f"{what} does not work yet in this version", next_step="`autoannotator --help` lists what does.")
 
 
+FLAGS = ("--debug", "--json")
+"""Options of every command, wherever they stand; see `command_line`."""
+
+
+class UsageError(PersonError):
+    """The words of a command do not fit its grammar."""
+
+
+class Grammar(argparse.ArgumentParser):
+    """A parser whose mistakes are errors like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}", next_step=f"See `{self.prog} --help`.")
+
+
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options; `command` is the function in this package (`module:name`) that does what is asked.
 
-    Raises NotYetError for what is planned and not built yet; exits with status 2 where the usage is wrong.
+    Raises NotYetError for what is planned and not built yet, and UsageError where the words do not fit.
     """
     for name in NOT_YET_COMMANDS:
         if list(arguments[: len(name.split())]) == name.split():
             refuse(name)
-    return build_parser().parse_args(arguments)
+    options = build_parser().parse_args([word for word in arguments if word not in FLAGS])
+    options.json = "--json" in arguments
+    return options
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the grammar of every command that works."""
-    parser = argparse.ArgumentParser(
+    parser = Grammar(
         prog="autoannotator",
         description="One sentence and a file of texts in, a labelled file and its report out.",
         epilog='Start with `autoannotator demo`, or: autoannotator run "…" --data FILE --hub starter',
     )
-    parser.set_defaults(debug=False, json=False)
     parts = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_runs(parts)
     _add_hub(parts)
@@ -104,6 +116,8 @@ def _add_runs(parts: Commands) -> None:
     resume = _add(parts, "resume", "commands:resume", "finish a run that was stopped", "autoannotator resume RUN")
     _add_run_argument(resume)
     resume.add_argument("--yes", action="store_true", help="ask nothing")
+    for option in ("--budget", "--target-error"):
+        resume.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
     report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")
@@ -144,7 +158,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
-    for option in NOT_YET_OPTIONS:
+    for option in ("--task", *NOT_YET_OPTIONS):
         parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
 
 

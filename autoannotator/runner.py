@@ -78,8 +78,18 @@ def _take_back(path: Path, made: list[Path]) -> None:
 
 
 def resume_run(folder: RunFolder, show: Show, ask: Ask) -> RunFolder:
-    """Go on where a run stopped; a finished one is returned as it is."""
-    if not folder.manifest.exists():
+    """Go on where a run stopped; a finished one is returned as it is.
+
+    Raises RunFolderError where files of a finished run are gone.
+    """
+    if folder.manifest.exists():
+        gone = folder.find_missing()
+        if gone:
+            raise RunFolderError(
+                f"the run {folder.run_id} had finished, and now lacks {', '.join(gone[:5])}",
+                next_step="Restore the files, or start a new run.",
+            )
+    else:
         run(folder, read_record(folder.settings, Settings), show, ask)
     return folder
 

@@ -4,14 +4,21 @@ import difflib
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from records.errors import SettingsError
+from records.errors import NotYetError, SettingsError
 from records.settings import Settings
 
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
+NOT_YET_OPTIONS = (
+    "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",
+    "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
+    "--worth", "--batch-api", "--sandbox-runtime", "--gpus",
+)  # fmt: skip
+"""Options of the design that a later version brings."""
 BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 """What Linux calls the bfloat16 instructions of x86-64 and arm64 processors."""
 
@@ -19,9 +26,17 @@ BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 def resolve_settings(given: dict[str, Any]) -> Settings:
     """Return the settings; what is not given takes its default, or what this machine and its environment say.
 
-    Raises SettingsError that names every mistake.
+    Raises SettingsError that names every mistake, and NotYetError for what is planned and not built yet.
     """
     known = {name: value for name, value in given.items() if value is not None}
+    for name in known:
+        if f"--{name.replace('_', '-')}" in NOT_YET_OPTIONS:
+            raise NotYetError(f"{name} does not work yet in this version", next_step="Leave it out.")
+    if "@" in urlsplit(str(known.get("hub", ""))).netloc:
+        raise SettingsError(
+            "--hub holds a name or a password, and it would be written down with the run",
+            next_step="Give the address without them; a token comes from HF_TOKEN.",
+        )
     known.setdefault("llm", os.environ.get(LLM_VARIABLE, "offline"))
     cores = len(os.sched_getaffinity(0))
     known.setdefault("concurrency", max(1, min(cores, 2)))

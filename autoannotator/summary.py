@@ -3,6 +3,7 @@
 from pydantic import Field
 from rich.text import Text
 
+from autoannotator.terminal import strip_controls
 from graphs.reporting import gather_report
 from records.base import Record
 from records.folder import RunFolder
@@ -89,4 +90,4 @@ def _tell_accuracy(accuracy: dict[str, float]) -> str:
 def align(name: str, value: str) -> Text:
     """Return a name and its value, whose further lines stand below the first."""
     indent = "\n" + " " * WIDTH
-    return Text(f"{name:<{WIDTH}}{value}".replace("\n", indent))
+    return Text(strip_controls(f"{name:<{WIDTH}}{value}").replace("\n", indent))

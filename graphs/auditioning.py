@@ -9,7 +9,7 @@ from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates, read_selections
 from graphs.state import RunState, Update
-from graphs.tables import merge_shards, probs_of, read_texts, shards_for, write_shards
+from graphs.tables import find_filled_rows, merge_shards, probs_of, read_texts, shards_for, write_shards
 from records.candidate import Audition, ModelsLock, Specialist, slug_of
 from records.errors import ModelError, NoSpecialistsError
 from records.events import Auditioned, CandidateDropped, EnsembleChosen
@@ -56,11 +56,10 @@ def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 def _annotate_probe(context: RunContext, jobs: list[Job], rows: int) -> dict[str, Floats]:
     """Return slug → probabilities (n_probe, n_labels); a candidate that breaks on the probe is dropped."""
-    numbers = draw_probe(rows, context.settings.probe_size, context.settings.seed).tolist()
+    filled = find_filled_rows(context.folder, rows, context.settings.shard_size)
+    numbers = filled[draw_probe(len(filled), context.settings.probe_size, context.settings.seed)].tolist()
     texts = read_texts(context.folder, numbers, context.settings.shard_size)
-    filled = [(number, text) for number, text in zip(numbers, texts, strict=True) if text.strip()]
-    folder = context.folder.scratch / "audition"
-    inputs = write_shards(folder, [n for n, _ in filled], [t for _, t in filled], context.settings.shard_size)
+    inputs = write_shards(context.folder.scratch / "audition", numbers, texts, context.settings.shard_size)
     assignments = [Assignment(job, shards_for(inputs, job.name), features=False) for job in jobs]
     failures = {job.name: why for job, why in context.engine.annotate(assignments).items()}
     probs: dict[str, Floats] = {}

@@ -8,10 +8,12 @@ from typing import Any, cast
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.types import Command
+from langsmith.run_helpers import tracing_context
 
 from graphs.annotate import build_graph
 from graphs.context import RunContext
 from graphs.state import Answer, Question, RunState
+from records.errors import RunFolderError
 
 MOST_STEPS = 10**9
 """Stages repeat as often as the file is long; what bounds a run are its own counters."""
@@ -21,8 +23,17 @@ def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState
     """Run the graph to its end and return its last state; a run that has ended already is returned as it is.
 
     `ask` answers a question to the person; what it raises ends the run, which can be resumed there. Every node's
-    result is on the disk before the next one begins.
+    result is on the disk before the next one begins. Raises RunFolderError where the checkpoints are damaged.
     """
+    try:
+        return _drive(context, ask)
+    except sqlite3.DatabaseError as error:
+        raise RunFolderError(
+            f"{context.folder.checkpoints} cannot be used: {error}", next_step="Restore the file, or start a new run."
+        ) from error
+
+
+def _drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState:
     with closing(sqlite3.connect(context.folder.checkpoints, check_same_thread=False)) as connection:
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         graph = build_graph().compile(checkpointer=saver)
@@ -32,7 +43,8 @@ def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState
         while snapshot.next or not snapshot.values:
             if snapshot.interrupts:
                 given = Command(resume=_answer(ask, snapshot.interrupts[0].value))
-            graph.invoke(given, config, context=context, durability="sync")
+            with tracing_context(enabled=False):  # whatever LANGSMITH_TRACING says: a run tells nobody
+                graph.invoke(given, config, context=context, durability="sync")
             snapshot, given = graph.get_state(config), None
         return cast(RunState, snapshot.values)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from records.errors import RunFolderError
 from records.folder import RunFolder
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 from templates.report import HARDEST_ROWS, HardRow
@@ -43,7 +45,19 @@ class LabelScan:
 
 
 def scan_labels(folder: RunFolder) -> LabelScan:
-    """Return the counts over the labels of a run, and its hardest rows: those of the highest risk."""
+    """Return the counts over the labels of a run, and its hardest rows: those of the highest risk.
+
+    Raises RunFolderError where a file is missing or damaged.
+    """
+    try:
+        return _scan(folder)
+    except (OSError, pa.ArrowException) as error:
+        raise RunFolderError(
+            f"the labels of {folder.path} cannot be read: {error}", next_step="Restore the file, or start a new run."
+        ) from error
+
+
+def _scan(folder: RunFolder) -> LabelScan:
     scan = LabelScan()
     risky: list[tuple[float, int, dict[str, Any]]] = []
     for number, row in enumerate(_iterate_rows(folder)):

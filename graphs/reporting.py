@@ -171,4 +171,6 @@ def _as_words(value: object) -> str:
     """Return a setting's value as a person would write it."""
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
-    return {None: "", True: "yes", False: "no"}.get(value, str(value)) if value in (None, True, False) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)

@@ -204,6 +204,13 @@ def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> li
     return [texts[number] for number in numbers]
 
 
+def find_filled_rows(folder: RunFolder, rows: int, shard_size: int) -> Integers:
+    """Return the numbers of the rows that have a text, in ascending order."""
+    parts = iterate_shards(folder.input, 0, rows, shard_size, columns=[ROW, TEXT])
+    filled = [part.filter(pc.not_equal(part[TEXT], pa.scalar("")))[ROW].to_numpy() for part in parts]
+    return np.concatenate(filled).astype(np.int64)
+
+
 def read_first_texts(folder: RunFolder, count: int) -> list[str]:
     """Return the first `count` rows' texts, those without a text left out."""
     table = pa.concat_tables(iterate_shards(folder.input, 0, count, count))

@@ -184,7 +184,7 @@ def _describe_pointer(file: RepositoryFile, hash_name: str) -> dict:
 
 def _read_limit(query: Query) -> int | None:
     text = query.get("limit", [""])[0]
-    if text and not text.isdigit():
+    if text and not (text.isascii() and text.isdecimal()):
         raise ApiError(HTTPStatus.BAD_REQUEST, f"limit={text}; it is a whole number")
     return int(text) if text else None
 

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
 
 _LARGE_FILE_SUFFIX = ".safetensors"
 _HEADER_LIMIT = 100_000_000
@@ -91,6 +93,15 @@ class Repository:
         return file.location.read_text(encoding="utf-8", errors="replace") if file else ""
 
 
+def _is_repo_id(repo_id: str) -> bool:
+    """Whether the Hub's own client takes the name; other folders are none of its repositories."""
+    try:
+        validate_repo_id(repo_id)
+    except HFValidationError:
+        return False
+    return repo_id.count("/") == 1
+
+
 class RepositoryFolder:
     """A folder of repositories, read anew at each question; hashes are kept while size and time stay the same."""
 
@@ -110,8 +121,7 @@ class RepositoryFolder:
 
     def _read(self, owner: str, name: str) -> Repository | None:
         folder = self._root / owner / name
-        hidden = any(not part or part.startswith(".") or "/" in part for part in (owner, name))
-        if hidden or not folder.is_dir() or not self._holds(folder):
+        if not _is_repo_id(f"{owner}/{name}") or not folder.is_dir() or not self._holds(folder):
             return None
         files = tuple(self._list_files(folder))
         return _make_repository(f"{owner}/{name}", files) if files else None

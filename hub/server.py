@@ -103,7 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _send_error(self, error: ApiError) -> None:
-        headers = {"X-Error-Message": error.message}
+        printable = "".join(one if " " <= one <= "~" else "?" for one in error.message)  # a header is one line of ASCII
+        headers = {"X-Error-Message": printable}
         if error.code:
             headers["X-Error-Code"] = error.code
         self._send_bytes(error.status, json.dumps({"error": error.message}).encode(), headers)

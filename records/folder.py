@@ -261,6 +261,15 @@ class RunFolder:
                     ) from error
                 yield event
 
+    def find_missing(self) -> list[str]:
+        """Return the files that the manifest names and that are not there with the size it says."""
+        files = read_record(self.manifest, Manifest).files
+        return [
+            name
+            for name, facts in files.items()
+            if not (self.path / name).is_file() or (self.path / name).stat().st_size != facts.bytes
+        ]
+
     def write_manifest(self) -> None:
         """Name every file with its size in bytes and its sha256. Written last: where it exists the run is complete."""
         files = {

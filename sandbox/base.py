@@ -48,7 +48,7 @@ class RunSpec:
     outputs: dict[str, Path] = field(default_factory=dict[str, Path])
     limits: Limits = Limits()
     trusted: bool = False
-    """Whether every script and weight in it is this package's own (see `graphs.trust`)."""
+    """Whether every script and weight in it is this package's own (see `graphs.jobs`)."""
 
 
 @dataclass(frozen=True)

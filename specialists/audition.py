@@ -7,6 +7,10 @@ import numpy as np
 from specialists.arrays import Floats, Integers
 
 
+LEAST_PROBE_ROWS = 20
+"""On fewer rows agreement says too little to fail a candidate."""
+
+
 @dataclass(frozen=True)
 class AuditionScore:
     """One candidate on the probe. `agreement`: balanced agreement with the others' vote, from 0 to 1;
@@ -29,9 +33,10 @@ def score_candidates(probs: Floats) -> tuple[AuditionScore, ...]:
     """Score every candidate against the soft vote of all the others.
 
     `probs` (n_candidates, n_rows, n_labels). Agreement is balanced over the labels of the others' vote, so that
-    a candidate that always says the commonest label gains nothing by it. A candidate fails that gives one label
-    only, or agrees no more than chance (1 / number of labels in the others' vote). Alone, a candidate has nobody to
-    agree with: it passes unless it gives one label only.
+    a candidate that always says the commonest label gains nothing by it. A candidate fails that agrees no more than
+    chance (1 / number of labels in the others' vote, at most 1/2), as one does that gives one label only where the
+    others see several. Alone, a candidate has nobody to disagree with, and passes; and fewer than LEAST_PROBE_ROWS
+    rows prove nothing against anybody.
     """
     own = probs.argmax(axis=2)
     total = probs.sum(axis=0)
@@ -47,8 +52,8 @@ def _score(own: Integers, others: Integers, shape: tuple[int, ...], k: int) -> A
         present = np.unique(others)
         agreement = float(np.mean([(own[others == label] == label).mean() for label in present]))
         chance = 1.0 / max(len(present), 2)
-    if rows > 1 and shares.max() == 1.0:
-        return AuditionScore(agreement, shares, False, "gives every row of the probe the same label")
+    if rows < LEAST_PROBE_ROWS:
+        return AuditionScore(agreement, shares, True, f"cannot be judged by {rows} rows")
     if agreement <= chance:
         return AuditionScore(
             agreement, shares, False, f"agrees with the others on {agreement:.0%} (balanced), no more than chance"

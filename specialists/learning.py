@@ -29,6 +29,10 @@ def split_for_gate(rows: int, share: float, seed: int) -> Booleans:
     return held_out
 
 
+LEAST_GATE_ROWS = 8
+"""With fewer held-out rows nothing is promoted."""
+
+
 @dataclass(frozen=True)
 class GateVerdict:
     """Whether a fine-tuned specialist replaces the one it came from, and why."""
@@ -43,10 +47,10 @@ def decide_promotion(before: Integers, after: Integers, truth: Integers, replaye
     """Promote where more held-out rows come right than wrong, and none of the replayed ones is forgotten on balance.
 
     `before`, `after` and `truth` are label indices (n_rows,) on rows that neither version learned from;
-    `replayed` marks those on which the specialists agreed already.
+    `replayed` marks those on which the specialists agreed already. Fewer than LEAST_GATE_ROWS rows prove nothing.
     """
-    if len(truth) == 0:
-        return GateVerdict(False, 0.0, 0.0, "no held-out rows to judge by")
+    if len(truth) < LEAST_GATE_ROWS:
+        return GateVerdict(False, 0.0, 0.0, f"{len(truth)} held-out rows are too few to judge by")
     right_before, right_after = before == truth, after == truth
     gained = int(right_after.sum()) - int(right_before.sum())
     forgotten = int(right_before[replayed].sum()) - int(right_after[replayed].sum())

@@ -136,3 +136,31 @@ def test_a_hub_that_does_not_answer_is_named_with_the_way_out(
     assert "http://127.0.0.1:9" in error
     assert "--hub starter" in error
     assert (out / "task.yaml").exists(), "the run can be resumed when the Hub answers again"
+
+
+def test_control_characters_of_a_file_never_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "rows.csv"
+    data.write_text("\x1b[2Jtext,b\ngood film,1\n", encoding="utf-8")
+    assert main(["run", SENTENCE, "--data", str(data), "--text", "\x1b[2Jtxt", "--out", str(tmp_path / "run")]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_password_in_the_address_of_the_hub_is_refused_and_not_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = "http://user:s3cret@127.0.0.1:9"
+    assert main(["run", SENTENCE, "--data", "rows.csv", "--hub", hub, "--out", str(tmp_path / "run")]) == 2
+    assert "s3cret" not in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_usage_errors_are_errors_like_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "run"]) == 2
+    assert json.loads(capsys.readouterr().out)["exit_status"] == 2
+
+
+def test_debug_shows_the_traceback_and_keeps_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "no-such-run", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err

@@ -15,6 +15,7 @@ import pytest
 from autoannotator import annotate, open_run
 from records.errors import SettingsError, TaskUnclearError
 from tests.conftest import ROOT, SENTENCE, Cli
+from tests.llm_server import serving
 from tests.tiny_hub import make_sentences
 
 QUICK = ("--sandbox", "process", "--models", "1", "--no-learning")
@@ -46,6 +47,35 @@ def test_every_format_is_labelled(kind: str, cli: Cli, tiny_hub: str, tmp_path: 
     labelled = pd.read_parquet(out / "labels.parquet")
     assert labelled["text"].tolist() == frame["text"].tolist()
     assert labelled["label"].isin(["positive", "negative"]).all()
+
+
+def test_odd_rows_are_labelled_all_the_same(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    texts = make_frame(6)["text"].tolist()
+    texts[1] = "a good film " * 9000  # over 100,000 characters
+    rows = [f"{number},{text}".encode() for number, text in zip(["7", "7", "", "9", "9", "x"], texts, strict=True)]
+    rows[3] += " \xe9t\xe9".encode("latin-1")
+    rows[4] += " \u00e9t\u00e9".encode()
+    (tmp_path / "odd.csv").write_bytes(b"id,text\n" + b"\n".join(rows) + b"\n")
+    out = tmp_path / "out"
+    done = cli("run", SENTENCE, "--data", tmp_path / "odd.csv", "--hub", tiny_hub, "--out", out, *QUICK)
+    assert done.returncode == 0, done.stderr
+    labelled = pd.read_parquet(out / "labels.parquet")
+    assert labelled["label"].isin(["positive", "negative"]).all()
+    assert labelled["id"].fillna("").tolist() == ["7", "7", "", "9", "9", "x"]
+    assert labelled["text"].str.endswith(" \u00e9t\u00e9").tolist() == [False, False, False, True, True, False]
+    assert "1 lines are not in the file's encoding" in done.stderr
+
+
+def test_a_sparse_and_one_sided_file_is_labelled(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    texts = [""] * 400
+    texts[123] = texts[321] = "The film was good and the cast great"
+    pd.DataFrame({"text": texts}).to_parquet(tmp_path / "sparse.parquet")
+    out = tmp_path / "out"
+    done = cli("run", SENTENCE, "--data", tmp_path / "sparse.parquet", "--hub", tiny_hub, "--out", out, *QUICK)
+    assert done.returncode == 3, done.stderr
+    labelled = pd.read_parquet(out / "labels.parquet")
+    assert labelled["label"].notna().sum() == 2
+    assert labelled["label"].dropna().nunique() == 1
 
 
 def test_a_terminal_is_asked_what_cannot_be_told_and_a_killed_question_is_asked_again(
@@ -160,3 +190,16 @@ def test_two_processes_never_work_in_one_run(tiny_hub: str, cli: Cli, tmp_path: 
         done = cli("resume", out)
     assert done.returncode == 2
     assert "another process" in done.stderr
+
+
+def test_a_run_tells_nobody_whatever_is_set_for_tracing(cli: Cli, tmp_path: Path) -> None:
+    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
+    with serving(lambda request: "{}") as listener:
+        address = listener.base_url.removesuffix("/v1")
+        done = cli(
+            "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", "http://127.0.0.1:9", "--out", tmp_path / "out",
+            LANGSMITH_TRACING="true", LANGSMITH_TRACING_V2="true", LANGCHAIN_TRACING_V2="true", LANGSMITH_API_KEY="x",
+            LANGSMITH_ENDPOINT=address,
+        )  # fmt: skip
+        assert done.returncode == 5, done.stderr
+        assert listener.hits == 0

@@ -42,8 +42,8 @@ def learning(seconds: float) -> Moment:
     def is_now(out: Path) -> bool:
         if not (out / "scratch/lesson-0001/lesson.parquet").exists():
             return False
-        commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path))
-        if not any(b"finetune.py" in command for command in commands):
+        scripts = [path for path in Path("/proc").glob("[0-9]*") if b"finetune.py" in read_command(path)]
+        if not any(str(out).encode() in command for path in scripts for command in read_ancestry(path)):
             return False
         time.sleep(seconds)
         return True
@@ -51,12 +51,22 @@ def learning(seconds: float) -> Moment:
     return is_now
 
 
-def readable(path: Path) -> bool:
+def read_command(process: Path) -> bytes:
+    """Return the command line of a process in /proc; empty where it has ended."""
     try:
-        path.read_bytes()
+        return (process / "cmdline").read_bytes()
     except OSError:
-        return False
-    return True
+        return b""
+
+
+def read_ancestry(process: Path) -> Iterator[bytes]:
+    """Yield the command lines of a process and of those that it descends from."""
+    while process.name != "0" and (command := read_command(process)):
+        yield command
+        try:
+            process = Path("/proc") / (process / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            return
 
 
 MOMENTS: dict[str, Moment] = {

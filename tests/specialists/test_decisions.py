@@ -5,7 +5,7 @@ import pytest
 
 from specialists.audition import draw_probe, score_candidates
 from specialists.consensus import LEAST_ROWS, TooLittleConsensusError, predict_from_consensus
-from specialists.learning import choose_replay, decide_promotion, split_for_gate
+from specialists.learning import LEAST_GATE_ROWS, choose_replay, decide_promotion, split_for_gate
 from specialists.risk import choose_riskiest, draw_spot_check, estimate_risk
 from specialists.vote import take_soft_vote
 
@@ -80,12 +80,20 @@ def test_a_constant_candidate_fails_even_where_its_label_is_common() -> None:
     others = [0.9] * 90 + [0.1] * 10
     scores = score_candidates(as_probs([0.9] * 100, others, others))
     assert not scores[0].passed
-    assert "same label" in scores[0].reason
+    assert "no more than chance" in scores[0].reason
+
+
+def test_candidates_that_all_see_one_label_pass_and_a_contrary_one_does_not() -> None:
+    scores = score_candidates(as_probs([0.9] * 20, [0.7] * 20, [0.8] * 20, [0.1] * 20))
+    assert [score.passed for score in scores] == [True, True, True, False]
+
+
+def test_few_rows_prove_nothing_against_a_candidate() -> None:
+    assert all(score.passed for score in score_candidates(as_probs([0.9, 0.9], [0.1, 0.1], [0.9, 0.1])))
 
 
 def test_a_candidate_alone_has_nobody_to_disagree_with() -> None:
     assert score_candidates(as_probs([0.9, 0.1]))[0].passed
-    assert not score_candidates(as_probs([0.9, 0.9]))[0].passed
 
 
 def make_clusters(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -130,17 +138,17 @@ def test_the_rows_of_the_gate_are_a_fixed_share() -> None:
     assert (split_for_gate(10, 0.3, 0) == split_for_gate(10, 0.3, 0)).all()
 
 
-TRUTH = np.array([0, 0, 1, 1, 1, 0])
-REPLAYED = np.array([False, False, False, False, True, True])
+TRUTH = np.array([0, 0, 1, 1, 0, 0, 1, 0])
+REPLAYED = np.array([False] * 6 + [True, True])
 
 
 @pytest.mark.parametrize(
     ("before", "after", "promoted"),
     [
-        ([1, 1, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0], True),
-        ([0, 1, 1, 1, 1, 0], [0, 1, 1, 1, 1, 0], False),
-        ([0, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 0], False),
-        ([1, 1, 0, 1, 1, 0], [0, 0, 1, 1, 1, 1], False),
+        ([1, 1, 1, 1, 0, 0, 1, 0], [0, 1, 1, 1, 0, 0, 1, 0], True),
+        ([0, 1, 1, 1, 0, 0, 1, 0], [0, 1, 1, 1, 0, 0, 1, 0], False),
+        ([0, 1, 1, 1, 0, 0, 1, 0], [1, 1, 1, 1, 0, 0, 1, 0], False),
+        ([1, 1, 0, 1, 0, 0, 1, 0], [0, 0, 1, 1, 0, 0, 1, 1], False),
     ],
     ids=["better", "the same", "worse", "better, but forgets"],
 )
@@ -150,6 +158,9 @@ def test_only_a_gain_without_forgetting_is_promoted(before: list[int], after: li
     assert verdict.reason
 
 
-def test_nothing_is_promoted_without_rows_to_judge_by() -> None:
-    nothing = np.zeros(0, dtype=np.int64)
-    assert not decide_promotion(nothing, nothing, nothing, np.zeros(0, dtype=np.bool_)).promoted
+def test_nothing_is_promoted_on_too_few_rows() -> None:
+    for rows in (0, LEAST_GATE_ROWS - 1):
+        truth = np.zeros(rows, dtype=np.int64)
+        verdict = decide_promotion(1 - truth, truth, truth, np.zeros(rows, dtype=np.bool_))
+        assert not verdict.promoted
+        assert "too few" in verdict.reason

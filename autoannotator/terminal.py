@@ -1,0 +1,10 @@
+"""What may reach a terminal: texts of files, cards and models are printed, never obeyed."""
+
+import re
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def strip_controls(text: str) -> str:
+    """Return the text with every control character but tab and line break shown as "\N{REPLACEMENT CHARACTER}"."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
