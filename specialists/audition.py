@@ -6,7 +6,6 @@ import numpy as np
 
 from specialists.arrays import Floats, Integers
 
-
 LEAST_PROBE_ROWS = 20
 """On fewer rows agreement says too little to fail a candidate."""
 
