@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Lock
 
 from agents.target import describe_llm
@@ -13,6 +14,7 @@ from hub.cache import default_cache
 from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
+from records.errors import SettingsError
 from records.events import Event, Noticed
 from records.folder import RunFolder
 from records.ledger import Ledger
@@ -46,12 +48,11 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
 
         @functools.cache
         def open_hub() -> HubClient:
+            cache = _make_cache()
             if settings.hub != STARTER:
-                return HubClient(settings.hub or None)
-            endpoint = stack.enter_context(
-                open_starter_hub(default_cache(), lambda message: emit(Noticed(message=message)))
-            )
-            return HubClient(endpoint)
+                return HubClient(settings.hub or None, cache)
+            endpoint = stack.enter_context(open_starter_hub(cache, lambda message: emit(Noticed(message=message))))
+            return HubClient(endpoint, cache)
 
         llm = None if settings.llm == "offline" else describe_llm(settings.llm)
         yield RunContext(
@@ -67,3 +68,16 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             reviews=reviews,
             emit=emit,
         )
+
+
+def _make_cache() -> Path:
+    """Return the folder for downloads, made where it is not there. Raises SettingsError where it cannot be."""
+    cache = default_cache()
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the folder for downloads {cache} cannot be made: {error.strerror}",
+            next_step="Set AUTOANNOTATOR_CACHE to a folder that you may write to.",
+        ) from error
+    return cache

@@ -203,3 +203,11 @@ def test_a_run_tells_nobody_whatever_is_set_for_tracing(cli: Cli, tmp_path: Path
         )  # fmt: skip
         assert done.returncode == 5, done.stderr
         assert listener.hits == 0
+
+
+def test_a_cache_that_cannot_be_written_is_named(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
+    arguments = ["run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, "--out", tmp_path / "out", *QUICK]
+    done = cli(*arguments, AUTOANNOTATOR_CACHE="/proc/none")
+    assert done.returncode == 2
+    assert "AUTOANNOTATOR_CACHE" in done.stderr
