@@ -11,6 +11,7 @@ from agents.base import ReviewRequest, ReviewRow
 from agents.prompting import render_prompt, shorten
 from agents.replies import read_json
 from records.errors import ReplyError
+from records.review_book import key_of_text
 from records.rows import Review, Source
 from records.task import TaskSpec
 from specialists.consensus import TooLittleConsensusError, predict_from_consensus
@@ -78,14 +79,14 @@ class LLMReviewer:
         """
         first: dict[str, ReviewRow] = {}
         for row in request.rows:
-            first.setdefault(normalise_text(row.text), row)
+            first.setdefault(key_of_text(row.text), row)
         asked = tuple(first.values())
         batches = [asked[start : start + self._batch] for start in range(0, len(asked), self._batch)]
         with ThreadPoolExecutor(self._concurrency) as pool:
             answered = pool.map(lambda rows: self._review_batch(request.task, rows), batches)
             reviews = {review.row: review for batch in answered for review in batch}
         return tuple(
-            reviews[first[normalise_text(row.text)].row].model_copy(update={"row": row.row}) for row in request.rows
+            reviews[first[key_of_text(row.text)].row].model_copy(update={"row": row.row}) for row in request.rows
         )
 
     def _review_batch(self, task: TaskSpec, rows: Sequence[ReviewRow]) -> list[Review]:
@@ -135,11 +136,6 @@ class LLMReviewer:
 
     def _fail(self, row: ReviewRow, reason: str) -> Review:
         return Review(row=row.row, label=None, source=self.source, failed=True, reason=reason)
-
-
-def normalise_text(text: str) -> str:
-    """Return a text as it is compared with others: white space and case do not count."""
-    return " ".join(text.split()).casefold()
 
 
 def _read_label(said: str | None, task: TaskSpec) -> str | None:

@@ -10,8 +10,10 @@ from graphs.context import RunContext
 from graphs.engine import Job
 from records.base import Record
 from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist
+from records.errors import SandboxError
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
+from sandbox.base import RunResult
 from templates.renderer import Example, are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
@@ -94,3 +96,12 @@ def is_trusted(attempt: Path, model: DownloadedModel, trusted_weights: frozenset
     made = read_record(attempt / "attempt.json", Attempt)
     scripts = {name: (attempt / name).read_text(encoding="utf-8") for name in made.template_hashes}
     return are_default_scripts(scripts, made.parts.label_map.classes, made.examples)
+
+
+def check_sandbox(context: RunContext, result: RunResult, doing: str) -> None:
+    """Raise SandboxError where it was the sandbox that failed, and not the program in it."""
+    if result.cause == "infra":
+        raise SandboxError(
+            f"the {context.sandbox.name} sandbox failed {doing}: {result.detail}",
+            next_step=f"See `autoannotator doctor`, then `autoannotator resume {context.folder.path}`.",
+        )

@@ -17,7 +17,7 @@ from langgraph.types import Command
 
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import read_lock, specialist_job
+from graphs.jobs import check_sandbox, read_lock, specialist_job
 from graphs.state import RunState, Update
 from graphs.tables import (
     VOTED,
@@ -29,7 +29,6 @@ from graphs.tables import (
     strings_of,
     write_shards,
 )
-from records.errors import SandboxError
 from records.events import FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics
@@ -143,11 +142,7 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
         trusted=job.trusted,
     )
     result = context.sandbox.run(spec)
-    if result.cause == "infra":
-        raise SandboxError(
-            f"the {context.sandbox.name} sandbox failed while {job.name} was learning: {result.detail}",
-            next_step=f"See `autoannotator doctor`, then `autoannotator resume {context.folder.path}`.",
-        )
+    check_sandbox(context, result, f"while {job.name} was learning")
     if result.cause != "ok":
         why = f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
         context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))

@@ -10,12 +10,12 @@ from langgraph.types import Command
 
 from agents.base import Failure, ScriptParts, Verdict
 from graphs.context import RunContext
-from graphs.jobs import Attempt, Job, candidate_job, read_candidates
+from graphs.jobs import Attempt, Job, candidate_job, check_sandbox, read_candidates
 from graphs.state import RunState, ScriptState, Update
 from graphs.tables import read_first_texts
 from records.base import Record
 from records.candidate import Candidate
-from records.errors import ModelError, NoSpecialistsError, SandboxError
+from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, ScriptTested
 from records.folder import read_record, write_json, write_text, written_whole
 from sandbox.base import Cause, Limits, RunResult, RunSpec
@@ -149,11 +149,7 @@ def _test_script(context: RunContext, job: Job) -> None:
         trusted=job.trusted,
     )
     result = context.sandbox.run(spec)
-    if result.cause == "infra":
-        raise SandboxError(
-            f"the {context.sandbox.name} sandbox failed while testing {job.name}: {result.detail}",
-            next_step=f"See `autoannotator doctor`, then `autoannotator resume {context.folder.path}`.",
-        )
+    check_sandbox(context, result, f"while testing {job.name}")
     write_json(target, TestResult(cause=result.cause, sandbox=context.sandbox.name, output=_shorten(result)))
 
 

