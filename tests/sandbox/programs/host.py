@@ -1,6 +1,7 @@
 """A host for the tests that kill one, or look at what one leaves: `host.py SANDBOX open|RUNS PROGRAM MARK`."""
 
 # ruff: noqa: T201
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def run(sandbox, times, mark):
 
 
 def main(name, action, program, mark):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     sandbox = choose_sandbox(name)
     if action == "open":
         hold_open(sandbox, program, mark)
