@@ -35,7 +35,7 @@ from records.folder import write_json, write_table, write_text
 from records.protocol import AnnotateRequest, LabelsFile
 from records.rows import SCRIPT_INPUT
 from records.settings import Settings
-from sandbox.base import Limits, RequestFailed, RunSpec, Worker, WorkerDied
+from sandbox.base import Limits, Output, RequestFailed, RunSpec, Worker, WorkerDied
 from sandbox.process import ProcessSandbox
 from templates.renderer import render_annotate
 
@@ -194,7 +194,10 @@ def label_rows(worker: Worker, texts: Sequence[str], scratch: Path) -> tuple[flo
         request = AnnotateRequest(id=str(first), input="in/rows.parquet", output="out/rows.parquet")
         started = perf_counter()
         worker.request(
-            request, inputs={"rows.parquet": source}, outputs={"rows.parquet": target}, seconds=SECONDS_PER_SHARD
+            request,
+            inputs={"rows.parquet": source},
+            outputs={"rows.parquet": Output(target, "parquet")},
+            seconds=SECONDS_PER_SHARD,
         )
         seconds += perf_counter() - started
         table = pq.read_table(target, columns=["id", "label"])

@@ -10,7 +10,7 @@ from typing import Protocol
 from records.errors import ModelError, SandboxError
 from records.folder import write_json
 from records.protocol import AnnotateRequest
-from sandbox.base import Limits, RequestFailed, RunSpec, Sandbox, Worker, WorkerDied
+from sandbox.base import Limits, Output, RequestFailed, RunSpec, Sandbox, Worker, WorkerDied
 
 START_SECONDS = 300.0
 SECONDS_PER_SHARD = 1800.0
@@ -112,7 +112,7 @@ class LocalEngine:
             result = self._warm_worker(job).request(
                 request,
                 inputs={"rows.parquet": shard.input},
-                outputs={"rows.parquet": shard.output},
+                outputs={"rows.parquet": Output(shard.output, "parquet")},
                 seconds=SECONDS_PER_SHARD,
             )
         except RequestFailed as failure:

@@ -33,12 +33,18 @@ from records.events import FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics
 from records.rows import ROW
-from sandbox.base import Limits, RunSpec
+from sandbox.base import Limits, Output, RunSpec
 from specialists.learning import GateVerdict, choose_replay, decide_promotion, split_for_gate
 
 HELD_OUT = 0.3
 """The share of the rows that judges what the rest taught."""
 TRAIN_SECONDS = 3600.0
+WEIGHTS = "model.safetensors"
+GROWTH = 4
+"""Weights may be trained in a type that takes so many times the room: float32 from 8 bits."""
+LARGEST_METRICS = 2**16
+OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", "metrics.json", "gate.json")
+"""Files of a model's folder that the next version does not take over."""
 
 LESSON = pa.schema(
     [
@@ -109,7 +115,10 @@ def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, 
 
 
 def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
-    """Fine-tune one specialist in the sandbox; one that cannot learn stays as it is, and says so."""
+    """Fine-tune one specialist in the sandbox; one that cannot learn stays as it is, and says so.
+
+    Only weights and metrics leave the sandbox: configuration and tokenizer stay those of the version before.
+    """
     target = context.folder.model(job.name, round_)
     if target.exists():
         return
@@ -117,6 +126,7 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
     files = ("--train", "in/train.parquet", "--valid", "in/valid.parquet", "--labels", "in/labels.json")
     results = ("--output", "out/model", "--metrics", "out/metrics.json")
     scratch = lesson / job.name
+    most = GROWTH * sum(file.stat().st_size for file in job.model.glob("*.safetensors"))
     spec = RunSpec(
         argv=(
             "python",
@@ -137,8 +147,16 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
             "train.parquet": lesson / "train.parquet",
             "valid.parquet": lesson / "valid.parquet",
         },
-        outputs={"model": scratch / "model", "metrics.json": scratch / "metrics.json"},
-        limits=Limits(seconds=TRAIN_SECONDS, threads=threads),
+        outputs={
+            f"model/{WEIGHTS}": Output(scratch / WEIGHTS, "safetensors", limit=most),
+            "metrics.json": Output(scratch / "metrics.json", "json", limit=LARGEST_METRICS),
+        },
+        limits=Limits(
+            seconds=TRAIN_SECONDS,
+            threads=threads,
+            file_size=max(Limits.file_size, most),
+            storage=max(Limits.storage, 2 * most),
+        ),
         trusted=job.trusted,
     )
     result = context.sandbox.run(spec)
@@ -148,8 +166,9 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
         context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))
         return
     with written_whole(target) as folder:
-        shutil.copytree(scratch / "model", folder)
-        shutil.copy(scratch / "metrics.json", folder / "metrics.json")
+        shutil.copytree(job.model, folder, ignore=shutil.ignore_patterns(*OF_A_VERSION))
+        for file in (WEIGHTS, "metrics.json"):
+            shutil.copyfile(scratch / file, folder / file)
     shutil.rmtree(scratch)
 
 

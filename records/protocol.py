@@ -43,10 +43,14 @@ class WorkerReady(Record):
 
 
 class WorkerProgress(Record):
+    """A step of the request `id`, or, of a program that serves none, of the whole (`id` is then its own word)."""
+
     type: Literal["progress"] = "progress"
     id: str
     done: int
     total: int
+    outputs: tuple[str, ...] = ()
+    """Declared outputs that are complete now, a checkpoint perhaps, and may be written anew later."""
 
 
 class WorkerResult(Record):

@@ -3,7 +3,7 @@
 Inside, a program finds its working directory with `in/` (what the spec and the requests hand in, read-only where
 the sandbox can hold that) and `out/` (the only place where it may leave results). Paths in `argv` and in requests
 are relative to that directory, so that they read the same in every sandbox. `python` as the first word of `argv`
-is the sandbox's own interpreter.
+is the sandbox's own interpreter. `out/` is the only place from which anything leaves, and only what was declared.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,11 @@ from records.protocol import AnnotateRequest, WorkerProgress, WorkerReady, Worke
 
 Cause = Literal["ok", "exit", "timeout", "oom", "output", "disk", "infra"]
 """Why a program ended. `ok exit timeout oom output disk` are the program's doing (`output`: a declared result is
-missing, is no regular file or is too large, or a warm worker broke the protocol; `disk`: it wrote more than it may),
-`infra` is the sandbox's."""
+missing, is no regular file, is too large or is not of its format, or a warm worker broke the protocol; `disk`: it wrote
+more than it may), `infra` is the sandbox's."""
+
+Format = Literal["parquet", "safetensors", "json", "text"]
+"""What may leave a sandbox. Each is parsed by the host before anybody reads it."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +29,39 @@ class Limits:
 
     seconds: float = 600.0
     memory: int = 6 * 2**30
-    """Of all its processes together."""
+    """Of all its processes together, with what they keep in `out/` and `/tmp`."""
     processes: int = 256
-    """Held by Docker only."""
+    """Threads count too."""
+    storage: int = 4 * 2**30
+    """What `out/` may hold."""
     output: int = 2**20
     """Captured standard output and error, each: the beginning and the end; what is between is dropped and said so."""
     file_size: int = 2 * 2**30
-    """Of one file written, and of one result (a file, or a folder with all that is in it)."""
+    """Of one file written."""
     threads: int = 2
     """Processors and numeric threads."""
 
 
 @dataclass(frozen=True)
+class Output:
+    """A result: the host path that it is copied to, and what it has to be."""
+
+    target: Path
+    format: Format
+    limit: int = 2**30
+    """Bytes, of the file and of what it decodes to."""
+    optional: bool = False
+    """Whether the program may leave it out."""
+
+
+@dataclass(frozen=True)
 class RunSpec:
-    """A program to run: `inputs` maps a name below `in/` to a file or folder of the host, `outputs` names the
-    regular files and folders that `out/` is to hold at the end, with the host path each is copied to (a warm
-    worker's outputs are those of its requests)."""
+    """A program to run: `inputs` maps a name below `in/` to a file or folder of the host, `outputs` a name below
+    `out/` to the regular file that is to be there at the end (a warm worker's outputs are those of its requests)."""
 
     argv: tuple[str, ...]
     inputs: dict[str, Path] = field(default_factory=dict[str, Path])
-    outputs: dict[str, Path] = field(default_factory=dict[str, Path])
+    outputs: dict[str, Output] = field(default_factory=dict[str, Output])
     limits: Limits = Limits()
     trusted: bool = False
     """Whether every script and weight in it is this package's own (see `graphs.jobs`)."""
@@ -79,6 +95,10 @@ class RequestFailed(Exception):
     """A warm worker answered one request with an error and goes on serving."""
 
 
+OnProgress = Callable[[WorkerProgress], None]
+"""Told of each step, after the outputs that it names as complete were copied out."""
+
+
 class Worker(Protocol):
     """A warm process. Use it as a context manager; leaving it ends the process and all its children."""
 
@@ -92,12 +112,12 @@ class Worker(Protocol):
         request: AnnotateRequest,
         *,
         inputs: dict[str, Path],
-        outputs: dict[str, Path],
+        outputs: dict[str, Output],
         seconds: float,
-        on_progress: Callable[[WorkerProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> WorkerResult:
-        """Hand in `inputs` (file name in `in/` → host file), send the request, copy `outputs` (file name in `out/` →
-        host path) out, and remove both from the working directory.
+        """Hand in `inputs` (file name in `in/` → host file), send the request, copy `outputs` (by file name in `out/`)
+        out, and remove both from the working directory.
 
         Raises WorkerDied (the worker is gone: crash, timeout, out of memory, broken protocol, missing or unfit
         output) or RequestFailed (this request failed, the worker lives).
@@ -120,8 +140,14 @@ class Sandbox(Protocol):
     @property
     def name(self) -> str: ...
 
-    def run(self, spec: RunSpec) -> RunResult:
-        """Run a program to its end. Never raises for what the program does; raises SandboxError never either:
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """What it cannot hold on this machine, each with what to change, in words for a person."""
+        ...
+
+    def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
+        """Run a program to its end; with `on_progress`, its lines on standard output that are a WorkerProgress are
+        told as they come. Never raises for what the program does; raises SandboxError never either:
         a failure of the sandbox is a result with the cause `infra`. Raises SandboxRefusedError where the sandbox does
         not contain what is not trusted."""
         ...

@@ -1,34 +1,46 @@
 """A sandbox of Linux namespaces, made by bubblewrap (`bwrap`): needs no service and no root."""
 
+import contextlib
 import os
 import shutil
 import site
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from records.errors import SandboxError
-from sandbox.base import RunResult, RunSpec, Worker
+from sandbox.base import OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, remove_orphans
+from sandbox.bubblewrap_gate import Gate
+from sandbox.cgroups import ControlGroups, find_controllers, remove_empty_groups
 from sandbox.environment import clean_environment
 from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
+from sandbox.seccomp import syscall_filter
 from sandbox.supervised import SupervisedProgram
 from sandbox.worker import open_worker
 
 INSIDE = "/box"
 _USER = "1000"
 _IN_MEMORY_BYTES = 2**30
+_DELEGATE = "Run as root, or where control groups are delegated to you: `systemd-run --user --scope -p Delegate=yes …`."
+_SHORTFALLS = {
+    "memory": "Memory is not held by the kernel but looked at ten times a second, without what lies in /tmp and out/.",
+    "pids": "The number of processes is not held by the kernel but looked at ten times a second.",
+    "cpu": "The share of the processors is not limited.",
+}
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime")
 
 
 class BubblewrapSandbox:
     """Runs a program in namespaces of its own: it sees the system's libraries, this Python environment and its
-    inputs, all read-only, and no network, no other process, no home. `out/`, and `/tmp` and `/dev/shm` in memory, are
-    all it can write to. It has no capability and a user id that is not root's.
+    inputs, all read-only, and no network, no other process, no home. `out/`, `/tmp` and `/dev/shm`, all in memory and
+    of limited size, are all it can write to. It has no capability, a user id that is not root's, and a seccomp filter.
 
-    Time, memory, open files and file sizes are limited as in `ProcessSandbox`. `limits.processes` is not held, and
-    what it keeps in `/tmp` and `/dev/shm` (1 GiB each at most) is not counted as its memory. Raises SandboxError where
+    Memory, processes and processors are held by control groups where this process may make them; else the number of
+    processes by RLIMIT_NPROC (not for root), and `shortfalls` says what is only looked at. Raises SandboxError where
     there is no `bwrap`.
     """
 
@@ -43,10 +55,20 @@ class BubblewrapSandbox:
                 next_step="Install the package bubblewrap (Debian, Ubuntu: `apt-get install bubblewrap`).",
             )
         self._bwrap = program
+        self._filter = syscall_filter()
+        self._controllers = find_controllers()
         remove_orphans()
+        remove_empty_groups(self._controllers)
 
-    def run(self, spec: RunSpec) -> RunResult:
-        return run_program(lambda: self._start(spec, serve=False), spec)
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        held = {controller.name for controller in self._controllers}
+        if os.getuid() != 0:
+            held.add("pids")  # by RLIMIT_NPROC
+        return tuple(f"{text} {_DELEGATE}" for name, text in _SHORTFALLS.items() if name not in held)
+
+    def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
+        return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
 
     def open(self, spec: RunSpec) -> Worker:
         return open_worker(lambda: self._start(spec, serve=True), _copy_input, spec)
@@ -54,18 +76,20 @@ class BubblewrapSandbox:
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box = Box()
         try:
-            status = box.path / "status"
-            with status.open("wb") as stream:
+            status, results = box.path / "status", f"{INSIDE}/out"
+            with Gate(status, results, spec.limits) as gate, _held_bytes(self._filter) as code:
                 words = [self._bwrap, *_isolation(), *_environment(spec), *_system_mounts(), *_box_mounts(box, spec)]
-                words += ["--json-status-fd", str(stream.fileno()), "--", *host_command(spec.argv)]
+                words += ["--seccomp", str(code), *gate.arguments, "--", *host_command(spec.argv)]
                 return SupervisedProgram(
                     box,
                     words,
                     environment={"PATH": "/usr/bin:/bin"},
                     limits=spec.limits,
                     serve=serve,
-                    inherited=(stream.fileno(),),
-                    explain=lambda: _setup_failure(status),
+                    groups=ControlGroups(self._controllers, box.path.name, spec.limits),
+                    open_results=gate.open_results,
+                    inherited=(code, *gate.inherited),
+                    explain=gate.explain_failure,
                 )
         except BaseException:
             box.remove()
@@ -116,7 +140,7 @@ def _box_mounts(box: Box, spec: RunSpec) -> list[str]:
     for name, source in spec.inputs.items():
         for path, place in box.mount_points(name, source):
             words += ["--ro-bind", str(path), f"{INSIDE}/in/{place}"]
-    words += ["--bind", str(box.outputs), f"{INSIDE}/out", "--remount-ro", "/"]
+    words += ["--size", str(spec.limits.storage), "--perms", "0755", "--tmpfs", f"{INSIDE}/out", "--remount-ro", "/"]
     return [*words, "--chdir", INSIDE]
 
 
@@ -128,8 +152,11 @@ def _copy_input(program: Program, name: str, source: Path) -> None:
     program.box.copy_input(name, source)
 
 
-def _setup_failure(status: Path) -> str:
-    """Read what bubblewrap wrote of the program's life: without an exit code there the program never ran."""
-    if b'"exit-code"' in status.read_bytes():
-        return ""
-    return "bubblewrap could not set up the sandbox (its reason is on standard error)"
+@contextlib.contextmanager
+def _held_bytes(data: bytes) -> Iterator[int]:
+    """Yield a descriptor from which `data` can be read."""
+    with tempfile.TemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        file.seek(0)
+        yield file.fileno()

@@ -8,10 +8,10 @@ from records.errors import SandboxError
 from records.settings import SandboxName
 from sandbox.base import Limits, RunSpec, Sandbox
 from sandbox.bubblewrap import BubblewrapSandbox
-from sandbox.docker_engine import DockerSandbox
+from sandbox.docker_engine import DEFAULTS, DockerOptions, DockerSandbox
 from sandbox.process import ProcessSandbox
 
-_CONTAINING: dict[str, Callable[[], Sandbox]] = {"docker": DockerSandbox, "bwrap": BubblewrapSandbox}
+CONTAINING: tuple[SandboxName, ...] = ("docker", "bwrap")
 """The sandboxes that contain untrusted code, the better first."""
 
 _REFUSAL = (
@@ -23,28 +23,39 @@ _REFUSAL = (
 
 @dataclass(frozen=True)
 class SandboxFinding:
-    """What `doctor` says of one sandbox. `missing` and `next_step` are empty where it is available."""
+    """What `doctor` says of one sandbox. `missing` and `next_step` are empty where it is available; `shortfalls` is
+    what it cannot hold here."""
 
     name: str
     available: bool
     missing: str = ""
     next_step: str = ""
+    shortfalls: tuple[str, ...] = ()
 
 
-def choose_sandbox(name: SandboxName) -> Sandbox:
+def choose_sandbox(name: SandboxName, options: DockerOptions = DEFAULTS) -> Sandbox:
     """Return the named sandbox, after a trial program ran in it.
 
     `auto` is Docker where an engine answers and the image is there, else bubblewrap where it works, else a plain
-    process that runs trusted specs only (any other raises SandboxRefusedError). Raises SandboxError where the sandbox
-    that was asked for cannot be used.
+    process that runs trusted specs only (any other raises SandboxRefusedError). A runtime or a GPU in the `options` is
+    Docker's alone. Raises SandboxError where the sandbox that was asked for cannot be used.
     """
-    if name == "process":
-        return ProcessSandbox()
+    if (options.runtime or options.gpus) and name == "auto":
+        name = "docker"
+    if (options.runtime or options.gpus) and name != "docker":
+        raise SandboxError(
+            f"The sandbox `{name}` takes no --sandbox-runtime and no --gpus.", next_step="Use `--sandbox docker`."
+        )
+    makers: dict[str, Callable[[], Sandbox]] = {
+        "docker": lambda: DockerSandbox(options=options),
+        "bwrap": BubblewrapSandbox,
+        "process": ProcessSandbox,
+    }
     if name != "auto":
-        return _prepare(name)
-    for candidate in _CONTAINING:
+        return _try_out(makers[name]())
+    for candidate in CONTAINING:
         try:
-            return _prepare(candidate)
+            return _try_out(makers[candidate]())
         except SandboxError:  # `probe_sandboxes` tells why
             continue
     return ProcessSandbox(refusal=_REFUSAL)
@@ -52,20 +63,19 @@ def choose_sandbox(name: SandboxName) -> Sandbox:
 
 def probe_sandboxes() -> tuple[SandboxFinding, ...]:
     """Try every sandbox, the one that `auto` prefers first."""
-    return tuple(_probe(name) for name in (*_CONTAINING, "process"))
+    return tuple(_probe(name) for name in (*CONTAINING, "process"))
 
 
-def _probe(name: str) -> SandboxFinding:
+def _probe(name: SandboxName) -> SandboxFinding:
     try:
-        _prepare(name)
+        sandbox = choose_sandbox(name)
     except SandboxError as error:
         return SandboxFinding(name, available=False, missing=error.what, next_step=error.next_step)
-    return SandboxFinding(name, available=True)
+    return SandboxFinding(name, available=True, shortfalls=sandbox.shortfalls)
 
 
-def _prepare(name: str) -> Sandbox:
-    """Make a sandbox and run a program in it that reads a file of this machine."""
-    sandbox = _CONTAINING.get(name, ProcessSandbox)()
+def _try_out(sandbox: Sandbox) -> Sandbox:
+    """Run a program in it that reads a file of this machine; return it. Raises SandboxError."""
     trial = RunSpec(
         argv=("python", "-c", "open('in/trial').read()"),
         inputs={"trial": Path(__file__)},
@@ -75,7 +85,8 @@ def _prepare(name: str) -> Sandbox:
     result = sandbox.run(trial)
     if result.cause != "ok":
         raise SandboxError(
-            f"A trial program did not run in the sandbox `{name}`: {result.cause}, {result.detail}\n{result.stderr}",
+            f"A trial program did not run in the sandbox `{sandbox.name}`: {result.cause}, {result.detail}\n"
+            f"{result.stderr}",
             next_step="Use another sandbox; `autoannotator doctor` says which are available here.",
         )
     return sandbox

@@ -8,11 +8,19 @@ import time
 import docker
 from docker.errors import APIError, DockerException
 from docker.models.containers import Container
+from docker.models.volumes import Volume
 
+from records.errors import SandboxError
+from sandbox.base import Limits
 from sandbox.box import Box
+from sandbox.gate import HELLO
+from sandbox.outputs import open_storage
 from sandbox.program import Ending, Stream
 from sandbox.supervised import KILL_SECONDS, write_all
 
+RESULTS = "/box/out"
+START_SECONDS = 60.0
+"""How long a container may take to come as far as its gate."""
 _CHUNK = 2**16
 _LOOK_SECONDS = 0.05
 """Between two looks at whether a container whose streams are closed has ended."""
@@ -21,29 +29,51 @@ _LOOK_SECONDS = 0.05
 class ContainedProgram:
     """Attach to a created container and start it, so that no byte of its output is missed.
 
-    It takes over the box, the client and the container: `close` removes them. Raises DockerException or OSError.
+    It takes over the box, the client, the container and the volume that is its `out/`: `close` removes them. Raises
+    DockerException, OSError, or SandboxError where the container does not come as far as its gate.
     """
 
     def __init__(
-        self, box: Box, client: docker.DockerClient, container: Container, *, memory: int, serve: bool
+        self, box: Box, client: docker.DockerClient, container: Container, volume: Volume, limits: Limits
     ) -> None:
         self.box = box
         self._client = client
         self._container = container
-        self._memory = memory
+        self._volume = volume
+        self._limits = limits
         self._ending: Ending | None = None
         self._frames = FrameReader()
         self._streams_ended = False
-        wanted = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(serve)}
+        wanted = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": 1}
         self._socket = client.api.attach_socket(container.id or "", params=wanted)
         try:
             os.set_blocking(self._socket.fileno(), False)
             self._poll = select.poll()
             self._poll.register(self._socket.fileno(), select.POLLIN)
             container.start()
+            self.results = self._open_results()
         except BaseException:
             self._detach()
             raise
+
+    def _open_results(self) -> int:
+        """Wait at the gate (see `gate.py`), open `out/`, and let the program start."""
+        deadline = time.monotonic() + START_SECONDS
+        said: list[tuple[Stream, bytes]] | None = []
+        while said == [] and (left := deadline - time.monotonic()) > 0:
+            said = self.read(left)
+        self._container.reload()
+        state, volume = self._container.attrs["State"], self._volume.attrs["Mountpoint"]
+        places = [f"/proc/{state['Pid']}/root{RESULTS}", volume]  # the latter for root, whatever the runtime
+        results = open_storage(places, self._limits.storage) if said == [(1, HELLO)] else None
+        if results is None:
+            why = state["Error"] or b" ".join(data for _, data in said or []).decode(errors="replace")
+            raise SandboxError(
+                f"The container did not start, or its out/ cannot be reached: {why or state['Status']}",
+                next_step="The engine must be this machine's. With a --sandbox-runtime of its own, run as root.",
+            )
+        self.write(b"\n", START_SECONDS)
+        return results
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         if self._streams_ended:
@@ -88,7 +118,7 @@ class ContainedProgram:
         state = self._container.attrs["State"]
         return Ending(
             exit_status=None if was_running else state["ExitCode"],
-            memory=self._memory if state["OOMKilled"] else 0,
+            memory=self._limits.memory if state["OOMKilled"] else 0,
             failure=state["Error"],
         )
 
@@ -103,15 +133,17 @@ class ContainedProgram:
     def close(self) -> None:
         self.stop()
         self._detach()
-        remove_container(self._container)
+        os.close(self.results)
+        remove(self._container, self._volume)
         self._client.close()
         self.box.remove()
 
 
-def remove_container(container: Container) -> None:
-    """Remove a container; one that the engine will not remove now is an orphan, and goes at the next start."""
-    with contextlib.suppress(DockerException, OSError):
-        container.remove(force=True, v=True)
+def remove(*things: Container | Volume) -> None:
+    """Remove containers and volumes; what the engine will not remove now is an orphan, and goes at the next start."""
+    for thing in things:
+        with contextlib.suppress(DockerException, OSError):
+            thing.remove(force=True)
 
 
 class FrameReader:

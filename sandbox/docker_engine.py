@@ -3,22 +3,28 @@
 import os
 import socket
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import DockerException, ImageNotFound
 from docker.models.containers import Container
-from docker.types import LogConfig, Mount, Ulimit
+from docker.models.volumes import Volume
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from records.errors import SandboxError
-from sandbox.base import RunResult, RunSpec, Worker
+from sandbox import gate
+from sandbox.base import Limits, OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, is_orphan, remove_orphans
-from sandbox.container import ContainedProgram, remove_container
+from sandbox.container import RESULTS, ContainedProgram, remove
 from sandbox.engine import connect
 from sandbox.environment import clean_environment
 from sandbox.image import image_name
 from sandbox.program import Program, run_program
-from sandbox.supervised import OPEN_FILES
+from sandbox.seccomp import syscall_filter
+from sandbox.supervised import KILL_SECONDS, OPEN_FILES
 from sandbox.worker import open_worker
 
 INSIDE = "/box"
@@ -27,29 +33,76 @@ _NOBODY = 65534
 _IN_MEMORY_BYTES = 2**30
 _HOST_LABEL = "autoannotator.host"
 _BOX_LABEL = "autoannotator.box"
+_DEADLINE_LABEL = "autoannotator.deadline"
+"""Seconds since 1970."""
+WORKER_SECONDS = 7 * 24 * 3600.0
+"""The deadline of a warm worker; no run takes that long."""
+INODES = 10_000
+_SHORTFALLS = {
+    "MemoryLimit": "The engine's kernel does not limit memory (`docker info`: cgroup memory).",
+    "SwapLimit": "The engine's kernel does not limit swap: boot with swapaccount=1, or turn swap off.",
+    "PidsLimit": "The engine's kernel does not limit processes (`docker info`: cgroup pids).",
+    "CpuCfsQuota": "The engine's kernel does not limit the share of the processors.",
+}
+"""By what the engine says of itself."""
+_HARDENING: dict[str, Any] = {
+    "hostname": "box",
+    "working_dir": INSIDE,
+    "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={_IN_MEMORY_BYTES},nr_inodes={INODES}"},  # noqa: S108
+    "stdin_open": True,
+    "init": True,
+    "network_mode": "none",
+    "read_only": True,
+    "cap_drop": ["ALL"],
+    "security_opt": ["no-new-privileges"],
+    "ipc_mode": "private",
+    "cgroupns": "private",
+    "use_config_proxy": False,  # a proxy's address may hold a password
+    "log_config": LogConfig(type="none"),  # the host reads its streams; the engine keeps nothing
+}
+
+
+@dataclass(frozen=True)
+class DockerOptions:
+    """What a person may choose. `runtime`: runsc, kata, or another that the engine knows. `gpus`: as `docker run`
+    takes it: all, a number, or device=ID,ID."""
+
+    run_id: str = ""
+    """The run whose programs these are; its containers and volumes carry it as a label."""
+    runtime: str | None = None
+    gpus: str | None = None
+
+
+DEFAULTS = DockerOptions()
 
 
 class DockerSandbox:
-    """Runs each program in a container of its own: no network, a read-only root, no capability, no new privileges, a
-    user that is not root, its inputs read-only. `out/` and a `/tmp` in memory are all it can write to. Memory (without
-    swap), processes, processors, open files and file sizes are limited by the kernel; at the wall-clock limit the
-    container is killed.
+    """Runs each program in a container of its own: no network, a read-only root, no capability, no new privileges, the
+    engine's seccomp profile and our filter, a user that is not root, its inputs read-only. `out/`, a volume in memory
+    of limited size, and `/tmp` and `/dev/shm` in memory are all it can write to. Memory (without swap; what lies in
+    these folders counts), processes, processors, open files and file sizes are limited by the kernel; at the
+    wall-clock limit the container is killed.
 
-    A container is removed at its end; one whose host was killed, at the next start on that machine. The engine must
-    be this machine's: files are handed over by mounts. Raises SandboxError where no engine answers or the image is
-    not there.
+    A container and its volume are removed at their end; those whose host was killed, at the next start on that
+    machine, or at any start after their deadline. The engine must be this machine's: files are handed over by mounts.
+    Raises SandboxError where no engine answers, the image is not there, or the options do not fit the engine.
     """
 
     name = "docker"
 
-    def __init__(self, image: str | None = None) -> None:
+    def __init__(self, image: str | None = None, options: DockerOptions = DEFAULTS) -> None:
         self._image = image or image_name()
+        self._options = options
+        self._filter = syscall_filter().hex()
+        self._gate = Path(gate.__file__).read_text(encoding="utf-8")
+        self._devices = _request_gpus(options.gpus)
         client = connect()
         try:
             client.images.get(self._image)
-            self._processors = int(client.info()["NCPU"])
+            self._engine = client.info()
+            _check_runtime(options.runtime, self._engine)
             remove_orphans()
-            _remove_orphan_containers(client)
+            _remove_orphans(client)
         except ImageNotFound as error:
             raise SandboxError(
                 f"The Docker engine has no image {self._image}.",
@@ -60,8 +113,15 @@ class DockerSandbox:
         finally:
             client.close()
 
-    def run(self, spec: RunSpec) -> RunResult:
-        return run_program(lambda: self._start(spec, serve=False), spec)
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        lacking = [text for key, text in _SHORTFALLS.items() if not self._engine.get(key)]
+        if not any("seccomp" in option for option in self._engine["SecurityOptions"]):
+            lacking.append("The engine has no seccomp profile. Its `docker info` says why.")
+        return tuple(lacking)
+
+    def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
+        return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
 
     def open(self, spec: RunSpec) -> Worker:
         return open_worker(lambda: self._start(spec, serve=True), _copy_input, spec)
@@ -69,63 +129,110 @@ class DockerSandbox:
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box = Box()
         try:
-            return self._start_container(box, spec, serve=serve)
+            client = connect()  # one a program: a client is not made for several threads
+            try:
+                return self._start_container(client, box, spec, serve=serve)
+            except DockerException as error:
+                raise SandboxError(
+                    f"The container could not be started: {error}", next_step="Look at the engine's log."
+                ) from error
+            except BaseException:
+                client.close()
+                raise
         except BaseException:
             box.remove()
             raise
 
-    def _start_container(self, box: Box, spec: RunSpec, *, serve: bool) -> Program:
-        client = connect()  # one a program: a client is not made for several threads
-        container = None
+    def _start_container(self, client: docker.DockerClient, box: Box, spec: RunSpec, *, serve: bool) -> Program:
+        user = _choose_user()
+        labels = self._make_labels(box, WORKER_SECONDS if serve else spec.limits.seconds + KILL_SECONDS)
+        made: list[Container | Volume] = []
         try:
-            container = self._create(client, box, spec, serve=serve)
-            return ContainedProgram(box, client, container, memory=spec.limits.memory, serve=serve)
-        except BaseException as error:
-            if container:
-                remove_container(container)
-            client.close()
-            if isinstance(error, DockerException):
-                raise SandboxError(
-                    f"The container could not be started: {error}", next_step="Look at the engine's log."
-                ) from error
+            volume = client.volumes.create(driver="local", driver_opts=_describe_storage(spec, user), labels=labels)
+            made.append(volume)
+            container = client.containers.create(
+                self._image,
+                ["python", "-I", "-S", "-c", self._gate, self._filter, str(int(serve)), *spec.argv],
+                environment=clean_environment(spec.limits, path=_PATH, temporary="/tmp"),  # noqa: S108 - its own
+                user=user,
+                mounts=[*_mount_inputs(box, spec), Mount(RESULTS, volume.name, type="volume", no_copy=True)],
+                labels=labels,
+                runtime=self._options.runtime,
+                device_requests=self._devices,
+                nano_cpus=min(spec.limits.threads, int(self._engine["NCPU"])) * 10**9,
+                **_limit(spec.limits),
+                **_HARDENING,
+            )
+            made.insert(0, container)
+            return ContainedProgram(box, client, container, volume, spec.limits)
+        except BaseException:
+            remove(*made)
             raise
 
-    def _create(self, client: docker.DockerClient, box: Box, spec: RunSpec, *, serve: bool) -> Container:
-        limits = spec.limits
-        return client.containers.create(
-            self._image,
-            list(spec.argv),
-            environment=clean_environment(limits, path=_PATH, temporary="/tmp"),  # noqa: S108 - the container's own
-            hostname="box",
-            working_dir=INSIDE,
-            user=_choose_user(box),
-            mounts=_mounts(box, spec),
-            tmpfs={"/tmp": f"rw,nosuid,nodev,size={_IN_MEMORY_BYTES}"},  # noqa: S108
-            stdin_open=serve,
-            init=True,
-            network_mode="none",
-            read_only=True,
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            mem_limit=limits.memory,
-            memswap_limit=limits.memory,  # memory and swap together: no swap
-            pids_limit=limits.processes,
-            nano_cpus=min(limits.threads, self._processors) * 10**9,
-            ulimits=[
-                Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
-                Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
-                Ulimit(name="core", soft=0, hard=0),
-            ],
-            log_config=LogConfig(type="none"),  # the host reads its streams; the engine keeps nothing
-            labels={_HOST_LABEL: _identify_host(), _BOX_LABEL: str(box.path)},
+    def _make_labels(self, box: Box, seconds: float) -> dict[str, str]:
+        return {
+            _HOST_LABEL: _identify_host(),
+            _BOX_LABEL: str(box.path),
+            "autoannotator.run": self._options.run_id,
+            _DEADLINE_LABEL: str(int(time.time() + seconds)),
+        }
+
+
+def _limit(limits: Limits) -> dict[str, Any]:
+    """Return the limits that the kernel holds, as the engine's client takes them."""
+    return {
+        "mem_limit": limits.memory,
+        "memswap_limit": limits.memory,  # memory and swap together: no swap
+        "pids_limit": limits.processes,
+        "ulimits": [
+            Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
+            Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
+            Ulimit(name="core", soft=0, hard=0),
+        ],
+    }
+
+
+def _describe_storage(spec: RunSpec, user: str) -> dict[str, str]:
+    """Return the options of the volume that is `out/`: in memory, since no other kind has a size of its own."""
+    owner, group = user.split(":")
+    kept = f"size={spec.limits.storage},nr_inodes={INODES},mode=0755,uid={owner},gid={group},nosuid,nodev,noexec"
+    return {"type": "tmpfs", "device": "tmpfs", "o": kept}
+
+
+def _request_gpus(gpus: str | None) -> list[DeviceRequest]:
+    """Return the devices that `gpus` names. Raises SandboxError."""
+    if gpus is None:
+        return []
+    if gpus.startswith("device="):
+        return [DeviceRequest(device_ids=gpus.removeprefix("device=").split(","), capabilities=[["gpu"]])]
+    if gpus == "all" or (gpus.isdecimal() and int(gpus) > 0):
+        return [DeviceRequest(count=-1 if gpus == "all" else int(gpus), capabilities=[["gpu"]])]
+    raise SandboxError(f"--gpus {gpus!r} names no GPU.", next_step="Say all, a number, or device=ID,ID.")
+
+
+def _check_runtime(runtime: str | None, engine: dict[str, Any]) -> None:
+    if runtime is not None and runtime not in engine["Runtimes"]:
+        raise SandboxError(
+            f"The Docker engine has no runtime {runtime!r}; it has {', '.join(sorted(engine['Runtimes']))}.",
+            next_step="Install it and name it in the engine's daemon.json (`runtimes`), then restart the engine.",
         )
 
 
-def _remove_orphan_containers(client: docker.DockerClient) -> None:
-    """Remove the containers that killed hosts have left."""
-    for container in client.containers.list(all=True, filters={"label": f"{_HOST_LABEL}={_identify_host()}"}):
-        if is_orphan(Path(container.labels[_BOX_LABEL])):
-            remove_container(container)
+def _remove_orphans(client: docker.DockerClient) -> None:
+    """Remove the containers and volumes that killed hosts have left, ours only."""
+    for container in client.containers.list(all=True, filters={"label": _BOX_LABEL}, ignore_removed=True):
+        if _is_left(container.labels):
+            remove(container)
+    for volume in client.volumes.list(filters={"label": _BOX_LABEL}):
+        if _is_left(volume.attrs["Labels"]):
+            remove(volume)
+
+
+def _is_left(labels: dict[str, str]) -> bool:
+    """Whether the host of a thing with these labels is dead, or, where that cannot be seen from here, too late."""
+    if labels.get(_HOST_LABEL) == _identify_host():
+        return is_orphan(Path(labels[_BOX_LABEL]))
+    return time.time() > float(labels.get(_DEADLINE_LABEL, "inf"))
 
 
 def _identify_host() -> str:
@@ -134,20 +241,16 @@ def _identify_host() -> str:
     return f"{socket.gethostname()}:{os.getuid()}:{folder.st_dev}:{folder.st_ino}"
 
 
-def _choose_user(box: Box) -> str:
-    """Return a user that is not root and that owns `out/`: this one, or, where this one is root, nobody."""
-    if os.getuid() != 0:
-        return f"{os.getuid()}:{os.getgid()}"
-    os.chown(box.outputs, _NOBODY, _NOBODY)
-    return f"{_NOBODY}:{_NOBODY}"
+def _choose_user() -> str:
+    """Return a user that is not root: this one, or, where this one is root, nobody."""
+    return f"{os.getuid()}:{os.getgid()}" if os.getuid() != 0 else f"{_NOBODY}:{_NOBODY}"
 
 
-def _mounts(box: Box, spec: RunSpec) -> list[Mount]:
+def _mount_inputs(box: Box, spec: RunSpec) -> list[Mount]:
     pairs = [(box.inputs, f"{INSIDE}/in")]
     for name, source in spec.inputs.items():
         pairs += [(path, f"{INSIDE}/in/{place}") for path, place in box.mount_points(name, source)]
-    mounts = [Mount(target, str(path), type="bind", read_only=True) for path, target in pairs]
-    return [*mounts, Mount(f"{INSIDE}/out", str(box.outputs), type="bind")]
+    return [Mount(target, str(path), type="bind", read_only=True) for path, target in pairs]
 
 
 def _copy_input(program: Program, name: str, source: Path) -> None:

@@ -1,83 +1,97 @@
-"""Copies results out of a box that an untrusted program wrote into, perhaps still writes into.
+"""Copies results out of a folder that an untrusted program wrote into, perhaps still writes into.
 
-No link is followed, at any level; only regular files are copied, and no more bytes than allowed; a result appears at
-its place whole or not at all.
+Only what was declared leaves, only regular files, reached without following a link, and no more bytes than allowed.
+The copy is parsed (see `sandbox.inspection`) before it appears at its place, whole or not at all.
 """
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from records.folder import written_whole
+from sandbox.base import Output
+from sandbox.inspection import Inspector, UnfitOutput
 
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Non-blocking, so that a named pipe cannot make the host wait."""
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 2**20
-_DEEPEST = 16
-"""Folders in one another, in a result."""
 
 
-class UnfitOutput(Exception):
-    """A declared result is missing, is no regular file or folder, or is too large."""
+def open_storage(places: Iterable[str], size: int) -> int | None:
+    """Open the first of `places` that is a file system of `size` bytes (rounded up to pages); None where none is.
+
+    The descriptor keeps that file system alive, also when all that could write to it is dead.
+    """
+    for place in places:
+        with contextlib.suppress(OSError):
+            folder = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            status = os.fstatvfs(folder)
+            if status.f_blocks == -(-size // status.f_bsize):
+                return folder
+            os.close(folder)
+    return None
 
 
-def copy_outputs(folder: Path, outputs: dict[str, Path], limit: int) -> None:
-    """Copy each of `outputs` (a name below `folder` → the host's path), none larger than `limit` bytes in all.
+def is_full(folder: int, file_size: int) -> bool:
+    """Whether there is no room in the file system of `folder`, or a file in `folder` has reached `file_size` bytes."""
+    status = os.fstatvfs(folder)
+    if status.f_bavail == 0 or (status.f_files and status.f_ffree == 0):
+        return True
+    with os.scandir(folder) as entries:
+        return any(entry.is_file(follow_symlinks=False) and entry.stat().st_size >= file_size for entry in entries)
+
+
+class MissingOutput(UnfitOutput):
+    """A declared result is not there."""
+
+
+def copy_outputs(folder: int, outputs: dict[str, Output], inspector: Inspector) -> None:
+    """Copy each of `outputs` (by its name below `folder`, an open directory) to its place on the host.
 
     Raises UnfitOutput, with the name and the reason, at the first that cannot be copied.
     """
-    for name, target in outputs.items():
+    for name, output in outputs.items():
         try:
-            with written_whole(target) as temporary:
-                _copy_result(folder, name, temporary, limit)
+            with written_whole(output.target) as temporary:
+                _copy_result(folder, name, temporary, output.limit)
+                inspector.check(temporary, output)
         except UnfitOutput as error:
-            raise UnfitOutput(f"out/{name} {error}") from None
+            if not (output.optional and isinstance(error, MissingOutput)):
+                raise UnfitOutput(f"out/{name} {error}") from None
 
 
-def _copy_result(folder: Path, name: str, target: Path, limit: int) -> None:
-    opened = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY)]
+def _copy_result(folder: int, name: str, target: Path, limit: int) -> None:
+    *parents, last = PurePosixPath(name).parts
+    opened: list[int] = []
     try:
-        for part in PurePosixPath(name).parts:
-            opened.append(_open_below(opened[-1], part))
-        _copy(opened[-1], target, limit, _DEEPEST)
+        for part in parents:
+            opened.append(_open_below(opened[-1] if opened else folder, part, os.O_DIRECTORY))
+        # Non-blocking, so that a named pipe cannot make the host wait.
+        opened.append(_open_below(opened[-1] if opened else folder, last, os.O_NONBLOCK))
+        _copy_file(opened[-1], target, limit)
     finally:
         for descriptor in opened:
             os.close(descriptor)
 
 
-def _open_below(folder: int, name: str) -> int:
+def _open_below(folder: int, name: str, flag: int) -> int:
     try:
-        return os.open(name, _OPEN, dir_fd=folder)
+        return os.open(name, _OPEN | flag, dir_fd=folder)
     except FileNotFoundError:
-        raise UnfitOutput("is missing") from None
+        raise MissingOutput("is missing") from None
     except OSError as error:
-        raise UnfitOutput(f"cannot be read ({error.strerror}); it must be a regular file or a folder") from None
+        raise UnfitOutput(f"is no regular file ({error.strerror})") from None
 
 
-def _copy(source: int, target: Path, limit: int, depth: int) -> int:
-    """Copy an open file or folder; return how many of the `limit` bytes are left."""
-    mode = os.fstat(source).st_mode
-    if stat.S_ISREG(mode):
-        return _copy_file(source, target, limit)
-    if not stat.S_ISDIR(mode):
-        raise UnfitOutput("is neither a regular file nor a folder")
-    if depth == 0:
-        raise UnfitOutput(f"holds folders nested more than {_DEEPEST} deep")
-    target.mkdir()
-    for name in sorted(os.listdir(source)):
-        child = _open_below(source, name)
-        try:
-            limit = _copy(child, target / name, limit, depth - 1)
-        finally:
-            os.close(child)
-    return limit
-
-
-def _copy_file(source: int, target: Path, limit: int) -> int:
+def _copy_file(source: int, target: Path, limit: int) -> None:
+    status = os.fstat(source)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitOutput("is no regular file")
+    left = limit - status.st_size
     with target.open("xb") as copy:
-        while chunk := os.read(source, _CHUNK):
-            limit -= len(chunk)
-            if limit < 0:
-                raise UnfitOutput("is larger than the limits allow")
+        while left >= 0 and (chunk := os.read(source, _CHUNK)):
             copy.write(chunk)
-    return limit
+            left = limit - copy.tell()  # it may grow while it is copied
+    if left < 0:
+        raise UnfitOutput(f"is larger than {limit} bytes, the largest size allowed")

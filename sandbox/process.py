@@ -1,11 +1,13 @@
 """A plain process with limits: for what is trusted, or on a person's explicit word."""
 
+import os
 import sys
 from pathlib import Path
 
 from records.errors import SandboxError, SandboxRefusedError
-from sandbox.base import RunResult, RunSpec, Worker
+from sandbox.base import OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, remove_orphans
+from sandbox.cgroups import ControlGroups
 from sandbox.environment import clean_environment
 from sandbox.program import Program, run_program
 from sandbox.supervised import SupervisedProgram
@@ -20,25 +22,26 @@ class ProcessSandbox:
 
     What it does hold: a clean environment, a working directory of its own, a wall-clock limit, limits on the size of
     a file and on open files, and an end for every process that it started, also for those that left its session,
-    also when this process is killed. (A program that kills its own supervisor escapes the last.) Memory is limited by
-    looking at the resident memory of all its processes ten times a second: an address space limit (RLIMIT_AS) is of
-    no use with torch, which reserves far more than it uses; pages that several processes share count for each.
-    `limits.processes` is not held.
+    also when this process is killed. (A program that kills its own supervisor escapes the last.) Memory and the number
+    of processes are limited by looking at all its processes ten times a second: an address space limit (RLIMIT_AS) is
+    of no use with torch, which reserves far more than it uses; pages that several processes share count for each.
+    `limits.storage` is not held.
 
     With `refusal`, a spec that is not trusted raises SandboxRefusedError with that text as the next step.
     Raises SandboxError on another system than Linux.
     """
 
     name = "process"
+    shortfalls = ("It contains nothing: what runs in it can read and change all that you can, and use the network.",)
 
     def __init__(self, refusal: str = "") -> None:
         check_platform(self.name)
         self._refusal = refusal
         remove_orphans()
 
-    def run(self, spec: RunSpec) -> RunResult:
+    def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
         self._check_trust(spec)
-        return run_program(lambda: self._start(spec, serve=False), spec)
+        return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
 
     def open(self, spec: RunSpec) -> Worker:
         self._check_trust(spec)
@@ -62,6 +65,8 @@ class ProcessSandbox:
                 environment=clean_environment(spec.limits, path=HOST_PATH, temporary=str(box.temporary)),
                 limits=spec.limits,
                 serve=serve,
+                groups=ControlGroups((), box.path.name, spec.limits),
+                open_results=lambda: os.open(box.outputs, os.O_RDONLY | os.O_DIRECTORY),
             )
         except BaseException:
             box.remove()

@@ -1,19 +1,27 @@
 """What every sandbox makes of a RunSpec: a started program with its box, driven to its end and judged."""
 
+import contextlib
+import re
 import signal
-import stat
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from pydantic import ValidationError
+
 from records.errors import SandboxError
-from sandbox.base import Cause, Limits, RunResult, RunSpec
+from records.protocol import WorkerProgress
+from sandbox.base import Cause, Limits, OnProgress, Output, RunResult, RunSpec
 from sandbox.box import Box
-from sandbox.outputs import UnfitOutput, copy_outputs
+from sandbox.inspection import Inspector, UnfitOutput
+from sandbox.lines import BrokenProtocol, LineReader
+from sandbox.outputs import copy_outputs, is_full
 
 Stream = Literal[1, 2]
 """Standard output or standard error."""
+MOST_PROGRESS = 10_000
+"""Lines of progress that one run or one request may write."""
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class Ending(NamedTuple):
@@ -23,6 +31,8 @@ class Ending(NamedTuple):
     """Its own, 128 + N where signal N ended it; None where it was stopped."""
     memory: int = 0
     """Bytes in use when it was killed for its memory, else 0."""
+    processes: int = 0
+    """Processes and threads when it was killed for their number, else 0."""
     failure: str = ""
     """What went wrong with the sandbox itself."""
 
@@ -32,6 +42,11 @@ class Program(Protocol):
 
     @property
     def box(self) -> Box: ...
+
+    @property
+    def results(self) -> int:
+        """A descriptor of its `out/`, good until `close`."""
+        ...
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         """Return what it has printed, waiting at most `seconds` for something; None when it has ended."""
@@ -71,14 +86,20 @@ class Capture:
     @property
     def text(self) -> str:
         note = f"\n[{self._dropped} bytes dropped]\n".encode() if self._dropped else b""
-        return bytes(self._head + note + self._tail).decode(errors="replace")
+        return make_plain(bytes(self._head + note + self._tail).decode(errors="replace"))
+
+
+def make_plain(text: str) -> str:
+    """Return `text` with every character escaped that moves a terminal's cursor or turns the writing's direction."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 class Session:
-    """A program under way, with what it has printed."""
+    """A program under way, with what it has printed. `close` ends it, and leaves nothing on this machine."""
 
     def __init__(self, program: Program, limits: Limits) -> None:
         self.program = program
+        self._inspector = Inspector()
         self._limits = limits
         self._began = time.monotonic()
         self._printed = {1: Capture(limits.output), 2: Capture(limits.output)}
@@ -98,17 +119,27 @@ class Session:
             self._printed[stream].add(data)
         return b"".join(data for stream, data in chunks if stream == 1)
 
-    def end(self, cause: Cause = "ok", detail: str = "", outputs: dict[str, Path] | None = None) -> RunResult:
+    def collect(self, outputs: dict[str, Output]) -> tuple[Cause, str]:
+        """Copy outputs to the host; return `ok`, or what is wrong with one."""
+        try:
+            copy_outputs(self.program.results, outputs, self._inspector)
+        except UnfitOutput as error:
+            return "output", make_plain(str(error))
+        except OSError as error:
+            return "infra", f"an output cannot be written to the host: {error}"
+        return "ok", ""
+
+    def end(self, cause: Cause = "ok", detail: str = "", outputs: dict[str, Output] | None = None) -> RunResult:
         """Stop the program and say how it ended: with `cause`, or worse where it says so itself.
 
         `outputs` are copied out where all went well.
         """
         ending = self.program.stop()
-        own_cause, own_detail = judge(ending, self._limits, self.program.box.outputs)
+        own_cause, own_detail = judge(ending, self._limits, self.program.results)
         if own_cause in ("infra", "oom") or (cause in ("ok", "exit") and own_cause != "ok"):
             cause, detail = own_cause, own_detail
         if cause == "ok" and outputs:
-            cause, detail = collect(self.program.box, outputs, self._limits)
+            cause, detail = self.collect(outputs)
         return RunResult(
             cause=cause,
             exit_status=ending.exit_status,
@@ -118,54 +149,76 @@ class Session:
             detail=detail,
         )
 
+    def close(self) -> None:
+        self._inspector.close()
+        self.program.close()
 
-def judge(ending: Ending, limits: Limits, outputs: Path) -> tuple[Cause, str]:
+
+class ProgressTeller:
+    """Passes on a program's progress, after the outputs were copied out that it names as complete."""
+
+    def __init__(self, session: Session, outputs: dict[str, Output], on_progress: OnProgress | None) -> None:
+        self._session = session
+        self._outputs = outputs
+        self._on_progress = on_progress
+        self._told = 0
+
+    def tell(self, progress: WorkerProgress) -> None:
+        """Raise BrokenProtocol where it names an output that was not declared or is unfit, or where it never ends."""
+        self._told += 1
+        if self._told > MOST_PROGRESS:
+            raise BrokenProtocol(f"more than {MOST_PROGRESS} lines of progress")
+        if unknown := set(progress.outputs) - self._outputs.keys():
+            raise BrokenProtocol(f"its progress names outputs that were not declared: {sorted(unknown)!r}")
+        cause, detail = self._session.collect({name: self._outputs[name] for name in progress.outputs})
+        if cause != "ok":
+            raise BrokenProtocol(detail, cause)
+        if self._on_progress:
+            self._on_progress(progress)
+
+
+def judge(ending: Ending, limits: Limits, results: int) -> tuple[Cause, str]:
     """Name the cause of an ending, and the numbers."""
     status = ending.exit_status
     if ending.failure:
         return "infra", ending.failure
     if ending.memory:
         return "oom", f"{ending.memory} bytes of memory in use, {limits.memory} are allowed"
-    if status is None or status == 0:
+    if ending.processes:
+        return "exit", f"{ending.processes} processes and threads, {limits.processes} are allowed"
+    if not status:
         return "ok", ""
-    if status == 128 + signal.SIGXFSZ or _holds_full_file(outputs, limits.file_size):
-        return "disk", f"a file reached {limits.file_size} bytes, the largest size allowed (exit status {status})"
-    if status - 128 in set(signal.Signals):
-        return "exit", f"ended by {signal.Signals(status - 128).name}"
-    return "exit", f"exit status {status}"
+    if status == 128 + signal.SIGXFSZ or is_full(results, limits.file_size):
+        allowed = f"{limits.file_size} bytes a file and {limits.storage} in all"
+        return "disk", f"it wrote more than it may ({allowed}; exit status {status})"
+    is_signal = status - 128 in set(signal.Signals)
+    return "exit", f"ended by {signal.Signals(status - 128).name}" if is_signal else f"exit status {status}"
 
 
-def collect(box: Box, outputs: dict[str, Path], limits: Limits) -> tuple[Cause, str]:
-    """Copy the outputs to the host; return `ok`, or what is wrong with one."""
-    try:
-        copy_outputs(box.outputs, outputs, limits.file_size)
-    except UnfitOutput as error:
-        return "output", str(error)
-    except OSError as error:
-        return "infra", f"an output cannot be written to the host: {error}"
-    return "ok", ""
-
-
-def run_program(start: Callable[[], Program], spec: RunSpec) -> RunResult:
+def run_program(start: Callable[[], Program], spec: RunSpec, on_progress: OnProgress | None) -> RunResult:
     """Start a program, wait for its end or its deadline, and copy its outputs."""
     try:
         program = start()
     except (SandboxError, OSError) as error:
         return RunResult(cause="infra", exit_status=None, stdout="", stderr="", seconds=0.0, detail=str(error))
+    session = Session(program, spec.limits)
     try:
-        session = Session(program, spec.limits)
-        deadline = time.monotonic() + spec.limits.seconds
-        try:
-            while session.read(deadline) is not None:
-                pass
-        except TimeoutError:
-            return session.end("timeout", f"not finished after {spec.limits.seconds:g} seconds")
-        return session.end(outputs=spec.outputs)
+        return _follow(session, spec, on_progress)
     finally:
-        program.close()
+        session.close()
 
 
-def _holds_full_file(folder: Path, size: int) -> bool:
-    """Whether a file in `folder`, or in a folder in it, has reached `size` bytes."""
-    found = [path.lstat() for path in (*folder.glob("*"), *folder.glob("*/*"))]
-    return any(stat.S_ISREG(one.st_mode) and one.st_size >= size for one in found)
+def _follow(session: Session, spec: RunSpec, on_progress: OnProgress | None) -> RunResult:
+    deadline = time.monotonic() + spec.limits.seconds
+    lines = LineReader()
+    teller = ProgressTeller(session, spec.outputs, on_progress)
+    try:
+        while (data := session.read(deadline)) is not None:
+            for line in lines.feed(data) if on_progress else ():
+                with contextlib.suppress(ValidationError):  # anything else is log
+                    teller.tell(WorkerProgress.model_validate_json(line))
+    except BrokenProtocol as error:
+        return session.end(error.cause, str(error))
+    except TimeoutError:
+        return session.end("timeout", f"not finished after {spec.limits.seconds:g} seconds")
+    return session.end(outputs=spec.outputs)

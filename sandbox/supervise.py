@@ -2,11 +2,13 @@
 
 Started by `sandbox.supervised` as a script of its own, with the interpreter's standard library only:
 
-    python -I -S supervise.py CONTROL MEMORY FILE_SIZE OPEN_FILES program argument...
+    python -I -S supervise.py CONTROL MEMORY PROCESSES FILE_SIZE OPEN_FILES DOORS program argument...
 
 CONTROL is a socket to the host. When it is closed (the host wants an end, or was killed) the program and all that
-descends from it are killed. At the end one JSON object is written to it: `exit_status` (128 + N for signal N),
-`memory` (bytes in use when the program was killed for it, else 0) and `error` (this supervisor's own failure).
+descends from it are killed. DOORS (separated by colons, perhaps none) are files of control groups, where the program
+writes its id before it starts. MEMORY and PROCESSES are looked at ten times a second here; 0: the groups hold them. At
+the end one JSON object is written to CONTROL: `exit_status` (128 + N for signal N), `memory` (bytes in use when the
+program was killed for it, else 0), `processes` (the same) and `error` (this supervisor's own failure).
 
 Why a process between the host and the program:
 - the kernel's "die with your parent" follows the parent *thread*, and the host has threads that end;
@@ -28,19 +30,20 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 TICK = 0.1
-"""Seconds between two looks at the memory in use."""
+"""Seconds between two looks at what is in use."""
 
 
 def main() -> None:
     """Start the program named on the command line, watch it, and tell the host how it ended."""
-    control, memory, file_size, open_files = (int(word) for word in sys.argv[1:5])
+    control, memory, processes, file_size, open_files = (int(word) for word in sys.argv[1:6])
+    doors, program = sys.argv[6].split(":") if sys.argv[6] else [], sys.argv[7:]
     os.set_inheritable(control, False)
-    report: dict[str, object] = {"exit_status": None, "memory": 0, "error": ""}
+    report: dict[str, object] = {"exit_status": None, "memory": 0, "processes": 0, "error": ""}
     try:
         set_process_flag(PR_SET_CHILD_SUBREAPER, 1)
-        child = start(sys.argv[5:], file_size, open_files)
+        child = start(program, file_size, open_files, doors)
         let_go_of_streams(control)
-        report["exit_status"], report["memory"] = watch(control, child, memory)
+        report.update(watch(control, child, memory, processes))
         kill_descendants()
     except OSError as error:
         report["error"] = str(error)
@@ -55,8 +58,8 @@ def set_process_flag(flag: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({flag}, {value}) failed")
 
 
-def start(program: list[str], file_size: int, open_files: int) -> int:
-    """Fork and execute `program` in a session of its own, under its limits; return its process id."""
+def start(program: list[str], file_size: int, open_files: int, doors: list[str]) -> int:
+    """Fork and execute `program` in a session and groups of its own, under its limits; return its process id."""
     supervisor = os.getpid()
     child = os.fork()
     if child:
@@ -66,6 +69,8 @@ def start(program: list[str], file_size: int, open_files: int) -> int:
         set_process_flag(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != supervisor:  # it died before the flag was set
             os._exit(1)
+        for door in doors:
+            Path(door).write_text("0")  # this process
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         set_limit(resource.RLIMIT_FSIZE, file_size)
         set_limit(resource.RLIMIT_NOFILE, open_files)
@@ -94,8 +99,8 @@ def let_go_of_streams(control: int) -> None:
                 os.close(descriptor)
 
 
-def watch(control: int, child: int, memory: int) -> tuple[int | None, int]:
-    """Wait for the program's end, the host's, or too much memory; return (exit status, memory in use)."""
+def watch(control: int, child: int, memory: int, processes: int) -> dict[str, int | None]:
+    """Wait for the program's end, the host's, or too much in use; return what the report says of it."""
     poll = select.poll()
     poll.register(control, select.POLLIN)
     poll.register(os.pidfd_open(child), select.POLLIN)
@@ -104,13 +109,24 @@ def watch(control: int, child: int, memory: int) -> tuple[int | None, int]:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(status)
-            return (code if code >= 0 else 128 - code), 0
+            return {"exit_status": code if code >= 0 else 128 - code}
         if host_is_gone:
-            return None, 0
+            return {}
         reap_orphans(child)
-        used = sum(resident_bytes(process) for process in descendants(os.getpid()))
-        if used > memory:
-            return None, used
+        if excess := find_excess(memory, processes):
+            return excess
+
+
+def find_excess(memory: int, processes: int) -> dict[str, int | None]:
+    """Return what the program uses too much of, with the figure; nothing where a limit is 0 or holds."""
+    if not memory and not processes:
+        return {}
+    running = descendants(os.getpid())
+    used = sum(resident_bytes(process) for process in running) if memory else 0
+    if memory and used > memory:
+        return {"memory": used}
+    threads = sum(count_threads(process) for process in running) if processes else 0
+    return {"processes": threads} if processes and threads > processes else {}
 
 
 def reap_orphans(child: int) -> None:
@@ -159,6 +175,14 @@ def resident_bytes(process: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return int(pages) * os.sysconf("SC_PAGESIZE")
+
+
+def count_threads(process: int) -> int:
+    """Return how many threads a process has; 0 where it has ended."""
+    try:
+        return sum(1 for _ in Path(f"/proc/{process}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from records.errors import SandboxError
 from sandbox.base import Limits
 from sandbox.box import Box
+from sandbox.cgroups import ControlGroups
 from sandbox.program import Ending, Stream
 
 OPEN_FILES = 1024
@@ -29,8 +31,10 @@ def _no_failure() -> str:
 class SupervisedProgram:
     """Start `argv` under a supervisor that shares its life with this process (see `supervise.py`).
 
-    `serve` gives the program a standard input. `inherited` are descriptors for it. `explain` is asked once, when it
-    has ended by itself, for a failure of the sandbox around it (empty: none).
+    `groups` hold it, and are removed with it; what they do not hold the supervisor looks at. `serve` gives the program
+    a standard input. `inherited` are descriptors for it. `open_results` is called when it has started, and returns a
+    descriptor of its `out/`. `explain` is asked once, when it has ended by itself, for a failure of the sandbox around
+    it (empty: none). Raises OSError, and what `open_results` raises.
     """
 
     def __init__(
@@ -41,17 +45,24 @@ class SupervisedProgram:
         environment: dict[str, str],
         limits: Limits,
         serve: bool,
+        groups: ControlGroups,
+        open_results: Callable[[], int],
         inherited: tuple[int, ...] = (),
         explain: Callable[[], str] = _no_failure,
     ) -> None:
         self.box = box
+        self._limits = limits
+        self._groups = groups
         self._explain = explain
         self._ending: Ending | None = None
         self._control, theirs = socket.socketpair()
-        numbers = (theirs.fileno(), limits.memory, limits.file_size, OPEN_FILES)
+        memory = 0 if groups.hold("memory") else limits.memory
+        processes = 0 if groups.hold("pids") else limits.processes
+        numbers = (theirs.fileno(), memory, processes, limits.file_size, OPEN_FILES)
+        doors = ":".join(str(door) for door in groups.doors)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, numbers), *argv],
+                [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, numbers), doors, *argv],
                 stdin=subprocess.PIPE if serve else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -69,6 +80,16 @@ class SupervisedProgram:
                 self._selector.register(pipe, selectors.EVENT_READ, stream)
         if self._process.stdin:
             os.set_blocking(self._process.stdin.fileno(), False)
+        try:
+            self.results = open_results()
+        except SandboxError as error:
+            self.stop()
+            said = b"".join(data for _, data in self.read(0) or []).decode(errors="replace")
+            self._release()
+            raise SandboxError(f"{error.what} {said}".strip(), next_step=error.next_step) from error
+        except BaseException:
+            self._release()
+            raise
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         """Return what the program has printed; None when the supervisor has ended and all is read."""
@@ -110,17 +131,29 @@ class SupervisedProgram:
         if not self._report:
             return Ending(None, failure=f"the supervisor ended early (exit status {self._process.returncode})")
         report = json.loads(self._report)
-        failure = report["error"] or (self._explain() if report["exit_status"] is not None else "")
-        return Ending(report["exit_status"], report["memory"], failure)
+        ended = report["exit_status"] is not None
+        out_of_memory = self._groups.was_out_of_memory()
+        return Ending(
+            report["exit_status"],
+            memory=self._limits.memory if out_of_memory else report["memory"],
+            processes=report["processes"],
+            failure=report["error"] or (self._explain() if ended and not out_of_memory else ""),
+        )
 
     def close(self) -> None:
+        self._release()
+        os.close(self.results)
+        self.box.remove()
+
+    def _release(self) -> None:
+        """Stop the program and let go of all but its results."""
         self.stop()
         self._selector.close()
         self._control.close()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 pipe.close()
-        self.box.remove()
+        self._groups.remove()
 
 
 def write_all(descriptor: int, data: bytes, seconds: float) -> None:

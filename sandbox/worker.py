@@ -1,5 +1,7 @@
 """A warm worker over any started program: one JSON object a line each way, every wait bounded by a deadline."""
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,16 +16,13 @@ from records.protocol import (
     WORKER_REPLY,
     AnnotateRequest,
     WorkerFailure,
-    WorkerProgress,
     WorkerReady,
     WorkerReply,
     WorkerResult,
 )
-from sandbox.base import Cause, RequestFailed, RunResult, RunSpec, WorkerDied
-from sandbox.program import Program, Session, collect
-
-LONGEST_LINE = 2**16
-"""Bytes; a worker that writes a longer line breaks the protocol."""
+from sandbox.base import Cause, OnProgress, Output, RequestFailed, RunResult, RunSpec, WorkerDied
+from sandbox.lines import BrokenProtocol, LineReader
+from sandbox.program import Program, ProgressTeller, Session, make_plain
 
 AddInput = Callable[[Program, str, Path], None]
 """Makes a file of the host appear below `in/` of a running program."""
@@ -36,21 +35,22 @@ def open_worker(start: Callable[[], Program], add_input: AddInput, spec: RunSpec
     except (SandboxError, OSError) as error:
         result = RunResult(cause="infra", exit_status=None, stdout="", stderr="", seconds=0.0, detail=str(error))
         raise WorkerDied(result) from error
+    session = Session(program, spec.limits)
     try:
-        return WarmWorker(program, add_input, spec)
+        return WarmWorker(session, add_input, spec)
     except BaseException:
-        program.close()
+        session.close()
         raise
 
 
 class WarmWorker:
     """A program that serves. One request at a time; not for use by several threads at once."""
 
-    def __init__(self, program: Program, add_input: AddInput, spec: RunSpec) -> None:
-        self._session = Session(program, spec.limits)
+    def __init__(self, session: Session, add_input: AddInput, spec: RunSpec) -> None:
+        self._session = session
         self._add_input = add_input
-        self._limits = spec.limits
-        self._unread = b""
+        self._reader = LineReader()
+        self._lines: list[bytes] = []
         self._dead: RunResult | None = None
         first = self._next_reply(time.monotonic() + spec.limits.seconds)
         if not isinstance(first, WorkerReady) or first.protocol != PROTOCOL_VERSION:
@@ -66,9 +66,9 @@ class WarmWorker:
         request: AnnotateRequest,
         *,
         inputs: dict[str, Path],
-        outputs: dict[str, Path],
+        outputs: dict[str, Output],
         seconds: float,
-        on_progress: Callable[[WorkerProgress], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> WorkerResult:
         """See `sandbox.base.Worker.request`. Input and output names are plain file names."""
         if self._dead:
@@ -76,11 +76,14 @@ class WarmWorker:
         for name in [*inputs, *outputs]:
             if Path(name).name != name:
                 raise ValueError(f"a request's file must lie directly in in/ or out/, not at {name!r}")
+        if self._lines:
+            self._die("output", f"it said {self._lines[0][:200]!r} before it was asked")
         deadline = time.monotonic() + seconds
         self._send(request, inputs, seconds)
         try:
-            result = self._await_result(request.id, deadline, on_progress)
-            cause, detail = collect(self._session.program.box, outputs, self._limits)
+            teller = ProgressTeller(self._session, outputs, on_progress)
+            result = self._await_result(request.id, deadline, teller)
+            cause, detail = self._session.collect(outputs)
             if cause != "ok":
                 self._die(cause, detail)
         finally:
@@ -96,7 +99,7 @@ class WarmWorker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._session.program.close()
+        self._session.close()
 
     def _send(self, request: AnnotateRequest, inputs: dict[str, Path], seconds: float) -> None:
         try:
@@ -111,9 +114,7 @@ class WarmWorker:
         except OSError:  # it no longer reads: its end, or the lack of a reply, says why
             pass
 
-    def _await_result(
-        self, request_id: str, deadline: float, on_progress: Callable[[WorkerProgress], None] | None
-    ) -> WorkerResult:
+    def _await_result(self, request_id: str, deadline: float, teller: ProgressTeller) -> WorkerResult:
         while True:
             reply = self._next_reply(deadline)
             if isinstance(reply, WorkerReady) or reply.id != request_id:
@@ -121,33 +122,37 @@ class WarmWorker:
             if isinstance(reply, WorkerResult):
                 return reply
             if isinstance(reply, WorkerFailure):
-                raise RequestFailed(reply.error)
-            if on_progress:
-                on_progress(reply)
+                raise RequestFailed(make_plain(reply.error))
+            try:
+                teller.tell(reply)
+            except BrokenProtocol as error:
+                self._die(error.cause, str(error))
 
     def _next_reply(self, deadline: float) -> WorkerReply:
-        while b"\n" not in self._unread:
-            if len(self._unread) > LONGEST_LINE:
-                self._die("output", f"a line of more than {LONGEST_LINE} bytes on standard output")
+        while not self._lines:
             try:
                 data = self._session.read(deadline)
+                self._lines = self._reader.feed(data or b"")
             except TimeoutError:
                 self._die("timeout", "no reply within the time allowed")
+            except BrokenProtocol as error:
+                self._die(error.cause, str(error))
             if data is None:
                 self._die("exit", "it ended instead of serving")
-            self._unread += data
-        line, _, self._unread = self._unread.partition(b"\n")
+        line = self._lines.pop(0)
         try:
             return WORKER_REPLY.validate_json(line)
         except ValidationError:
             self._die("output", f"this line on standard output is no reply: {line[:200].decode(errors='replace')!r}")
 
-    def _discard(self, inputs: dict[str, Path], outputs: dict[str, Path]) -> None:
+    def _discard(self, inputs: dict[str, Path], outputs: dict[str, Output]) -> None:
         """Remove a finished request's files, so that the box does not grow with the rows."""
-        box = self._session.program.box
-        for path in [*(box.inputs / name for name in inputs), *(box.outputs / name for name in outputs)]:
-            if path.is_symlink() or not path.is_dir():
-                path.unlink(missing_ok=True)
+        program = self._session.program
+        for name in inputs:
+            (program.box.inputs / name).unlink(missing_ok=True)
+        for name in outputs:
+            with contextlib.suppress(OSError):  # not there, or no file: the worker's own business
+                os.unlink(name, dir_fd=program.results)
 
     def _die(self, cause: Cause, detail: str) -> NoReturn:
         self._dead = self._session.end(cause, detail)

@@ -1,13 +1,16 @@
 """What every sandbox must hold, run against each real one."""
 
+import json
 import socket
 import tempfile
 import threading
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file
 
-from sandbox.base import Limits, RunSpec
+from sandbox.base import Limits, Output, RunSpec
 
 NEST = """
 import os
@@ -71,12 +74,29 @@ class TestEnding:
 
     def test_file_too_large_is_disk(self, sandbox):
         code = "open('out/large', 'wb').write(bytes(2**20))"
-        result = run(sandbox, code, outputs={"large": Path("never")}, file_size=2**16)
+        result = run(sandbox, code, outputs={"large": Output(Path("never"), "text")}, file_size=2**16)
         assert (result.cause, result.exit_status) == ("disk", 1)
+
+    def test_a_full_folder_is_disk(self, containing_sandbox):
+        code = "[open(f'out/{number}', 'wb').write(bytes(2**20)) for number in range(9)]"
+        result = run(containing_sandbox, code, storage=8 * 2**20)
+        assert (result.cause, result.exit_status) == ("disk", 1)
+        assert str(8 * 2**20) in result.detail
+
+    def test_too_many_processes(self, sandbox):
+        """The kernel refuses more, or what looks at them ends all."""
+        code = (
+            "import subprocess, sys\n"
+            "wait = [sys.executable, '-I', '-S', '-c', 'input()']\n"
+            "children = [subprocess.Popen(wait, stdin=subprocess.PIPE) for _ in range(60)]"
+        )
+        result = run(sandbox, code, processes=30)
+        assert result.cause == "exit"
+        assert "BlockingIOError" in result.stderr or "30 are allowed" in result.detail
 
     def test_a_program_that_closes_its_streams_is_waited_for(self, sandbox, tmp_path):
         code = "import os, time; os.close(1); os.close(2); time.sleep(0.5); open('out/late', 'w').write('here')"
-        assert run(sandbox, code, outputs={"late": tmp_path / "late"}).cause == "ok"
+        assert run(sandbox, code, outputs={"late": Output(tmp_path / "late", "text")}).cause == "ok"
         assert (tmp_path / "late").read_text() == "here"
 
 
@@ -175,52 +195,65 @@ class TestInputs:
         assert "missing" in result.detail
 
 
+def write_parquet(path, expression):
+    return f"import pyarrow as pa, pyarrow.parquet as pq; pq.write_table(pa.table({expression}), '{path}')"
+
+
 class TestOutputs:
-    def test_a_file_and_a_folder(self, sandbox, tmp_path):
+    def test_each_format(self, sandbox, tmp_path):
         code = (
-            "import os; os.makedirs('out/m/deep'); open('out/m/deep/w', 'w').write('W'); open('out/f', 'w').write('F')"
-        )
-        (tmp_path / "model").mkdir()
-        (tmp_path / "model" / "stale").touch()
-        result = run(sandbox, code, outputs={"m": tmp_path / "model", "f": tmp_path / "file"})
-        assert result.cause == "ok"
-        assert (tmp_path / "file").read_text() == "F"
-        assert [path.name for path in tmp_path.joinpath("model").rglob("*")] == ["deep", "w"]
-        assert (tmp_path / "model" / "deep" / "w").read_text() == "W"
+            "import os, numpy, safetensors.numpy\n"
+            "os.mkdir('out/model')\n"
+            "safetensors.numpy.save_file({'w': numpy.ones(3)}, 'out/model/w')\n"
+            "open('out/t', 'w').write('é'); open('out/j', 'w').write('[1]')\n"
+        ) + write_parquet("out/p", "{'id': [7]}")
+        formats = {"model/w": "safetensors", "t": "text", "j": "json", "p": "parquet"}
+        (tmp_path / "t").write_text("stale")
+        result = run(sandbox, code, outputs={name: Output(tmp_path / name, kind) for name, kind in formats.items()})
+        assert result.cause == "ok", result
+        assert (tmp_path / "t").read_text() == "é"
+        assert json.loads((tmp_path / "j").read_text()) == [1]
+        assert pq.read_table(tmp_path / "p").to_pydict() == {"id": [7]}
+        assert load_file(tmp_path / "model" / "w")["w"].tolist() == [1, 1, 1]
+
+    def test_an_optional_one_may_be_left_out(self, sandbox, tmp_path):
+        outputs = {"x": Output(tmp_path / "target", "text", optional=True)}
+        assert run(sandbox, "", outputs=outputs).cause == "ok"
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize(
         ("code", "reason"),
         [
             ("", "is missing"),
-            ("import os; os.symlink('/etc/passwd', 'out/x')", "must be a regular file or a folder"),
-            ("import os; os.mkfifo('out/x')", "is neither a regular file nor a folder"),
-            (
-                "import os; os.mkdir('out/x'); os.symlink('/etc/passwd', 'out/x/y')",
-                "must be a regular file or a folder",
-            ),
-            ("import os; os.symlink('/etc', 'out/x')", "must be a regular file or a folder"),
-            (
-                "import os; os.mkdir('out/x'); [open(f'out/x/{n}', 'wb').write(bytes(60_000)) for n in 'ab']",
-                "is larger than",
-            ),
-            (f"{NEST}\nnest('out/x', 20)", "nested more than 16 deep"),
+            ("import os; os.symlink('/etc/passwd', 'out/x')", "is no regular file"),
+            ("import os; os.mkfifo('out/x')", "is no regular file"),
+            ("import os; os.mkdir('out/x')", "is no regular file"),
+            ("open('out/x', 'wb').write(bytes(100_001))", "is larger than 100000 bytes"),
+            ("open('out/x', 'wb').truncate(2**30)", "is larger than 100000 bytes"),
+            ("open('out/x', 'wb').write(b'\\xff')", "is no text (UnicodeDecodeError"),
         ],
-        ids=["missing", "link", "pipe", "link in a folder", "link to a folder", "too large together", "deep"],
+        ids=["missing", "link", "pipe", "folder", "large", "sparse", "binary"],
     )
     def test_unfit(self, sandbox, tmp_path, code, reason):
-        result = run(sandbox, code, outputs={"x": tmp_path / "target"}, file_size=100_000)
+        result = run(sandbox, code, outputs={"x": Output(tmp_path / "target", "text", limit=100_000)})
         assert (result.cause, result.exit_status) == ("output", 0)
         assert reason in result.detail
         assert list(tmp_path.iterdir()) == []
 
     def test_a_failed_program_leaves_nothing(self, sandbox, tmp_path):
-        result = run(sandbox, "open('out/x', 'w').write('x'); raise SystemExit(1)", outputs={"x": tmp_path / "target"})
+        result = run(
+            sandbox,
+            "open('out/x', 'w').write('x'); raise SystemExit(1)",
+            outputs={"x": Output(tmp_path / "target", "text")},
+        )
         assert result.cause == "exit"
         assert list(tmp_path.iterdir()) == []
 
     def test_a_nested_name_does_not_pass_a_link(self, sandbox, tmp_path):
         (tmp_path / "elsewhere").mkdir()
-        result = run(sandbox, "import os; os.symlink('/etc', 'out/d')", outputs={"d/passwd": tmp_path / "target"})
+        result = run(
+            sandbox, "import os; os.symlink('/etc', 'out/d')", outputs={"d/passwd": Output(tmp_path / "target", "text")}
+        )
         assert result.cause == "output"
         assert not (tmp_path / "target").exists()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from records.protocol import AnnotateRequest
-from sandbox.base import Limits, RequestFailed, RunSpec, WorkerDied
+from sandbox.base import Limits, Output, RequestFailed, RunSpec, WorkerDied
 
 PROGRAMS = Path(__file__).with_name("programs")
 WORKER = {"worker.py": PROGRAMS / "worker.py"}
@@ -30,7 +30,7 @@ def ask(tmp_path):
         result = worker.request(
             AnnotateRequest(id=request_id, input="in/question", output="out/answer"),
             inputs={"question": tmp_path / "question"},
-            outputs={"answer": tmp_path / "answer"},
+            outputs={"answer": Output(tmp_path / "answer", "text")},
             seconds=seconds,
             on_progress=on_progress,
         )
@@ -70,7 +70,7 @@ def test_a_refused_request_leaves_the_worker_alive(sandbox, ask):
         ("spill", "output", "more than 65536 bytes"),
         ("answer_another", "output", "a reply to request 'r1' was expected"),
         ("write_nothing", "output", "out/answer is missing"),
-        ("link", "output", "must be a regular file"),
+        ("link", "output", "is no regular file"),
         ("grow", "oom", "are allowed"),
     ],
 )
