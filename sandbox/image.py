@@ -18,7 +18,7 @@ from sandbox.engine import connect
 
 DEFAULT_BASE = "python:3.11.13-slim-bookworm"
 _FOLDER = Path(__file__).with_name("images")
-_FILES = ("Dockerfile", "requirements.txt")
+_FILES = ("Dockerfile", "assemble.py", "requirements.txt")
 
 
 def image_name() -> str:
@@ -27,10 +27,26 @@ def image_name() -> str:
     return f"autoannotator-sandbox:{hashlib.sha256(content).hexdigest()[:16]}"
 
 
+def image_digest(client: docker.DockerClient, name: str) -> str:
+    """Return the id, `sha256:` and 64 digits, of the image that the engine now holds under `name`.
+
+    It names the content: of the configuration, and through it of every layer. Raises SandboxError where there is no
+    such image, and DockerException where the engine fails.
+    """
+    try:
+        return str(client.images.get(name).id)
+    except ImageNotFound as error:
+        raise SandboxError(
+            f"The Docker engine has no image {name}.",
+            next_step="Build it: `autoannotator doctor --build-image` (`--base IMAGE` where none can be pulled).",
+        ) from error
+
+
 def build_image(base: str, report: Callable[[str], None]) -> str:
     """Build the sandbox image on `base` and return its name; `report` is given a line for each step.
 
-    `base` needs python3 with its venv module; it is pulled where the engine does not have it. The packages are
+    `base` needs python3 with its venv module, and glibc; it is pulled where the engine does not have it. Its
+    interpreter, standard library and shared libraries go into the image, and nothing else of it. The packages are
     downloaded by this machine's pip, as it is configured, for the base's version of Python, and handed to a build
     that has no network. Raises SandboxError, with the step that failed.
     """
@@ -63,7 +79,7 @@ def _inspect_base(client: docker.DockerClient, base: str, report: Callable[[str]
     except DockerException as error:
         raise SandboxError(
             f"The base image {base} cannot be used: {error}",
-            next_step="Name another with `--base IMAGE`: one that holds python3 with its venv module.",
+            next_step="Name another with `--base IMAGE`: one that holds python3 with its venv module, and glibc.",
         ) from error
     version, machine = json.loads(output)
     return version, machine
@@ -99,6 +115,6 @@ def _build(client: docker.DockerClient, context: Path, base: str, report: Callab
                 raise SandboxError(f"The build failed: {event['error']}", next_step="Its last lines say at which step.")
             if line := event.get("stream", "").strip():
                 report(line)
-        client.images.prune(filters={"dangling": True, "label": "autoannotator.stage=packages"})  # 2 GB, used up
+        client.images.prune(filters={"dangling": True, "label": "autoannotator.stage=packages"})  # 1.4 GB, used up
     except DockerException as error:
         raise SandboxError(f"The engine did not build: {error}", next_step="Look at the engine's log.") from error
