@@ -11,7 +11,7 @@ from agents.base import Failure, ScriptParts
 from agents.label_maps import propose_label_map
 from agents.prompting import Prompt, render_prompt, shorten
 from agents.replies import find_fences, read_json
-from agents.script_checks import parse_code
+from agents.script_checks import check_script, parse_code
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 
@@ -116,4 +116,6 @@ def _read_bodies(block: str) -> list[tuple[str, str]]:
             raise ValueError(f"Write the body of {node.name} on lines of its own.")
         lines = block.splitlines()[first.lineno - 1 : last.end_lineno]
         bodies.append((node.name, textwrap.dedent("\n".join(lines))))
+    if problems := check_script(block):  # before it is ever run; the critic looks at the whole script once more
+        raise ValueError("\n".join(problems))
     return bodies

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import jinja2
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 from records.base import Record
 
 PROMPTS = Path(__file__).parent / "prompts"
+_CLOSING = re.compile(r"[\x7f-\x9f\u2028\u2029]|<(?=[^\s\d])")
 
 
 class Prompt(Record):
@@ -54,8 +56,12 @@ def _environment() -> jinja2.Environment:
 
 
 def _to_json(value: object) -> str:
-    """One line of JSON: whatever a text holds stays between its quotation marks."""
+    """One line of JSON: whatever a text holds stays between its quotation marks.
+
+    What would end a line for some readers is escaped, and the start of a mark-up (`<|im_end|>`, `</s>`), which a
+    server may read as the end of the message. `<3` and `a < b` stay as they are.
+    """
     if isinstance(value, jinja2.Undefined):
         str(value)  # raises the error that names it, which the JSON encoder would not
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return json.dumps(plain, ensure_ascii=False)
+    return _CLOSING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(plain, ensure_ascii=False))

@@ -10,6 +10,7 @@ from agents.label_maps import propose_label_map
 from agents.lexicon import DOMAINS, FAMILIES, Family, find_family, normalise_name
 from agents.prompting import render_prompt, shorten
 from agents.replies import read_json
+from hub.weights import find_refusal
 from records.candidate import Candidate, LabelMap, Selection
 from records.task import TaskSpec
 
@@ -171,9 +172,8 @@ def find_obstacle(candidate: Candidate) -> str | None:
         return f"dropped: its task on the Hub is {candidate.pipeline_tag or 'not stated'}, not text-classification"
     if len(candidate.id2label) < 2:
         return f"dropped: its config names {len(candidate.id2label)} classes, and it takes two"
-    if not any(file.path.endswith(".safetensors") for file in candidate.files):
-        return "dropped: it has no safetensors weights"
-    return None
+    refusal = find_refusal(candidate)
+    return f"dropped: {refusal}" if refusal else None
 
 
 def _find_map_obstacle(label_map: LabelMap) -> str | None:

@@ -9,7 +9,7 @@ from agents.base import ScriptParts
 from graphs.context import RunContext
 from graphs.engine import Job
 from records.base import Record
-from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist
+from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist, slug_of
 from records.errors import SandboxError
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
@@ -39,6 +39,15 @@ def read_candidates(folder: RunFolder) -> dict[str, Candidate]:
 def read_selections(folder: RunFolder) -> tuple[Selection, ...]:
     """Return every candidate's score and reason."""
     return SELECTIONS.validate_json((folder.hub / "selection.json").read_bytes())
+
+
+def refuse_selected(folder: RunFolder, slug: str, reason: str) -> None:
+    """Note that a model that was kept is not used, and why: its download showed what its listing did not."""
+    noted = [
+        one.model_copy(update={"kept": False, "reason": f"dropped: {reason}"}) if slug_of(one.repo_id) == slug else one
+        for one in read_selections(folder)
+    ]
+    write_json(folder.hub / "selection.json", [one.model_dump(mode="json") for one in noted])
 
 
 def read_lock(folder: RunFolder) -> ModelsLock:

@@ -10,7 +10,7 @@ from langgraph.types import Command
 
 from agents.base import Failure, ScriptParts, Verdict
 from graphs.context import RunContext
-from graphs.jobs import Attempt, Job, candidate_job, check_sandbox, read_candidates
+from graphs.jobs import Attempt, Job, candidate_job, check_sandbox, read_candidates, refuse_selected
 from graphs.state import RunState, ScriptState, Update
 from graphs.tables import read_first_texts
 from records.base import Record
@@ -115,26 +115,26 @@ def _diff(parent: Path, rendered: dict[str, Rendered]) -> str:
 
 
 def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Run the generated test of every new script in the sandbox, on the real model.
+    """Run the generated test of every new script in the sandbox, on the real model; one that may not be loaded is
+    dropped.
 
     Raises SandboxRefusedError where a script or a weight is not this package's own and nothing contains it.
     """
     context = runtime.context
-    waiting = [
-        (slug, context.folder.attempt(slug, one["attempt"]))
-        for slug, one in state["scripts"].items()
-        if one["status"] == "written"
-    ]
-    jobs = [candidate_job(context, slug, attempt) for slug, attempt in waiting]
+    scripts = dict(state["scripts"])
+    jobs: list[Job] = []
+    for slug, one in state["scripts"].items():
+        if one["status"] != "written":
+            continue
+        try:
+            jobs.append(candidate_job(context, slug, context.folder.attempt(slug, one["attempt"])))
+            scripts[slug] = ScriptState(attempt=one["attempt"], status="tested")
+        except ModelError as error:
+            refuse_selected(context.folder, slug, error.what)
+            scripts[slug] = _drop(context, slug, one, error.what)
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
         list(pool.map(lambda job: _test_script(context, job), jobs))
-    tested = {slug for slug, _ in waiting}
-    return {
-        "scripts": {
-            slug: ScriptState(attempt=one["attempt"], status="tested") if slug in tested else one
-            for slug, one in state["scripts"].items()
-        }
-    }
+    return {"scripts": scripts}
 
 
 def _test_script(context: RunContext, job: Job) -> None:

@@ -24,6 +24,7 @@ from huggingface_hub.utils import get_session, hf_raise_for_status
 from hub.cache import default_cache
 from hub.facts import describe_candidate
 from hub.library import PUBLIC_HUB, configured_endpoint, silence_hub_library
+from hub.weights import choose_weights, find_fault, find_refusal
 from records.candidate import Candidate, DownloadedModel
 from records.errors import HubUnreachableError, InfrastructureError, ModelError
 from records.folder import file_sha256
@@ -37,8 +38,6 @@ _MODEL_FILES = frozenset(
         *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "bpe.codes"),
     }
 )
-_WEIGHT_SUFFIX = ".safetensors"
-_WEIGHT_INDEX = "model.safetensors.index.json"
 _NO_ANSWER = (
     *(HfHubHTTPError, HTTPError, InvalidURL, ConnectionError),
     *(LocalEntryNotFoundError, HFValidationError, json.JSONDecodeError),
@@ -76,8 +75,8 @@ class HubClient:
         """Return the model on this disk: configuration, tokenizer and safetensors weights, at the candidate's commit.
 
         What is there already is checked again, without a request. Raises ModelError where the model has no
-        safetensors weights or its commit is gone, InfrastructureError where a file is not the one that the Hub
-        announces, and HubUnreachableError where the Hub does not answer.
+        safetensors weights, asks for code of its own, or its commit is gone, InfrastructureError where a file is not
+        the one that the Hub announces, and HubUnreachableError where the Hub does not answer.
         """
         names = _choose_files(candidate)
         folder = self._cache / "models" / candidate.slug / candidate.revision
@@ -144,6 +143,8 @@ class HubClient:
             aside.mkdir()
             for name in names:
                 shutil.move(self._fetch_file(candidate, name, Path(temporary) / "hub"), aside / name)
+                if fault := find_fault(aside / name, names):
+                    raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
             if not folder.is_dir():
                 aside.rename(folder)
 
@@ -181,12 +182,8 @@ def _explain(failure: Exception) -> str:
 
 
 def _choose_files(candidate: Candidate) -> list[str]:
-    """Return the names of the files to download: those at the root that hold weights, settings or the tokenizer."""
-    names = [file.path for file in candidate.files if "/" not in file.path]
-    weights = [name for name in names if name.startswith("model") and name.endswith((_WEIGHT_SUFFIX, _WEIGHT_INDEX))]
-    if not any(name.endswith(_WEIGHT_SUFFIX) for name in weights):
-        raise ModelError(
-            f"{candidate.repo_id} has no model.safetensors; other kinds of weight files are never opened.",
-            next_step="Choose a model with safetensors weights.",
-        )
-    return sorted(weights + [name for name in names if name in _MODEL_FILES])
+    """Return the names of the files to download: settings and tokenizer, then the weights, their index first."""
+    if refusal := find_refusal(candidate):
+        raise ModelError(f"{candidate.repo_id}: {refusal}.", next_step="Choose a model with safetensors weights.")
+    settings = sorted(file.path for file in candidate.files if file.path in _MODEL_FILES)
+    return [*settings, *choose_weights(candidate)]

@@ -39,6 +39,7 @@ def describe_candidate(info: ModelInfo, config: Mapping[str, Any], card: str) ->
             )
             for file in info.siblings or ()
         ),
+        own_code="auto_map" in config,
         card=card,
     )
 

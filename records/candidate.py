@@ -47,6 +47,8 @@ class Candidate(Record):
     downloads: int = 0
     likes: int = 0
     files: tuple[FileFacts, ...] = ()
+    own_code: bool = False
+    """Whether its configuration asks for Python code of the repository (`auto_map`)."""
     card: str = ""
 
     @property

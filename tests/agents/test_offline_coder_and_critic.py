@@ -68,6 +68,42 @@ def test_an_unfit_label_map_is_refused(classes) -> None:
         ("def preprocess(text):\n    return open(text).read()", "line 2: preprocess uses open"),
         ("def read_logits(logits):\n    import os\n    return logits", "line 2: read_logits imports os"),
         ("def f(:", "line 1: it is not Python"),
+        ("import pickle", "line 1: imports pickle"),
+        ("from joblib import load", "line 1: imports joblib"),
+        ("AutoModel.from_pretrained('m', trust_remote_code=True)", "line 1: trust_remote_code may only be False"),
+        ("AutoModel.from_pretrained('m', trust_remote_code=1)", "line 1: trust_remote_code may only be False"),
+        ("AutoModel.from_pretrained('m', trust_remote_code=not 0)", "line 1: trust_remote_code may only be False"),
+        ("AutoModel.from_pretrained('m', **{'trust_remote_code': True})", "line 1: trust_remote_code may only be"),
+        ("options['trust_remote_code'] = True", "line 1: trust_remote_code may only be False"),
+        ("options = dict(trust_remote_code=True)", "line 1: trust_remote_code may only be False"),
+        ("config.trust_remote_code = True", "line 1: trust_remote_code may only be False"),
+        ("AutoModel.from_pretrained('m', use_safetensors=False)", "line 1: use_safetensors may only be True"),
+        ("numpy.load('x', allow_pickle=True)", "line 1: allow_pickle may only be False"),
+        ("import torch\nweights = torch.load('m/pytorch_model.bin')", "line 2: uses load"),
+        ("import torch as t\nread = t.load", "line 2: uses load"),
+        ("from torch import load", "line 1: imports load"),
+        ("import torch.hub", "line 1: uses hub"),
+        ("from torch import jit", "line 1: uses jit"),
+        ("torch.serialization.load('m')", "line 1: uses serialization"),
+        ("import os\nsecret = os.environ['KEY']", "line 2: uses environ"),
+        ("import os\nprint(os.environ)", "line 2: uses environ"),
+        ("import os as o\nprint(dict(o.environ))", "line 2: uses environ"),
+        ("import os\nsecret = os.environ.setdefault('KEY', '')", "line 2: uses environ"),
+        ("import os\nsecret = os.getenv('KEY')", "line 2: uses getenv"),
+        ("from os import environ", "line 1: uses environ"),
+        ("from os import path", "line 1: imports from os"),
+        ("def preprocess(text):\n    return Path('/etc/passwd').read_text()", "line 2: preprocess uses Path"),
+        ("def preprocess(text):\n    return str(sys.argv)", "line 2: preprocess uses sys"),
+        ("def preprocess(text):\n    [Path for Path in '']\n    return Path(text)", "line 2: preprocess uses Path"),
+        ("def preprocess(text):\n    global Path\n    Path = Path\n    return text", "line 3: preprocess uses Path"),
+        ("def preprocess(text):\n    return text if (lambda: pq)() else ''", "line 2: preprocess uses pq"),
+        ("def preprocess(text):\n    return getattr(text, 'x')", "line 2: preprocess uses getattr"),
+        ("def preprocess(text):\n    return torch.os.environ['K']", "line 2: preprocess uses os"),
+        ("def preprocess(text):\n    import re\n    return re._compiler", "line 3: preprocess uses _compiler"),
+        ("def preprocess(text):\n    return '{0.os}'.format(torch)", "line 2: preprocess uses format"),
+        ("def preprocess(text):\n    import torch.utils.data\n    return text", "line 2: preprocess imports torch.ut"),
+        ("def preprocess(text):\n    from torch import os\n    return text", "line 2: preprocess uses os"),
+        ("def read_logits(logits):\n    torch.save(logits, 'x')\n    return logits", "line 2: read_logits uses save"),
     ],
 )
 def test_what_a_script_must_not_do_is_named_with_its_line(script: str, problem: str) -> None:
@@ -76,7 +112,28 @@ def test_what_a_script_must_not_do_is_named_with_its_line(script: str, problem: 
 
 
 def test_ordinary_use_of_the_same_words_is_no_problem() -> None:
-    script = "import os, re\nmodel.eval()\nre.compile('a')\nos.environ['A'] = '1'\nopen('x')\n"
+    script = "import os, re, json\nmodel.eval()\nre.compile('a')\nos.environ['A'] = '1'\nopen('x')\njson.load(x)\n"
+    assert check_script(script) == ()
+
+
+def test_a_part_may_turn_one_value_into_another() -> None:
+    script = """
+def preprocess(text):
+    import html
+    import re
+
+    def shorten(match):
+        return match.string[match.start() : match.end()].lower()
+
+    words = [html.unescape(word) for word in text.split() if len(word) > 1]
+    return re.sub(r"@\\w+", shorten, " ".join(words))
+
+
+def read_logits(logits):
+    import torch.nn.functional as functional
+
+    return functional.softmax(torch.cat([logits, -logits], dim=1), dim=-1)
+"""
     assert check_script(script) == ()
 
 

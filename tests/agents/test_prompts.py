@@ -128,4 +128,4 @@ def test_every_template_is_held_here() -> None:
 
 
 def test_a_request_to_repair_says_what_was_wrong() -> None:
-    assert render_again("labels: too few").splitlines()[1] == "labels: too few"
+    assert render_again("labels:\ntoo few").splitlines()[1] == r'"labels:\ntoo few"'
