@@ -178,6 +178,23 @@ def test_code_of_a_model_is_not_run(annotate: ModuleType, toy_model: Path, tmp_p
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_library_s_own_class_stands_before_code_of_a_model(
+    annotate: ModuleType, toy_model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "remote"
+    shutil.copytree(toy_model, folder)
+    for name, kind in (
+        ("config.json", "AutoModelForSequenceClassification"),
+        ("tokenizer_config.json", "AutoTokenizer"),
+    ):
+        content = json.loads((folder / name).read_text())
+        own = ["own.Own", None] if kind == "AutoTokenizer" else "own.Own"
+        (folder / name).write_text(json.dumps({**content, "auto_map": {kind: own}}))
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    assert type(open_annotator(annotate, folder).classifier.model).__module__.startswith("transformers.")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_no_rows_give_an_empty_table(annotate: ModuleType, toy_model: Path, run_rows: Run) -> None:
     table = run_rows(open_annotator(annotate, toy_model), [], features=True)
     assert table.schema.equals(script_output(labels=2, features=32))
