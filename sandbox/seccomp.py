@@ -32,7 +32,7 @@ _ARGUMENTS_OFFSET = 16  # six of 64 bits, the low word first
 _NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 _DEVICE = stat.S_IFCHR & stat.S_IFBLK  # a bit that no other file that mknod() makes has
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # type into the terminal
-_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10  # Linux's, too
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10  # of Linux, wherever the filter is made
 
 Numbers = tuple[int, int | None]  # of a call on x86_64 and on aarch64; None: that machine does not have it
 
