@@ -22,13 +22,13 @@ from hub.server import HubServer
 from records.errors import DataError, PersonError, RunFolderError
 from records.folder import RunFolder, read_record, write_text
 from records.settings import Settings
-from sandbox.choose import probe_sandboxes
+from sandbox.choose import SandboxFinding, probe_sandboxes
 from sandbox.image import DEFAULT_BASE, build_image
 from templates.renderer import render_report
 
 SETTINGS_OPTIONS = (
     "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
-    "concurrency", "sandbox",
+    "concurrency", "sandbox", "sandbox_runtime", "gpus",
 )  # fmt: skip
 
 
@@ -172,6 +172,12 @@ def doctor(options: argparse.Namespace) -> Outcome:
         else None
     )
     findings = probe_sandboxes()
-    lines = [("works" if one.available else "does not work", one) for one in findings]
-    shown = [align(one.name, "\n".join(filter(None, (works, one.missing, one.next_step)))) for works, one in lines]
-    return Outcome(shown, {"image": built, "sandboxes": [vars(one) for one in findings]})
+    return Outcome(
+        [_show_finding(one) for one in findings], {"image": built, "sandboxes": [vars(one) for one in findings]}
+    )
+
+
+def _show_finding(finding: SandboxFinding) -> RenderableType:
+    works = "works" if finding.available else "does not work"
+    told = (works, finding.missing, finding.next_step, *finding.shortfalls)
+    return align(finding.name, "\n".join(filter(None, told)))

@@ -23,6 +23,7 @@ from records.events import (
     Noticed,
     RowsReviewed,
     RunStarted,
+    SandboxChosen,
     ScriptTested,
     ShardAnnotated,
     StageFinished,
@@ -104,10 +105,13 @@ def tell(event: Event) -> str:
     return _tell_preparation(event) or _tell_stage(event)
 
 
-def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an event)
+def _tell_preparation(event: Event) -> str:  # noqa: C901, PLR0911 (one return an event)
     match event:
         case RunStarted():
             return f"{'Resuming' if event.resumed else 'Run'} {event.run_id}"
+        case SandboxChosen():
+            image = f" (image {event.image.removeprefix('sha256:')[:12]})" if event.image else ""
+            return "\n           ".join((f"Sandbox    {event.name}{image}", *event.shortfalls))
         case TaskResolved():
             told = f" (inferred: {', '.join(event.inferred)})" if event.inferred else ""
             columns, labels = ", ".join(event.text_columns), ", ".join(event.labels)

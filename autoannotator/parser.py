@@ -156,6 +156,8 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--concurrency", type=int, metavar="N", help="specialists that run at the same time (default 2)")
     where = parser.add_argument_group("where")
     where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
+    where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
+    where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
     for option in ("--task", *NOT_YET_OPTIONS):

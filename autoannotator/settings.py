@@ -16,7 +16,7 @@ LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
     "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",
     "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
-    "--worth", "--batch-api", "--sandbox-runtime", "--gpus",
+    "--worth", "--batch-api",
 )  # fmt: skip
 """Options of the design that a later version brings."""
 BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})

@@ -15,12 +15,13 @@ from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
 from records.errors import SettingsError
-from records.events import Event, Noticed
+from records.events import Event, Noticed, SandboxChosen
 from records.folder import RunFolder
 from records.ledger import Ledger
 from records.review_book import ReviewBook
 from records.settings import Settings
 from sandbox.choose import choose_sandbox
+from sandbox.docker_engine import DockerOptions
 
 STARTER = "starter"
 
@@ -42,7 +43,16 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         ledger, reviews = Ledger(folder.ledger), ReviewBook(folder.ledger)
         stack.callback(ledger.close)
         stack.callback(reviews.close)
-        sandbox = choose_sandbox(settings.sandbox)
+        options = DockerOptions(folder.path.name, settings.sandbox_runtime, settings.gpus)
+        sandbox = choose_sandbox(settings.sandbox, options)
+        emit(
+            SandboxChosen(
+                name=sandbox.name,
+                image=sandbox.image,
+                runtime=settings.sandbox_runtime,
+                shortfalls=sandbox.shortfalls,
+            )
+        )
         engine = LocalEngine(sandbox, threads=settings.threads, concurrency=settings.concurrency)
         stack.callback(engine.close)
 

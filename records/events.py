@@ -23,6 +23,16 @@ class RunStarted(EventBase):
     resumed: bool = False
 
 
+class SandboxChosen(EventBase):
+    """Where scripts run from here on; `image` is the digest of Docker's, `shortfalls` what is not held there."""
+
+    type: Literal["sandbox_chosen"] = "sandbox_chosen"
+    name: str
+    image: str = ""
+    runtime: str | None = None
+    shortfalls: tuple[str, ...] = ()
+
+
 class NodeStarted(EventBase):
     """A node of the graph begins; `stage` is the stage it works on, where there is one."""
 
@@ -162,6 +172,7 @@ class RunFailed(EventBase):
 
 Event = Annotated[
     RunStarted
+    | SandboxChosen
     | NodeStarted
     | TaskResolved
     | HubSearched

@@ -141,6 +141,11 @@ class Sandbox(Protocol):
     def name(self) -> str: ...
 
     @property
+    def image(self) -> str:
+        """The digest of the image that programs run in; empty where there is none."""
+        ...
+
+    @property
     def shortfalls(self) -> tuple[str, ...]:
         """What it cannot hold on this machine, each with what to change, in words for a person."""
         ...

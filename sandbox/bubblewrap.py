@@ -45,6 +45,7 @@ class BubblewrapSandbox:
     """
 
     name = "bwrap"
+    image = ""
 
     def __init__(self) -> None:
         check_platform(self.name)

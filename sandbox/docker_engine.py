@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import DockerException
 from docker.models.containers import Container
 from docker.models.volumes import Volume
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
@@ -21,7 +21,7 @@ from sandbox.box import Box, is_orphan, remove_orphans
 from sandbox.container import RESULTS, ContainedProgram, remove
 from sandbox.engine import connect
 from sandbox.environment import clean_environment
-from sandbox.image import image_name
+from sandbox.image import image_digest, image_name
 from sandbox.program import Program, run_program
 from sandbox.seccomp import syscall_filter
 from sandbox.supervised import KILL_SECONDS, OPEN_FILES
@@ -91,23 +91,17 @@ class DockerSandbox:
     name = "docker"
 
     def __init__(self, image: str | None = None, options: DockerOptions = DEFAULTS) -> None:
-        self._image = image or image_name()
         self._options = options
         self._filter = syscall_filter().hex()
         self._gate = Path(gate.__file__).read_text(encoding="utf-8")
         self._devices = _request_gpus(options.gpus)
         client = connect()
         try:
-            client.images.get(self._image)
+            self.image = image_digest(client, image or image_name())
             self._engine = client.info()
             _check_runtime(options.runtime, self._engine)
             remove_orphans()
             _remove_orphans(client)
-        except ImageNotFound as error:
-            raise SandboxError(
-                f"The Docker engine has no image {self._image}.",
-                next_step="Build it: `autoannotator doctor --build-image` (`--base IMAGE` where none can be pulled).",
-            ) from error
         except DockerException as error:
             raise SandboxError(f"The Docker engine failed: {error}", next_step="Look at the engine's log.") from error
         finally:
@@ -151,7 +145,7 @@ class DockerSandbox:
             volume = client.volumes.create(driver="local", driver_opts=_describe_storage(spec, user), labels=labels)
             made.append(volume)
             container = client.containers.create(
-                self._image,
+                self.image,
                 ["python", "-I", "-S", "-c", self._gate, self._filter, str(int(serve)), *spec.argv],
                 environment=clean_environment(spec.limits, path=_PATH, temporary="/tmp"),  # noqa: S108 - its own
                 user=user,

@@ -45,6 +45,7 @@ def parse_safetensors(path: Path, limit: int) -> None:
 
 
 def parse_json(path: Path, limit: int) -> None:
+    """Parse it whole."""
     json.loads(path.read_bytes())
 
 

@@ -31,6 +31,7 @@ def install_filter(code: bytes) -> None:
 
 
 def main() -> None:
+    """Do what the module says, and become the program."""
     code, serve, program = bytes.fromhex(sys.argv[1]), sys.argv[2] == "1", sys.argv[3:]
     install_filter(code)
     os.write(1, HELLO)

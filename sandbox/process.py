@@ -32,12 +32,17 @@ class ProcessSandbox:
     """
 
     name = "process"
-    shortfalls = ("It contains nothing: what runs in it can read and change all that you can, and use the network.",)
+    image = ""
 
     def __init__(self, refusal: str = "") -> None:
         check_platform(self.name)
         self._refusal = refusal
         remove_orphans()
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        own = " Only this package's own scripts and models run in it." if self._refusal else ""
+        return (f"It contains nothing: a program in it can do all that you can.{own}",)
 
     def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
         self._check_trust(spec)
