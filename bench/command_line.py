@@ -13,14 +13,16 @@ from records.errors import NotYetError
 if TYPE_CHECKING:
     from autoannotator.commands import Outcome
 
-BENCHMARKS = {"throughput": "bench.throughput:throughput"}
+BENCHMARKS = {"sandbox": "bench.sandbox:sandbox", "throughput": "bench.throughput:throughput"}
 """Name → the function that takes the parsed options; imported when it is asked for."""
-NOT_YET = ("sandbox", "hub", "voting", "certificate", "aggregate", "learning", "scale", "paper", "peers")
+NOT_YET = ("hub", "voting", "certificate", "aggregate", "learning", "scale", "paper", "peers")
 
 EPILOG = """benchmarks:
+  sandbox      what Docker and bubblewrap add to a worker's start and to a request, beside a bare process
   throughput   rows a second of a warm worker, beside transformers' pipeline and one row at a time
 
 examples:
+  autoannotator-bench sandbox
   autoannotator-bench throughput --quick
   autoannotator-bench throughput --data corpora --seeds 10 --out measured --json
 

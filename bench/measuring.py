@@ -11,12 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from records.base import Record
+from records.errors import PersonError
+from records.folder import write_json
 
 PACKAGES = ("torch", "transformers", "tokenizers")
 
 
 class Measure(Record):
-    """One figure. `ok` is false only where the whole interval misses the target, None where there is no target."""
+    """One figure. `ok` is false only where the whole interval misses the target, None where there is no target.
+
+    A target is a least value or, as the measure's unit says (time, cost), a greatest.
+    """
 
     name: str
     value: float
@@ -36,12 +41,27 @@ class BenchResult(Record):
     measures: tuple[Measure, ...]
 
 
-def summarise(name: str, samples: Sequence[float], unit: str, at_least: float | None = None) -> Measure:
-    """Return the median of the repetitions with their least and greatest as its interval."""
+def summarise(
+    name: str, samples: Sequence[float], unit: str, *, at_least: float | None = None, at_most: float | None = None
+) -> Measure:
+    """Return the median of the repetitions with their least and greatest as its interval; give one target at most."""
     low, high = min(samples), max(samples)
-    ok = None if at_least is None else high >= at_least
-    value = statistics.median(samples)
-    return Measure(name=name, value=value, interval=(low, high), target=at_least, ok=ok, unit=unit)
+    target = at_least if at_most is None else at_most
+    ok = None
+    if target is not None:
+        ok = high >= target if at_most is None else low <= target
+    return Measure(name=name, value=statistics.median(samples), interval=(low, high), target=target, ok=ok, unit=unit)
+
+
+def write_raw(path: Path, result: BenchResult, repetitions: Sequence[Record]) -> None:
+    """Write what was measured, repetition by repetition. Raises PersonError where the folder cannot be written to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"result": result.model_dump(mode="json"), "turns": [one.model_dump() for one in repetitions]})
+    except OSError as error:
+        raise PersonError(
+            f"--out {path.parent} cannot be written to: {error}", next_step="Name another folder."
+        ) from error
 
 
 def describe_machine() -> dict[str, str | int | float]:
@@ -62,11 +82,19 @@ def tabulate_result(result: BenchResult) -> Table:
     machine = result.machine
     place = f"{machine['processor']}, {machine['cores']} cores, load {machine['load_at_start']:.1f} at the start"
     caption = f"{result.method}\nData: {result.data}\nMachine: {place}"
-    table = Table("measure", "median", "least–greatest", "unit", title=result.bench, box=None, caption=Text(caption))
+    table = Table(
+        "measure", "median", "least–greatest", "unit", "target", title=result.bench, box=None, caption=Text(caption)
+    )
     for one in result.measures:
         low, high = one.interval
-        table.add_row(one.name, f"{one.value:.4g}", f"{low:.4g}–{high:.4g}", one.unit)
+        table.add_row(one.name, f"{one.value:.4g}", f"{low:.4g} – {high:.4g}", one.unit, _show_target(one))
     return table
+
+
+def _show_target(measure: Measure) -> str:
+    if measure.target is None:
+        return ""
+    return f"{measure.target:g}, {'met' if measure.ok else 'missed'}"
 
 
 def _name_processor() -> str:

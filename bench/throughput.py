@@ -22,7 +22,7 @@ from rich.console import Console
 
 from autoannotator.commands import Outcome
 from autoannotator.settings import has_bfloat16
-from bench.measuring import BenchResult, Measure, describe_machine, summarise, tabulate_result
+from bench.measuring import BenchResult, Measure, describe_machine, summarise, tabulate_result, write_raw
 from bench.texts import SAMPLE, draw_texts, read_texts
 from graphs.engine import SECONDS_PER_SHARD, START_SECONDS, Job, worker_spec
 from hub.cache import default_cache
@@ -30,7 +30,7 @@ from hub.client import HubClient
 from hub.starter_hub import open_starter_hub
 from records.base import Record
 from records.candidate import Candidate
-from records.errors import ModelError, PersonError
+from records.errors import ModelError
 from records.folder import write_json, write_table, write_text
 from records.protocol import AnnotateRequest, LabelsFile
 from records.rows import SCRIPT_INPUT
@@ -88,8 +88,6 @@ def throughput(options: argparse.Namespace) -> Outcome:
     plan = QUICK if options.quick else FULL
     plan = Plan(plan.rows, plan.slow_rows, options.seeds or plan.seeds)
     texts = read_texts(options.data)
-    if options.out:
-        _make_folder(options.out)
     machine = describe_machine()
     with open_starter_hub(default_cache(), tell) as endpoint:
         subject = fetch_subject(endpoint, MODEL)
@@ -102,8 +100,7 @@ def throughput(options: argparse.Namespace) -> Outcome:
         measures=summarise_repetitions(repetitions),
     )
     if options.out:
-        raw = {"result": result.model_dump(mode="json"), "repetitions": [one.model_dump() for one in repetitions]}
-        write_json(options.out / "throughput.json", raw)
+        write_raw(options.out / "throughput.json", result, repetitions)
     return Outcome([tabulate_result(result)], result.model_dump(mode="json"))
 
 
@@ -148,19 +145,23 @@ def measure_ways(subject: Subject, texts: list[str], plan: Plan, tell: Tell) -> 
 @contextmanager
 def open_ways(subject: Subject, scratch: Path) -> Iterator[dict[str, Worker]]:
     """Yield a warm worker for each way, in the order in which they take turns."""
-    scripts, labels = scratch / "scripts", scratch / "labels.json"
-    scripts.mkdir()
-    write_text(scripts / "annotate.py", render_annotate(subject.classes).text)
-    write_json(labels, LabelsFile(labels=tuple(subject.classes.values())))
-    job = Job(MODEL, 0, subject.model, scripts, labels, subject.dtype, trusted=True)
     specs = {
-        OURS: worker_spec(job, subject.threads),
+        OURS: worker_spec(write_job(subject, scratch), subject.threads),
         PIPELINE: _peer_spec(PIPELINE, subject),
         ONE_BY_ONE: _peer_spec(ONE_BY_ONE, subject),
     }
     sandbox = ProcessSandbox()
     with ExitStack() as stack, _failing_as_model():
         yield {name: stack.enter_context(sandbox.open(spec)) for name, spec in specs.items()}
+
+
+def write_job(subject: Subject, folder: Path) -> Job:
+    """Write our script and its labels into `folder`; return the job that runs the subject with them."""
+    scripts, labels = folder / "scripts", folder / "labels.json"
+    scripts.mkdir()
+    write_text(scripts / "annotate.py", render_annotate(subject.classes).text)
+    write_json(labels, LabelsFile(labels=tuple(subject.classes.values())))
+    return Job(MODEL, 0, subject.model, scripts, labels, subject.dtype, trusted=True)
 
 
 def _peer_spec(way: str, subject: Subject) -> RunSpec:
@@ -228,10 +229,3 @@ def _failing_as_model() -> Iterator[None]:
         raise ModelError(f"a way failed: {failure}", next_step="Report it, with the data.") from failure
     except WorkerDied as death:
         raise ModelError(f"a way failed: {death}\n{death.result.stderr[-2000:]}", next_step="Report it.") from death
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PersonError(f"--out {folder} cannot be made: {error}", next_step="Name another folder.") from error
