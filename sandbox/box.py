@@ -134,12 +134,15 @@ def is_orphan(path: Path) -> bool:
         return orphan
 
 
-def remove_orphans() -> None:
-    """Remove the boxes that killed hosts have left in the temporary folder."""
+def remove_orphans() -> list[str]:
+    """Remove the boxes that killed hosts have left in the temporary folder; return their names."""
+    removed: list[str] = []
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with _claimed(path) as orphan:
             if orphan:
                 _remove_folder(path)
+                removed.append(path.name)
+    return removed
 
 
 def _remove_folder(path: Path) -> None:

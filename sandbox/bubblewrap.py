@@ -13,7 +13,7 @@ from records.errors import SandboxError
 from sandbox.base import OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, remove_orphans
 from sandbox.bubblewrap_gate import Gate
-from sandbox.cgroups import ControlGroups, find_controllers, remove_empty_groups
+from sandbox.cgroups import ControlGroups, find_controllers, remove_left_groups
 from sandbox.environment import clean_environment
 from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
@@ -58,8 +58,7 @@ class BubblewrapSandbox:
         self._bwrap = program
         self._filter = syscall_filter()
         self._controllers = find_controllers()
-        remove_orphans()
-        remove_empty_groups(self._controllers)
+        remove_left_groups(self._controllers, remove_orphans())
 
     @property
     def shortfalls(self) -> tuple[str, ...]:

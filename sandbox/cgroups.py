@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,23 +46,26 @@ def find_controllers() -> tuple[Controller, ...]:
     return tuple(found)
 
 
-def remove_empty_groups(controllers: tuple[Controller, ...]) -> None:
-    """Remove the groups that killed hosts have left; one with a process in it cannot be removed, and stays."""
+def remove_left_groups(controllers: tuple[Controller, ...], names: Collection[str]) -> None:
+    """Remove the groups that killed hosts have left: those named, and any that has been there for a minute.
+
+    One with a process in it cannot be removed, and stays.
+    """
     for parent in {controller.parent for controller in controllers}:
         for group in parent.glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):
-                if time.time() - group.stat().st_mtime > _YOUNG_SECONDS:
+                if group.name in names or time.time() - group.stat().st_mtime > _YOUNG_SECONDS:
                     group.rmdir()
 
 
 class ControlGroups:
-    """One program's groups, named `name`, with its limits set. Raises OSError.
+    """One program's groups, named `name` (which begins with PREFIX), with its limits set. Raises OSError.
 
     A process joins by writing its id to each of `doors`.
     """
 
     def __init__(self, controllers: tuple[Controller, ...], name: str, limits: Limits) -> None:
-        self._groups = {one: one.parent / f"{PREFIX}{name}" for one in controllers}
+        self._groups = {one: one.parent / name for one in controllers}
         try:
             for controller, group in self._groups.items():
                 group.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from records.errors import SandboxError
+from sandbox.cgroups import find_controllers
 from sandbox.choose import choose_sandbox
 from sandbox.engine import connect
 
@@ -66,17 +67,37 @@ def running_with():
 
 
 @pytest.fixture
-def containers_of(prepared):
-    """Return the containers whose box lies below a folder; none where there is no engine."""
+def kept_for(prepared):
+    """Return the containers and volumes whose box lies below a folder; none where there is no engine."""
 
     def look(folder):
         if isinstance(prepared["docker"], SandboxError):
             return []
         client = connect()
         try:
-            found = client.containers.list(all=True, filters={"label": "autoannotator.box"})
-            return [one.id for one in found if one.labels["autoannotator.box"].startswith(str(folder))]
+            filters = {"label": "autoannotator.box"}
+            containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+            labelled = [(one.id, one.labels) for one in containers]
+            labelled += [(one.name, one.attrs["Labels"]) for one in client.volumes.list(filters=filters)]
+            return [name for name, labels in labelled if labels["autoannotator.box"].startswith(str(folder))]
         finally:
             client.close()
+
+    return look
+
+
+@pytest.fixture
+def empty_groups(prepared):
+    """Return the control groups of ours that hold no process; those of other tests come and go."""
+
+    def look():
+        found = []
+        for controller in find_controllers():
+            for group in controller.parent.glob("autoannotator-box-*"):
+                try:
+                    found += [] if (group / "cgroup.procs").read_text() else [group]
+                except OSError:  # it has gone
+                    continue
+        return found
 
     return look

@@ -4,6 +4,7 @@ import json
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -256,6 +257,93 @@ class TestOutputs:
         )
         assert result.cause == "output"
         assert not (tmp_path / "target").exists()
+
+
+class Cancelled(Exception):
+    """What a caller may raise in the middle of a run."""
+
+
+class TestProgress:
+    CODE = (
+        "import json, time\n"
+        "def tell(done, *outputs):\n"
+        "    print(json.dumps(dict(type='progress', id='t', done=done, total=2, outputs=outputs)), flush=True)\n"
+        "print('log')\n"
+    )
+
+    def follow(self, sandbox, code, tmp_path, on_progress):
+        outputs = {"c.json": Output(tmp_path / "c.json", "json", optional=True)}
+        spec = RunSpec(("python", "-c", self.CODE + code), outputs=outputs, limits=Limits(seconds=60))
+        return sandbox.run(spec, on_progress)
+
+    def test_a_checkpoint_leaves_while_the_program_runs(self, sandbox, tmp_path):
+        """As often as it is told of; the host sees it before the program goes on."""
+        code = (
+            "for n in (1, 2):\n"
+            "    open('out/c.json', 'w').write(str(n))\n"
+            "    tell(n, 'c.json')\n"
+            "    time.sleep(0.3)\n"
+            "import os; os.unlink('out/c.json')"
+        )
+        seen = []
+        result = self.follow(
+            sandbox, code, tmp_path, lambda step: seen.append((step.done, (tmp_path / "c.json").read_text()))
+        )
+        assert result.cause == "ok"
+        assert seen == [(1, "1"), (2, "2")]
+        assert result.stdout.startswith("log\n")
+
+    @pytest.mark.parametrize(
+        ("code", "reason"),
+        [
+            ("tell(1, '../../etc/passwd')", "not declared"),
+            ("tell(1, 'c.json')", None),
+            ("open('out/c.json', 'w').write('{'); tell(1, 'c.json')", "is no json"),
+            ("import os; os.symlink('/etc/passwd', 'out/c.json'); tell(1, 'c.json')", "is no regular file"),
+            ("for n in range(20_000): tell(n)", "lines of progress"),
+            ("print('x' * 100_000)", "a line of more than 65536 bytes"),
+        ],
+        ids=["undeclared", "missing", "broken", "link", "flood", "long line"],
+    )
+    def test_unfit(self, sandbox, tmp_path, code, reason):
+        result = self.follow(sandbox, f"{code}\ntime.sleep(0.5)", tmp_path, lambda step: None)
+        assert result.cause == ("output" if reason else "ok")
+        assert (reason or "") in result.detail
+        assert list(tmp_path.iterdir()) == []
+
+    def test_cancellation(self, sandbox, tmp_path, monkeypatch):
+        """An error of the caller ends the program, and nothing is left."""
+        (tmp_path / "tmp").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+
+        def cancel(_):
+            raise Cancelled
+
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            self.follow(sandbox, "tell(1)\ntime.sleep(60)", tmp_path, cancel)
+        assert time.monotonic() - began < 20
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_no_state_passes_from_one_run_to_the_next(sandbox):
+    code = (
+        "import os\n"
+        "places = ['.', 'out', os.environ['HOME'], os.environ['TMPDIR'], *sys.argv[1:]]\n"
+        "print(sum(os.path.exists(f'{place}/planted') for place in places))\n"
+        "for place in places:\n"
+        "    try: open(f'{place}/planted', 'w').close()\n"
+        "    except OSError: pass\n"
+        "print(sum(os.path.exists(f'{place}/planted') for place in places) > 1)"
+    )
+    shared = () if sandbox.name == "process" else ("/tmp", "/dev/shm", "/var/tmp")
+    for _ in range(2):
+        assert run(sandbox, f"import sys\n{code}", *shared).stdout == "0\nTrue\n"
+
+
+def test_what_a_program_prints_cannot_move_the_cursor(sandbox):
+    result = run(sandbox, r"print('\x1b[2Jgone\rover\u202e\x9b1A', end='')")
+    assert result.stdout == "\\u001b[2Jgone\nover\\u202e\\u009b1A"
 
 
 def test_may_be_used_from_several_threads_that_end(sandbox, tmp_path):

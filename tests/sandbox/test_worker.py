@@ -139,11 +139,34 @@ def test_a_worker_opened_in_a_thread_outlives_the_thread(sandbox, ask):
         assert ask(worker, "upper still here")[1] == "STILL HERE"
 
 
+def test_a_checkpoint_leaves_while_the_request_is_under_way(sandbox, ask, tmp_path):
+    seen = []
+
+    def look(progress):
+        seen.append((progress.done, (tmp_path / "answer").read_text()))
+
+    with start(sandbox) as worker:
+        assert ask(worker, "save twice", on_progress=look)[1] == "end"
+    assert seen == [(1, "step 1"), (2, "step 2")]
+
+
+def test_progress_that_names_what_was_not_declared(sandbox, ask):
+    with start(sandbox) as worker, pytest.raises(WorkerDied, match=r"not declared: \['other'\]"):
+        ask(worker, "name_other")
+
+
+def test_a_result_before_the_request_is_no_result(sandbox, ask):
+    with start(sandbox) as worker:
+        ask(worker, "answer_ahead r2")
+        with pytest.raises(WorkerDied, match="before it was asked"):
+            ask(worker, "upper x", request_id="r2")
+
+
 @pytest.mark.parametrize("name", ["deep/answer", "../answer"])
 def test_a_requests_names_are_plain(sandbox, tmp_path, name):
     request = AnnotateRequest(id="r", input="in/question", output="out/answer")
     with start(sandbox) as worker, pytest.raises(ValueError, match="directly in in/ or out/"):
-        worker.request(request, inputs={}, outputs={name: tmp_path / "answer"}, seconds=5)
+        worker.request(request, inputs={}, outputs={name: Output(tmp_path / "answer", "text")}, seconds=5)
 
 
 class TestNothingIsLeft:
@@ -168,15 +191,22 @@ class TestNothingIsLeft:
             process.communicate()
 
     @pytest.fixture
-    def left(self, tmp_path, mark, running_with, containers_of):
-        """Return a function that lists what hosts have left: processes, boxes and containers."""
-        return lambda: [*running_with(mark), *(tmp_path / "tmp").iterdir(), *containers_of(tmp_path)]
+    def left(self, tmp_path, mark, running_with, kept_for, empty_groups):
+        """Return a function that lists what hosts have left: processes, files, containers, volumes and groups."""
+        return lambda: [*running_with(mark), *(tmp_path / "tmp").iterdir(), *kept_for(tmp_path), *empty_groups()]
 
-    def test_after_twenty_runs(self, sandbox, host, left):
-        process = host(sandbox, "20")
-        printed, _ = process.communicate(timeout=120)
-        assert printed.split() == ["timeout", *["exit", "ok"] * 4, "exit"] * 2
-        assert left() == []
+    def test_after_fifty_runs(self, sandbox, host, left):
+        process = host(sandbox, "50")
+        printed, _ = process.communicate(timeout=300)
+        assert printed.split() == ["timeout", *["exit", "ok"] * 4, "exit"] * 5
+        await_that(lambda: left() == [])
+
+    def test_after_an_interrupt(self, sandbox, host, left):
+        process = host(sandbox, "open")
+        assert process.stdout.readline() == "open\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        await_that(lambda: left() == [])
 
     def test_after_the_host_is_killed(self, sandbox, host, left, mark, running_with):
         process = host(sandbox, "open")

@@ -16,6 +16,25 @@ def upper(request, words):
     Path(request["output"]).write_text(" ".join(words).upper())
 
 
+def save(request, words):
+    for step in (1, 2):
+        Path(request["output"]).write_text(f"step {step}")
+        say(type="progress", id=request["id"], done=step, total=2, outputs=["answer"])
+        time.sleep(0.2)
+    Path(request["output"]).write_text("end")
+
+
+def name_other(request, words):
+    say(type="progress", id=request["id"], done=1, total=2, outputs=["other"])
+
+
+def answer_ahead(request, words):
+    Path(request["output"]).write_text("")
+    lines = [json.dumps({"type": "result", "id": name, "rows": 1}) for name in (request["id"], *words)]
+    print("\n".join(lines), flush=True)
+    time.sleep(0.2)
+
+
 def list_files(request, words):
     names = [path.name for folder in ("in", "out") for path in Path(folder).iterdir()]
     Path(request["output"]).write_text(" ".join(sorted(names)))
@@ -69,7 +88,8 @@ def serve():
             say(type="error", id=request["id"], error="no such label")
             continue
         globals()[action](request, words)
-        say(type="result", id=request["id"], rows=len(words), tokens=7)
+        if action != "answer_ahead":
+            say(type="result", id=request["id"], rows=len(words), tokens=7)
 
 
 serve()
