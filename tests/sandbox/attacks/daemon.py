@@ -1,0 +1,14 @@
+"""Leave a process behind, in a session of its own, with no stream and no parent."""
+# ruff: noqa: T201
+
+import os
+import time
+
+print("trying", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        time.sleep(300)
+    os._exit(0)
+os.wait()

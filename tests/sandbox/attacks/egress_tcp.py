@@ -1,0 +1,11 @@
+"""Send data to a listener of the host over TCP: `ADDRESS,… PORT`."""
+# ruff: noqa: T201
+
+import contextlib
+import socket
+import sys
+
+print("trying", flush=True)
+for address in sys.argv[1].split(","):
+    with contextlib.suppress(OSError), socket.create_connection((address, int(sys.argv[2])), timeout=0.5) as peer:
+        peer.sendall(b"stolen rows")

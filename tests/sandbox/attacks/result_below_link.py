@@ -1,0 +1,8 @@
+"""Hand back a file of the host by a link in the place of a folder: `FOLDER`."""
+# ruff: noqa: T201
+
+import os
+import sys
+
+print("trying", flush=True)
+os.symlink(sys.argv[1], "out/model")

@@ -1,0 +1,8 @@
+"""Hand back a link to a file of the host: `PATH`."""
+# ruff: noqa: T201
+
+import os
+import sys
+
+print("trying", flush=True)
+os.symlink(sys.argv[1], "out/answer")
