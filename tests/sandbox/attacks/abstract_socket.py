@@ -1,5 +1,4 @@
 """Speak to a service of the host through its abstract socket, which lies in no file system: `NAME`."""
-# ruff: noqa: T201
 
 import contextlib
 import socket

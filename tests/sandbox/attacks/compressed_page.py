@@ -1,5 +1,4 @@
 """Hand back a Parquet file of some kilobytes with one page that decompresses to `MIB`."""
-# ruff: noqa: T201
 
 import sys
 

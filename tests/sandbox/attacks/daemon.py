@@ -1,5 +1,4 @@
 """Leave a process behind, in a session of its own, with no stream and no parent."""
-# ruff: noqa: T201
 
 import os
 import time

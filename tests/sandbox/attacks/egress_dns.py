@@ -1,5 +1,4 @@
 """Ask a name server for a name that carries the data: `ADDRESS,… PORT`."""
-# ruff: noqa: T201
 
 import contextlib
 import socket

@@ -1,5 +1,4 @@
 """Send data to a listener of the host over TCP: `ADDRESS,… PORT`."""
-# ruff: noqa: T201
 
 import contextlib
 import socket

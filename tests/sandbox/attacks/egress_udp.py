@@ -1,5 +1,4 @@
 """Send data to a receiver of the host over UDP: `ADDRESS,… PORT`."""
-# ruff: noqa: T201
 
 import contextlib
 import socket

@@ -1,5 +1,4 @@
 """Name results that lie elsewhere: `PATH`, as complete while the program runs."""
-# ruff: noqa: T201
 
 import json
 import os

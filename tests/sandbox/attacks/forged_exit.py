@@ -1,5 +1,4 @@
 """Fail, and print and write everywhere what a supervisor says of a success."""
-# ruff: noqa: T201
 
 import contextlib
 import json

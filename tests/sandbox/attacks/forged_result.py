@@ -1,5 +1,4 @@
 """Answer a request that was not sent yet, with rows that were ready before. A warm worker."""
-# ruff: noqa: T201
 
 import json
 import sys

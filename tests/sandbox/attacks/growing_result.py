@@ -1,5 +1,4 @@
 """Let a result grow while it is copied: `MIB`, which bounds it. A warm worker."""
-# ruff: noqa: T201
 
 import json
 import os

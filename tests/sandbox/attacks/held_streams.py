@@ -1,5 +1,4 @@
 """Leave a process behind that holds standard output and error, so that whoever reads them waits."""
-# ruff: noqa: T201
 
 import os
 import time

@@ -1,5 +1,4 @@
 """Read a file of the host: `PATH`."""
-# ruff: noqa: T201
 
 import contextlib
 import sys

@@ -1,5 +1,4 @@
 """Speak to a service of the host through the path of its socket: `PATH`."""
-# ruff: noqa: T201
 
 import contextlib
 import socket

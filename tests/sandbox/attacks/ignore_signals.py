@@ -1,5 +1,4 @@
 """Ignore every signal that can be ignored, and do not end."""
-# ruff: noqa: T201
 
 import contextlib
 import os

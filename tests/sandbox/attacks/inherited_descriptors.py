@@ -1,5 +1,4 @@
 """Read from and write to every descriptor that was left open."""
-# ruff: noqa: T201
 
 import contextlib
 import os

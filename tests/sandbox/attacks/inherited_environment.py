@@ -1,5 +1,4 @@
 """Read what the host had in its environment."""
-# ruff: noqa: T201
 
 import os
 import re

@@ -1,5 +1,4 @@
 """Read the kernel's log, which tells addresses, devices and what others do."""
-# ruff: noqa: T201
 
 import contextlib
 import ctypes

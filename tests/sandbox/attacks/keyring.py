@@ -1,5 +1,4 @@
 """Read a key that the host keeps in the kernel (keyctl): `DESCRIPTION`."""
-# ruff: noqa: T201
 
 import ctypes
 import platform

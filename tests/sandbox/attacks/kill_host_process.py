@@ -1,5 +1,4 @@
 """Kill a process of the host: `PID`."""
-# ruff: noqa: T201
 
 import contextlib
 import os

@@ -1,5 +1,4 @@
 """Kill the process that watches this one, and go on after the end."""
-# ruff: noqa: T201
 
 import contextlib
 import os

@@ -1,5 +1,4 @@
 """Hand back weights whose header says that a tensor lies outside of the file: `KIND`."""
-# ruff: noqa: T201
 
 import json
 import struct

@@ -1,5 +1,4 @@
 """Open a file of the host by its handle, which needs no path to it: `TYPE HANDLE`."""
-# ruff: noqa: T201
 
 import ctypes
 import os

@@ -1,5 +1,4 @@
 """Read the rows of another run on this machine: `FILE TEMPORARY_FOLDER`."""
-# ruff: noqa: T201
 
 import contextlib
 import glob

@@ -1,5 +1,4 @@
 """Hand back a pickle that runs code where it is loaded: `PATH`, which it makes."""
-# ruff: noqa: T201
 
 import os
 import pickle

@@ -1,5 +1,4 @@
 """Plant modules that the next program imports at its start: `FOLDER…`."""
-# ruff: noqa: T201
 
 import contextlib
 import os

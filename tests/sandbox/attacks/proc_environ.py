@@ -1,5 +1,4 @@
 """Read the environment of every process that can be seen."""
-# ruff: noqa: T201
 
 import contextlib
 import re

@@ -1,5 +1,4 @@
 """Read a file of the host through the roots and working directories of other processes: `PATH`."""
-# ruff: noqa: T201
 
 import contextlib
 import sys

@@ -1,5 +1,4 @@
 """Make the read-only mounts writable, by mount, mount_setattr and umount, and write to `in/data`."""
-# ruff: noqa: T201
 
 import contextlib
 import ctypes

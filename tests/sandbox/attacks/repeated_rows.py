@@ -2,7 +2,6 @@
 
 Each group of rows holds 64 MiB.
 """
-# ruff: noqa: T201
 
 import sys
 

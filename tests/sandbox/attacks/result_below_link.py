@@ -1,5 +1,4 @@
 """Hand back a file of the host by a link in the place of a folder: `FOLDER`."""
-# ruff: noqa: T201
 
 import os
 import sys

@@ -1,5 +1,4 @@
 """Hand back a device that never ends; where none can be made, a link to one, or a socket."""
-# ruff: noqa: T201
 
 import contextlib
 import os

@@ -1,5 +1,4 @@
 """Hand back a file of the host under a second name: `PATH`."""
-# ruff: noqa: T201
 
 import contextlib
 import os

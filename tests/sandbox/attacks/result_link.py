@@ -1,5 +1,4 @@
 """Hand back a link to a file of the host: `PATH`."""
-# ruff: noqa: T201
 
 import os
 import sys

@@ -1,5 +1,4 @@
 """Hand back a named pipe: whoever opens it waits."""
-# ruff: noqa: T201
 
 import os
 

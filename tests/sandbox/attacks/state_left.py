@@ -1,5 +1,4 @@
 """Leave data for the next program, or find what was left: `leave SECRET` or `find`."""
-# ruff: noqa: T201
 
 import contextlib
 import glob

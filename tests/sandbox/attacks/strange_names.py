@@ -1,5 +1,4 @@
 """Leave files whose names are no text, break lines, are as long as can be, and folders too deep for a path."""
-# ruff: noqa: T201
 
 import os
 

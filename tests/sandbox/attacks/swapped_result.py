@@ -1,5 +1,4 @@
 """Swap a result for a link to a file of the host, again and again, while it is copied: `PATH`. A warm worker."""
-# ruff: noqa: T201
 
 import contextlib
 import ctypes

@@ -1,5 +1,4 @@
 """Type a command into the terminal of the person who runs this (TIOCSTI): `WORD`."""
-# ruff: noqa: T201
 
 import contextlib
 import fcntl

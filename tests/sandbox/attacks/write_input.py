@@ -1,5 +1,4 @@
 """Change the rows: every way to write to `in/data`, or to put another file in its place."""
-# ruff: noqa: T201
 
 import contextlib
 import mmap

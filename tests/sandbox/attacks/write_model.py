@@ -1,5 +1,4 @@
 """Change the model: write over its weights, swap them, add code that a loader would run."""
-# ruff: noqa: T201
 
 import contextlib
 import os
