@@ -183,6 +183,6 @@ def carry_out(attack: Attack, scene: Scene, ground: Ground, place: Place) -> Out
         if witness:
             witness.stop()
     if witness:
-        stopped_by_limit = result.cause in ("oom", "disk")
-        return Outcome(result, witness.saw_the_attempt or stopped_by_limit, witness.saw_success or scene.succeeded(result))
+        ran = witness.saw_the_attempt or result.cause in ("oom", "disk")
+        return Outcome(result, ran, witness.saw_success or scene.succeeded(result))
     return Outcome(result, "trying" in result.stdout, scene.succeeded(result))

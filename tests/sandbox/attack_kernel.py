@@ -33,8 +33,14 @@ def descriptors_of(process: int) -> list[tuple[str, int]]:
     for link in Path(f"/proc/{process}/fd").iterdir():
         info = Path(f"/proc/{process}/fdinfo/{link.name}").read_text()
         flags = re.search(r"^flags:\s*(\d+)", info, re.MULTILINE)
-        found.append((str(link.readlink()), int(flags[1], 8) if flags else 0))
+        if not is_masked(link):
+            found.append((str(link.readlink()), int(flags[1], 8) if flags else 0))
     return found
+
+
+def is_masked(link: Path) -> bool:
+    """Whether what looks like another file is /dev/null, mounted over it."""
+    return link.stat().st_rdev == Path("/dev/null").stat().st_rdev
 
 
 def holds(pattern: str, *, for_writing: bool = False) -> Watch:
@@ -195,7 +201,7 @@ def prepare_real_time(_: Ground) -> Scene:
     def has_priority(processes: list[int]) -> bool:
         policies = {os.sched_getscheduler(process) for process in processes}
         return bool(policies & {os.SCHED_FIFO, os.SCHED_RR}) or any(
-            os.getpriority(os.PRIO_PROCESS, process) < os.getpriority(os.PRIO_PROCESS, 0) for process in processes
+            os.getpriority(os.PRIO_PROCESS, process) < 0 for process in processes
         )
 
     return Scene(watch=has_priority)
@@ -218,7 +224,9 @@ def watching(pattern: str, *, for_writing: bool = False) -> Scene:
     return Scene(watch=holds(pattern, for_writing=for_writing))
 
 
-PRIVILEGED = weak_container(privileged=True)
+OPEN = {"cap_add": ["SYS_ADMIN", "SYS_PTRACE"], "security_opt": ["seccomp=unconfined", "apparmor=unconfined"]}
+ALMOST_ROOT = weak_container(**OPEN)
+"""A container without its filter and with the capability that matters; `privileged` asks for more than some hosts have."""
 LIMIT_FILES = r"/(release_agent|memory\.limit_in_bytes|memory\.max|pids\.max|cgroup\.procs)$"
 DEVICES = r"^/dev/(mem|kmem|port|kmsg|loop0|[svx]d[a-z]|nvme0n1|kvm|fuse|net/tun)$|^/proc/kcore$"
 ROOT_FILES = r"^/proc/(slabinfo|vmallocinfo|kpage\w+|pagetypeinfo|timer_list)$"
@@ -227,27 +235,27 @@ ATTACKS = (
     Attack("write_root", prepare_write_root, weak_container()),
     Attack("write_input", prepare_input, unconfined),
     Attack("write_model", prepare_model, unconfined),
-    Attack("remount", prepare_input, PRIVILEGED),
-    Attack("new_mount", prepare_new_mount, PRIVILEGED),
+    Attack("remount", prepare_input, ALMOST_ROOT),
+    Attack("new_mount", prepare_new_mount, ALMOST_ROOT),
     Attack("chmod_devices", prepare_devices, weak_container()),
     Attack("change_root", prepare_change_root, weak_container()),
-    Attack("unshare", prepare_namespaces, PRIVILEGED),
-    Attack("clone_namespaces", prepare_namespaces, PRIVILEGED),
-    Attack("join_namespace", prepare_namespaces, beside_a_victim("pid_mode", any_victim, privileged=True)),
+    Attack("unshare", prepare_namespaces, ALMOST_ROOT),
+    Attack("clone_namespaces", prepare_namespaces, ALMOST_ROOT),
+    Attack("join_namespace", prepare_namespaces, beside_a_victim("pid_mode", any_victim, **OPEN)),
     Attack("set_user", prepare_set_user, weak_container()),
     Attack("setuid_file", prepare_setuid_file, weak_container(user="65534:65534")),
     Attack("device_node", prepare_device_node, weak_container()),
     Attack("trace_host", prepare_trace_host, unconfined),
     Attack("trace_sibling", lambda _: Scene(watch=is_traced), unconfined),
-    Attack("bpf", lambda _: watching("bpf-map"), PRIVILEGED),
+    Attack("bpf", lambda _: watching("bpf-map"), ALMOST_ROOT),
     Attack("userfaultfd", lambda _: watching("userfaultfd"), unconfined),
-    Attack("perf_event", lambda _: watching("perf_event"), PRIVILEGED),
-    Attack("io_uring", lambda _: watching("io_uring"), PRIVILEGED),
-    Attack("foreign_calls", lambda _: watching("userfaultfd"), PRIVILEGED),
+    Attack("perf_event", lambda _: watching("perf_event"), ALMOST_ROOT),
+    Attack("io_uring", lambda _: watching("io_uring"), ALMOST_ROOT),
+    Attack("foreign_calls", lambda _: watching("userfaultfd"), ALMOST_ROOT),
     Attack("open_by_handle", prepare_handle, weak_container(cap_add=["DAC_READ_SEARCH"])),
-    Attack("core_pattern", lambda _: watching("^/proc/.*/kernel/", for_writing=True), PRIVILEGED),
-    Attack("control_groups", lambda _: watching(LIMIT_FILES, for_writing=True), PRIVILEGED),
-    Attack("raw_devices", lambda _: watching(DEVICES), PRIVILEGED),
+    Attack("core_pattern", lambda _: watching("^/proc/.*/kernel/", for_writing=True), ALMOST_ROOT),
+    Attack("control_groups", lambda _: watching(LIMIT_FILES, for_writing=True), ALMOST_ROOT),
+    Attack("raw_devices", lambda _: watching(DEVICES), weak_container(devices=["/dev/kmsg"], cap_add=["SYSLOG"])),
     Attack("root_files_in_proc", lambda _: watching(ROOT_FILES), weak_container()),
     Attack("real_time", prepare_real_time, weak_container(cap_add=["SYS_NICE"])),
     Attack("shared_memory", prepare_shared_memory, unconfined),

@@ -1,8 +1,10 @@
 """Where attacks are run: in a sandbox, and for the controls without one or in a container with a weakness."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -93,13 +95,13 @@ def copy_naively(folder: Path, outputs: dict[str, Output]) -> str:
     return ""
 
 
-def weak_container(**weakness: Any) -> Place:  # noqa: ANN401 - options of the engine
+def weak_container(**weakness: Any) -> Place:
     """Return a place that is a throw-away container, run as root but for what `weakness` says: options of the
     engine that open what a sandbox has to close."""
 
     def place(ground: Ground, script: Path, scene: Scene) -> RunResult:
-        out = ground.path / "out"
-        out.mkdir()
+        out = Path(tempfile.mkdtemp(dir="/dev/shm"))
+        ground.stack.callback(shutil.rmtree, out)
         out.chmod(0o777)
         pairs = {"attack.py": script, **scene.inputs}
         volumes = {str(source): {"bind": f"/box/in/{name}", "mode": "ro"} for name, source in pairs.items()}
@@ -118,12 +120,13 @@ def weak_container(**weakness: Any) -> Place:  # noqa: ANN401 - options of the e
     return place
 
 
-def beside_a_victim(shared: str, victim: Callable[[Ground], dict[str, Any]], **weakness: Any) -> Place:  # noqa: ANN401
+def beside_a_victim(shared: str, victim: Callable[[Ground], dict[str, Any]], **weakness: Any) -> Place:
     """Return a weak container that shares `shared` (`pid_mode` or `network_mode`) with one that has something to
     lose: `victim` says with which options it is made."""
 
     def place(ground: Ground, script: Path, scene: Scene) -> RunResult:
-        other = _create(ground, **{"command": ["python", "-c", "import time; time.sleep(60)"], "init": True, "network_mode": "none", **victim(ground)})
+        sleeper = {"command": ["python", "-c", "import time; time.sleep(60)"], "init": True, "network_mode": "none"}
+        other = _create(ground, **{**sleeper, **victim(ground)})
         other.start()
         ground.victims.append(other)
         return weak_container(**{shared: f"container:{other.id}"}, **weakness)(ground, script, scene)
@@ -131,7 +134,7 @@ def beside_a_victim(shared: str, victim: Callable[[Ground], dict[str, Any]], **w
     return place
 
 
-def _create(ground: Ground, command: list[str], **options: Any) -> Container:  # noqa: ANN401
+def _create(ground: Ground, command: list[str], **options: Any) -> Container:
     container = ground.engine().containers.create(image_name(), command, **options)
 
     def remove() -> None:

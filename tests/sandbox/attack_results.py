@@ -1,6 +1,7 @@
 """Attacks by what is handed back. What decides: what lies on the host where the result was to appear."""
 
 import contextlib
+import os
 import pickle
 import stat
 from dataclasses import replace
@@ -104,7 +105,7 @@ class Bait:
         self._path = path
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return getattr(__import__("os"), "mkdir"), (str(self._path),)
+        return os.mkdir, (str(self._path),)
 
 
 def prepare_pickled_weights(ground: Ground) -> Scene:
@@ -127,8 +128,8 @@ ATTACKS = (
     Attack("result_device", prepare_device, weak_container()),
     Attack("result_setuid", prepare_setuid_result, unconfined),
     Attack("sparse_file", prepare_sparse, unconfined),
-    Attack("repeated_rows", lambda ground: prepare_unfit(ground, "parquet", "64"), unconfined),
-    Attack("compressed_page", lambda ground: prepare_unfit(ground, "parquet", "256"), unconfined),
+    Attack("repeated_rows", lambda ground: prepare_unfit(ground, "parquet", "16"), unconfined),
+    Attack("compressed_page", lambda ground: prepare_unfit(ground, "parquet", "64"), unconfined),
     Attack("nested_json", lambda ground: prepare_unfit(ground, "json"), unconfined),
     *(
         Attack("lying_safetensors", lambda ground, lie=lie: prepare_unfit(ground, "safetensors", lie), unconfined)

@@ -79,6 +79,6 @@ ATTACKS = (
     Attack("host_file", prepare_file, unconfined),
     Attack("proc_root", prepare_file, unconfined),
     Attack("other_runs", prepare_other_runs, unconfined),
-    Attack("kernel_log", prepare_kernel_log, weak_container(privileged=True)),
+    Attack("kernel_log", prepare_kernel_log, weak_container(cap_add=["SYSLOG"])),
     Attack("keyring", prepare_keyring, unconfined),
 )

