@@ -226,7 +226,7 @@ def watching(pattern: str, *, for_writing: bool = False) -> Scene:
 
 OPEN = {"cap_add": ["SYS_ADMIN", "SYS_PTRACE"], "security_opt": ["seccomp=unconfined", "apparmor=unconfined"]}
 ALMOST_ROOT = weak_container(**OPEN)
-"""A container without its filter and with the capability that matters; `privileged` asks for more than some hosts have."""
+"""A container without a filter. Not `privileged`: that asks for more capabilities than some hosts have themselves."""
 LIMIT_FILES = r"/(release_agent|memory\.limit_in_bytes|memory\.max|pids\.max|cgroup\.procs)$"
 DEVICES = r"^/dev/(mem|kmem|port|kmsg|loop0|[svx]d[a-z]|nvme0n1|kvm|fuse|net/tun)$|^/proc/kcore$"
 ROOT_FILES = r"^/proc/(slabinfo|vmallocinfo|kpage\w+|pagetypeinfo|timer_list)$"

@@ -97,6 +97,16 @@ def prepare_watch_queues(_: Ground) -> Scene:
     return Scene(watch=are_used_up)
 
 
+def prepare_signal_queues(_: Ground) -> Scene:
+    """The kernel's count is of all that the attack's user has queued."""
+
+    def are_used(processes: list[int]) -> bool:
+        counts = [Path(f"/proc/{process}/status").read_text().partition("SigQ:\t")[2] for process in processes]
+        return any(int(count.partition("/")[0]) > 10_000 for count in counts)
+
+    return Scene(("20000",), watch=are_used)
+
+
 def prepare_output_flood(_: Ground) -> Scene:
     def is_all_kept(result: RunResult) -> bool:
         return len(result.stdout) + len(result.stderr) > 3 * LIMITS.output
@@ -173,6 +183,7 @@ ATTACKS = (
     Attack("disk_fill", prepare_disk_fill, weak_container(), bomb=True),
     Attack("inode_fill", prepare_inode_fill, weak_container(), bomb=True),
     Attack("watch_queues", prepare_watch_queues, unconfined, bomb=True),
+    Attack("signal_queues", prepare_signal_queues, unconfined),
     Attack("output_flood", prepare_output_flood, unconfined, bomb=True),
     Attack("invalid_utf8", lambda _: Scene(succeeded=is_no_text), unconfined),
     Attack("terminal_escapes", lambda _: Scene(succeeded=commands_terminal), unconfined),

@@ -7,6 +7,7 @@ passes because the attack was written wrong.
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,7 @@ TOLD_APART = {
     "forged_result": "a warm worker",
     "forged_exit": "judged by what a program may not say of itself",
     "forged_frames": "judged by what a program may not say of itself",
+    "repeated_checkpoints": "told while it runs",
     "escaping_names": "told while it runs",
     "strange_names": "judged by what is left",
     "planted_modules": "two runs",
@@ -199,6 +201,31 @@ class TestSwappedResult:
                     if not answer.is_symlink():
                         found.append(answer.read_text())
         assert ground.secret in found
+
+
+class TestRepeatedCheckpoints:
+    """A few seconds of a program's time are to be no more of the host's, however often it says that it is ready."""
+
+    def test_ends_in_time(self, containing_sandbox, ground):
+        spec = RunSpec(
+            argv=("python", "in/attack.py", "600"),
+            inputs={"attack.py": SCRIPTS / "repeated_checkpoints.py"},
+            outputs={"answer": Output(ground.path / "target", "text", 64 * MIB)},
+            limits=Limits(**{**vars(LIMITS), "seconds": 3}),
+        )
+        began = time.monotonic()
+        containing_sandbox.run(spec, on_progress=lambda _: None)
+        assert time.monotonic() - began < 8
+
+    def test_goes_on_where_each_is_copied(self, ground):
+        """The host that does as it is told has copied for longer than the program has run."""
+        scene = attack_resources.Scene(("600",), limits=Limits(seconds=1))
+        result = unconfined(ground, SCRIPTS / "repeated_checkpoints.py", scene)
+        began = time.monotonic()
+        for line in result.stdout.splitlines()[:100]:
+            for name in json.loads(line)["outputs"]:
+                shutil.copyfile(ground.path / "box/out" / name, ground.path / "target")
+        assert (time.monotonic() - began) * 6 > 1
 
 
 class TestGrowingResult:
