@@ -7,7 +7,6 @@ passes because the attack was written wrong.
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -206,6 +205,8 @@ class TestSwappedResult:
 class TestRepeatedCheckpoints:
     """A few seconds of a program's time are to be no more of the host's, however often it says that it is ready."""
 
+    SECONDS = 8
+
     def test_ends_in_time(self, containing_sandbox, ground):
         spec = RunSpec(
             argv=("python", "in/attack.py", "600"),
@@ -215,17 +216,17 @@ class TestRepeatedCheckpoints:
         )
         began = time.monotonic()
         containing_sandbox.run(spec, on_progress=lambda _: None)
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < self.SECONDS
 
     def test_goes_on_where_each_is_copied(self, ground):
-        """The host that does as it is told has copied for longer than the program has run."""
+        """The host that does as it is told: 20 copies are timed, of 600."""
         scene = attack_resources.Scene(("600",), limits=Limits(seconds=1))
         result = unconfined(ground, SCRIPTS / "repeated_checkpoints.py", scene)
         began = time.monotonic()
-        for line in result.stdout.splitlines()[:100]:
-            for name in json.loads(line)["outputs"]:
-                shutil.copyfile(ground.path / "box/out" / name, ground.path / "target")
-        assert (time.monotonic() - began) * 6 > 1
+        for line in result.stdout.splitlines()[:20]:
+            (name,) = json.loads(line)["outputs"]
+            (ground.path / "target").write_bytes((ground.path / "box/out" / name).read_bytes())
+        assert (time.monotonic() - began) * (600 / 20) > self.SECONDS
 
 
 class TestGrowingResult:
