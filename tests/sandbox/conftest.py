@@ -1,5 +1,6 @@
 import os
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from records.errors import SandboxError
 from sandbox.cgroups import find_controllers
 from sandbox.choose import choose_sandbox
 from sandbox.engine import connect
+from tests.sandbox.attack_ground import Ground
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +103,12 @@ def empty_groups(prepared):
         return found
 
     return look
+
+
+@pytest.fixture
+def ground(tmp_path, prepared, monkeypatch):
+    """The host of one attack."""
+    with ExitStack() as stack:
+        ground = Ground(tmp_path, stack, monkeypatch, prepared)
+        stack.callback(ground.kill)
+        yield ground
