@@ -61,8 +61,8 @@ def assemble(venv: Path, root: Path) -> None:
 
     loader = copy_shared_libraries(root)
     write_system_files(root)
-    set_modes(root, {interpreter, loader})
     compile_modules(root)
+    set_modes(root, {interpreter, loader})
 
 
 def place(path: Path, root: Path) -> Path:
@@ -135,7 +135,7 @@ def write_system_files(root: Path) -> None:
     for locale in Path("/usr/lib/locale").glob("C.*"):
         shutil.copytree(locale, place(locale, root))
     for name in MOUNT_POINTS:
-        (root / name).mkdir(parents=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
 
 
 def set_modes(root: Path, executables: set[Path]) -> None:

@@ -15,12 +15,13 @@ from sandbox.base import Limits, RunSpec
 from sandbox.choose import choose_sandbox
 from sandbox.engine import connect
 from sandbox.image import DEFAULT_BASE, build_image, image_digest, image_name
+from tests.sandbox.conftest import usable
 
 PACKAGES = ("numpy", "peft", "pyarrow", "pytest", "safetensors", "tokenizers", "torch", "transformers")
 TOOLS = frozenset(
-    "sh bash dash ash busybox env cat ls cp rm dd tar find chmod chroot perl awk gawk sed tclsh lua ruby node"
-    " pip pip3 uv conda apt apt-get dpkg rpm dnf yum apk gcc cc c++ g++ clang tcc ld as make cmake protoc gdb strace"
-    " mount umount su sudo login passwd nsenter unshare setpriv ldconfig curl wget nc ssh git openssl".split()
+    """sh bash dash ash busybox env cat ls cp rm dd tar find chmod chroot perl awk gawk sed tclsh lua ruby node
+    pip pip3 uv conda apt apt-get dpkg rpm dnf yum apk gcc cc c++ g++ clang tcc ld as make cmake protoc gdb strace
+    mount umount su sudo login nsenter unshare setpriv ldconfig curl wget nc ssh git openssl""".split()  # noqa: SIM905
 )
 INSTALLERS = frozenset({"pip", "setuptools", "wheel", "ensurepip", "venv", "_distutils_hack"})
 REAL_WORK = """
@@ -44,29 +45,28 @@ pq.write_table(pa.table({"loss": losses}), "out/losses.parquet")
 read = pq.read_table("out/losses.parquet")["loss"].to_pylist()
 print(read[-1] < read[0] / 2, len(load_file("out/base/model.safetensors")) > 0)
 """
-GENERATED_TEST = (
-    "import pytest, torch\n\n\n@pytest.mark.parametrize('n', [1, 2])\ndef test_sum(n):\n    assert {} == n\n"
-)
+GENERATED_TEST = """
+import pytest, torch
 
-
-@pytest.fixture
-def docker_sandbox(prepared):
-    if isinstance(prepared["docker"], SandboxError):
-        pytest.skip(prepared["docker"].what)
-    return prepared["docker"]
+@pytest.mark.parametrize("n", [1, 2])
+def test_sum(n):
+    assert {} == n * 3
+"""
 
 
 @pytest.fixture(scope="module")
-def entries(prepared):
+def docker_sandbox(prepared):
+    return usable(prepared["docker"], "docker")
+
+
+@pytest.fixture(scope="module")
+def entries(docker_sandbox):
     """Every entry of the image's root by its path, as the engine hands it out: nothing inside is asked."""
-    if isinstance(prepared["docker"], SandboxError):
-        pytest.skip(prepared["docker"].what)
     client = connect()
     container = client.containers.create(image_name(), ["python"])
     try:
         with TemporaryFile() as file:
-            for chunk in container.export():
-                file.write(chunk)
+            file.writelines(container.export())
             file.seek(0)
             with tarfile.open(fileobj=file) as archive:
                 return {"/" + member.name: member for member in archive}
@@ -115,7 +115,7 @@ def test_the_packages_work(docker_sandbox):
 
 @pytest.mark.docker
 def test_pytest_runs_generated_tests(docker_sandbox, tmp_path):
-    for expression, status, told in (("int(torch.ones(n).sum())", 0, "2 passed"), ("0", 1, "2 failed")):
+    for expression, status, told in (("int(torch.full((n,), 3).sum())", 0, "2 passed"), ("0", 1, "2 failed")):
         test = tmp_path / "test_generated.py"
         test.write_text(GENERATED_TEST.format(expression))
         result = run_python(docker_sandbox, "-m", "pytest", "-p", "no:cacheprovider", "in", inputs={test.name: test})
