@@ -31,7 +31,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, BertConfig
 
 torch.manual_seed(0)
-config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+sizes = dict(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+config = BertConfig(**sizes, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
 AutoModelForSequenceClassification.from_config(config).save_pretrained("out/base")
 model = AutoModelForSequenceClassification.from_pretrained("out/base", use_safetensors=True)
 model = get_peft_model(model, LoraConfig(r=2, target_modules=["query"], task_type="SEQ_CLS"))
@@ -43,7 +44,7 @@ for _ in range(20):
     losses.append(loss.item())
 pq.write_table(pa.table({"loss": losses}), "out/losses.parquet")
 read = pq.read_table("out/losses.parquet")["loss"].to_pylist()
-print(read[-1] < read[0] / 2, len(load_file("out/base/model.safetensors")) > 0)
+print(read[-1] < 0.8 * read[0], len(load_file("out/base/model.safetensors")) > 0)
 """
 GENERATED_TEST = """
 import pytest, torch
@@ -158,7 +159,7 @@ def test_the_mount_points_are_there_and_empty(entries):
     for point in ("/box/in", "/box/out", "/proc", "/sys", "/tmp"):
         assert entries[point].isdir()
         assert [path for path in entries if path.startswith(point + "/")] == []
-    assert entries["/tmp"].mode == 0o1777
+    assert entries["/tmp"].mode & 0o7777 == 0o1777
 
 
 @pytest.mark.docker
