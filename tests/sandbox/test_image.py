@@ -21,7 +21,7 @@ PACKAGES = ("numpy", "peft", "pyarrow", "pytest", "safetensors", "tokenizers", "
 TOOLS = frozenset(
     """sh bash dash ash busybox env cat ls cp rm dd tar find chmod chroot perl awk gawk sed tclsh lua ruby node
     pip pip3 uv conda apt apt-get dpkg rpm dnf yum apk gcc cc c++ g++ clang tcc ld as make cmake protoc gdb strace
-    mount umount su sudo login nsenter unshare setpriv ldconfig curl wget nc ssh git openssl""".split()  # noqa: SIM905
+    mount umount su sudo login nsenter unshare setpriv ldconfig curl wget nc ssh git openssl""".split()
 )
 INSTALLERS = frozenset({"pip", "setuptools", "wheel", "ensurepip", "venv", "_distutils_hack"})
 REAL_WORK = """
@@ -96,6 +96,7 @@ def test_the_digest_is_the_engines(docker_sandbox):
         digest = image_digest(client, image_name())
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
         assert image_name() in client.images.get(digest).tags
+        assert docker_sandbox.image == digest
         with pytest.raises(SandboxError, match="has no image no-such-image:1"):
             image_digest(client, "no-such-image:1")
     finally:
