@@ -12,6 +12,8 @@ from pydantic import Field, TypeAdapter
 from records.base import Record
 
 PROTOCOL_VERSION = 1
+_WORD = r"^[\w.-]{0,64}$"
+"""What a script says of itself is shown to people."""
 
 
 class LabelsFile(Record):
@@ -34,10 +36,10 @@ class AnnotateRequest(Record):
 class WorkerReady(Record):
     type: Literal["ready"] = "ready"
     protocol: int = PROTOCOL_VERSION
-    model_type: str = ""
+    model_type: str = Field(default="", pattern=_WORD)
     parameters: int = 0
     hidden_size: int = 0
-    dtype: str = ""
+    dtype: str = Field(default="", pattern=_WORD)
     bf16_native: bool = False
     """Whether this processor has bfloat16 matrix instructions."""
 

@@ -18,16 +18,16 @@ from sandbox.environment import clean_environment
 from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
 from sandbox.seccomp import syscall_filter
+from sandbox.supervise import INSIDE as INSIDE_USER
+from sandbox.supervise import NAMESPACE, OUTSIDE
 from sandbox.supervised import SupervisedProgram
 from sandbox.worker import open_worker
 
 INSIDE = "/box"
-_USER = "1000"
 _IN_MEMORY_BYTES = 2**30
 _DELEGATE = "Run as root, or where control groups are delegated to you: `systemd-run --user --scope -p Delegate=yes …`."
 _SHORTFALLS = {
     "memory": "Memory is not held by the kernel but looked at ten times a second, without what lies in /tmp and out/.",
-    "pids": "The number of processes is not held by the kernel but looked at ten times a second.",
     "cpu": "The share of the processors is not limited.",
 }
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -39,9 +39,9 @@ class BubblewrapSandbox:
     inputs, all read-only, and no network, no other process, no home. `out/`, `/tmp` and `/dev/shm`, all in memory and
     of limited size, are all it can write to. It has no capability, a user id that is not root's, and a seccomp filter.
 
-    Memory, processes and processors are held by control groups where this process may make them; else the number of
-    processes by RLIMIT_NPROC (not for root), and `shortfalls` says what is only looked at. Raises SandboxError where
-    there is no `bwrap`.
+    Memory, processes and processors are held by control groups where this process may make them; the number of
+    processes by RLIMIT_NPROC too, and `shortfalls` says what is only looked at. Where this process is root, the program
+    is nobody to the kernel. Raises SandboxError where there is no `bwrap`.
     """
 
     name = "bwrap"
@@ -63,8 +63,6 @@ class BubblewrapSandbox:
     @property
     def shortfalls(self) -> tuple[str, ...]:
         held = {controller.name for controller in self._controllers}
-        if os.getuid() != 0:
-            held.add("pids")  # by RLIMIT_NPROC
         return tuple(f"{text} {_DELEGATE}" for name, text in _SHORTFALLS.items() if name not in held)
 
     def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
@@ -76,6 +74,9 @@ class BubblewrapSandbox:
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box = Box()
         try:
+            if os.getuid() == 0:  # the program's group may pass through, no other user
+                os.chown(box.path, -1, OUTSIDE)
+                box.path.chmod(0o710)
             status, results = box.path / "status", f"{INSIDE}/out"
             with Gate(status, results, spec.limits) as gate, _held_bytes(self._filter) as code:
                 words = [self._bwrap, *_isolation(), *_environment(spec), *_system_mounts(), *_box_mounts(box, spec)]
@@ -97,8 +98,13 @@ class BubblewrapSandbox:
 
 
 def _isolation() -> list[str]:
-    flags = ["--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"]
-    return [*flags, "--cap-drop", "ALL", "--uid", _USER, "--gid", _USER, "--hostname", "box"]
+    """Return the arguments for namespaces of its own. Root's program is another user in them, to the kernel too."""
+    as_root = os.getuid() == 0
+    kinds = ["--unshare-user", "--disable-userns"] if not as_root else ["--userns", NAMESPACE]
+    kinds += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup")]
+    user = str(INSIDE_USER)
+    ends = ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    return [*kinds, *ends, "--uid", user, "--gid", user, "--hostname", "box"]
 
 
 def _environment(spec: RunSpec) -> list[str]:

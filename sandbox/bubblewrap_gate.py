@@ -64,9 +64,8 @@ class Gate:
             process = self._read_process()
             found = process and open_storage([f"/proc/{process}/root{self._results}"], self._limits.storage)
             if process and found:
-                if os.getuid() != 0:  # root's processes are not counted
-                    most = self._limits.processes
-                    resource.prlimit(process, resource.RLIMIT_NPROC, (most, most))
+                most = self._limits.processes  # of this user in this namespace
+                resource.prlimit(process, resource.RLIMIT_NPROC, (most, most))
                 os.write(self._block, b"\n")
                 return found
         raise SandboxError(

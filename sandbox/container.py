@@ -111,6 +111,7 @@ class ContainedProgram:
     def _stop(self) -> Ending:
         was_running = self._is_running()
         if was_running:
+            self._detach()  # the engine cannot end a container whose output nobody takes
             with contextlib.suppress(APIError):  # it may end in this very moment
                 self._container.kill()
             self._container.wait(timeout=KILL_SECONDS)

@@ -102,7 +102,7 @@ class DockerSandbox:
             _check_runtime(options.runtime, self._engine)
             remove_orphans()
             _remove_orphans(client)
-        except DockerException as error:
+        except (DockerException, OSError) as error:  # the latter where it does not answer in time
             raise SandboxError(f"The Docker engine failed: {error}", next_step="Look at the engine's log.") from error
         finally:
             client.close()
@@ -126,7 +126,7 @@ class DockerSandbox:
             client = connect()  # one a program: a client is not made for several threads
             try:
                 return self._start_container(client, box, spec, serve=serve)
-            except DockerException as error:
+            except (DockerException, OSError) as error:
                 raise SandboxError(
                     f"The container could not be started: {error}", next_step="Look at the engine's log."
                 ) from error
@@ -182,6 +182,7 @@ def _limit(limits: Limits) -> dict[str, Any]:
             Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
             Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
             Ulimit(name="core", soft=0, hard=0),
+            Ulimit(name="sigpending", soft=1024, hard=1024),
         ],
     }
 

@@ -163,8 +163,10 @@ class ProgressTeller:
         self._on_progress = on_progress
         self._told = 0
 
-    def tell(self, progress: WorkerProgress) -> None:
+    def tell(self, progress: WorkerProgress, deadline: float) -> None:
         """Raise BrokenProtocol where it names an output that was not declared or is unfit, or where it never ends."""
+        if time.monotonic() > deadline:
+            raise TimeoutError
         self._told += 1
         if self._told > MOST_PROGRESS:
             raise BrokenProtocol(f"more than {MOST_PROGRESS} lines of progress")
@@ -216,7 +218,7 @@ def _follow(session: Session, spec: RunSpec, on_progress: OnProgress | None) -> 
         while (data := session.read(deadline)) is not None:
             for line in lines.feed(data) if on_progress else ():
                 with contextlib.suppress(ValidationError):  # anything else is log
-                    teller.tell(WorkerProgress.model_validate_json(line))
+                    teller.tell(WorkerProgress.model_validate_json(line), deadline)
     except BrokenProtocol as error:
         return session.end(error.cause, str(error))
     except TimeoutError:

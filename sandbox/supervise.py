@@ -6,7 +6,8 @@ Started by `sandbox.supervised` as a script of its own, with the interpreter's s
 
 CONTROL is a socket to the host. When it is closed (the host wants an end, or was killed) the program and all that
 descends from it are killed. DOORS (separated by colons, perhaps none) are files of control groups, where the program
-writes its id before it starts. MEMORY and PROCESSES are looked at ten times a second here; 0: the groups hold them. At
+writes its id before it starts. The word NAMESPACE among its arguments stands for a descriptor of a new user namespace.
+MEMORY and PROCESSES are looked at ten times a second here; 0: the groups hold them. At
 the end one JSON object is written to CONTROL: `exit_status` (128 + N for signal N), `memory` (bytes in use when the
 program was killed for it, else 0), `processes` (the same) and `error` (this supervisor's own failure).
 
@@ -28,7 +29,15 @@ import time
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+RLIMIT_SIGPENDING = 11
+QUEUED_SIGNALS = 1024
 PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWUSER = 0x10000000
+NAMESPACE = "{namespace}"
+INSIDE, OUTSIDE = 1000, 65534
+"""A user (and a group) of the namespace, and whom the kernel takes it for: nobody."""
+ROOT_INSIDE = 1
+"""Not 0: to become another user from that costs the capabilities that the set-up needs."""
 TICK = 0.1
 """Seconds between two looks at what is in use."""
 
@@ -41,6 +50,9 @@ def main() -> None:
     report: dict[str, object] = {"exit_status": None, "memory": 0, "processes": 0, "error": ""}
     try:
         set_process_flag(PR_SET_CHILD_SUBREAPER, 1)
+        if NAMESPACE in program:
+            namespace = str(make_user_namespace())
+            program = [namespace if word == NAMESPACE else word for word in program]
         child = start(program, file_size, open_files, doors)
         let_go_of_streams(control)
         report.update(watch(control, child, memory, processes))
@@ -58,6 +70,38 @@ def set_process_flag(flag: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({flag}, {value}) failed")
 
 
+def make_user_namespace() -> int:
+    """Return an inheritable descriptor of a new user namespace. Only root can make it. Raises OSError.
+
+    Root is in it too, so that what sets the sandbox up there can read what root can; the program itself is INSIDE, has
+    no capability and cannot gain one. So it is nobody where the kernel goes by users: owned files, queues, signals.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    made, made_there = os.pipe()
+    opened_there, opened = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if library.unshare(CLONE_NEWUSER) == 0:
+            os.write(made_there, b"1")
+            os.close(opened)
+            os.read(opened_there, 1)
+        os._exit(0)
+    os.close(made_there)
+    try:
+        if not os.read(made, 1):
+            raise OSError("a user namespace could not be made")
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{child}/{kind}").write_text(f"{ROOT_INSIDE} 0 1\n{INSIDE} {OUTSIDE} 1\n")
+        namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
+    finally:
+        os.close(opened)
+        os.waitpid(child, 0)
+    for descriptor in (made, opened_there):
+        os.close(descriptor)
+    os.set_inheritable(namespace, True)
+    return namespace
+
+
 def start(program: list[str], file_size: int, open_files: int, doors: list[str]) -> int:
     """Fork and execute `program` in a session and groups of its own, under its limits; return its process id."""
     supervisor = os.getpid()
@@ -72,6 +116,7 @@ def start(program: list[str], file_size: int, open_files: int, doors: list[str])
         for door in doors:
             Path(door).write_text("0")  # this process
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        set_limit(RLIMIT_SIGPENDING, QUEUED_SIGNALS)
         set_limit(resource.RLIMIT_FSIZE, file_size)
         set_limit(resource.RLIMIT_NOFILE, open_files)
         os.execvp(program[0], program)  # noqa: S606 - a list of words is meant, no shell

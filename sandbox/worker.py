@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,10 +80,11 @@ class WarmWorker:
         if self._lines:
             self._die("output", f"it said {self._lines[0][:200]!r} before it was asked")
         deadline = time.monotonic() + seconds
-        self._send(request, inputs, seconds)
+        asked = request.model_copy(update={"id": secrets.token_hex(8)})  # no answer to it can be ready before
+        self._send(asked, inputs, seconds)
         try:
             teller = ProgressTeller(self._session, outputs, on_progress)
-            result = self._await_result(request.id, deadline, teller)
+            result = self._await_result(asked.id, request.id, deadline, teller)
             cause, detail = self._session.collect(outputs)
             if cause != "ok":
                 self._die(cause, detail)
@@ -114,17 +116,19 @@ class WarmWorker:
         except OSError:  # it no longer reads: its end, or the lack of a reply, says why
             pass
 
-    def _await_result(self, request_id: str, deadline: float, teller: ProgressTeller) -> WorkerResult:
+    def _await_result(self, request_id: str, told_as: str, deadline: float, teller: ProgressTeller) -> WorkerResult:
         while True:
             reply = self._next_reply(deadline)
             if isinstance(reply, WorkerReady) or reply.id != request_id:
                 self._die("output", f"a reply to request {request_id!r} was expected, not {reply!r}")
             if isinstance(reply, WorkerResult):
-                return reply
+                return reply.model_copy(update={"id": told_as})
             if isinstance(reply, WorkerFailure):
                 raise RequestFailed(make_plain(reply.error))
             try:
-                teller.tell(reply)
+                teller.tell(reply.model_copy(update={"id": told_as}), deadline)
+            except TimeoutError:
+                self._die("timeout", "no reply within the time allowed")
             except BrokenProtocol as error:
                 self._die(error.cause, str(error))
 

@@ -68,7 +68,7 @@ def test_a_refused_request_leaves_the_worker_alive(sandbox, ask):
         ("leave", "exit", "ended instead of serving"),
         ("babble", "output", "Loading weights"),
         ("spill", "output", "more than 65536 bytes"),
-        ("answer_another", "output", "a reply to request 'r1' was expected"),
+        ("answer_another", "output", "a reply to request"),
         ("write_nothing", "output", "out/answer is missing"),
         ("link", "output", "is no regular file"),
         ("grow", "oom", "are allowed"),
