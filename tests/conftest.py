@@ -25,6 +25,13 @@ def tiny_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def one_model_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Hub with one tiny sentiment classifier, for runs in which models matter little."""
+    with HubServer(build_tiny_hub(tmp_path_factory.mktemp("one-model-hub"), ("review-sentiment",))) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
 def run_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a run in a test: a cache of its own, and no setting of the person who tests."""
     kept = {

@@ -65,10 +65,19 @@ MODELS: dict[str, tuple[tuple[str, str], range]] = {
 
 
 def build_tiny_hub(folder: Path, names: Sequence[str] = tuple(MODELS)) -> Path:
-    """Write the named repositories below `folder` and return it."""
-    for seed, (name, (classes, known)) in enumerate(MODELS.items(), 1):
-        if name in names:
-            _write_model(folder / "tiny" / name, classes, known, seed)
+    """Write the named repositories below `folder` and return it.
+
+    With one thread: the models are so small that more would mostly wait for each other, and the weights are the same
+    on every machine.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for seed, (name, (classes, known)) in enumerate(MODELS.items(), 1):
+            if name in names:
+                _write_model(folder / "tiny" / name, classes, known, seed)
+    finally:
+        torch.set_num_threads(threads)
     return folder
 
 

@@ -36,11 +36,11 @@ def make_frame(rows: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_every_format_is_labelled(kind: str, cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_every_format_is_labelled(kind: str, cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     frame = make_frame(24)
     WRITERS[kind](frame, tmp_path / f"rows.{kind}")
     out = tmp_path / "out"
-    done = cli("run", SENTENCE, "--data", tmp_path / f"rows.{kind}", "--hub", tiny_hub, "--out", out, *QUICK)
+    done = cli("run", SENTENCE, "--data", tmp_path / f"rows.{kind}", "--hub", one_model_hub, "--out", out, *QUICK)
     assert done.returncode == 0, done.stderr
     told = done.stderr.index("text column text · labels positive, negative")
     assert told < done.stderr.index("Stage 1/1"), "what was inferred is printed before work starts"
@@ -49,7 +49,7 @@ def test_every_format_is_labelled(kind: str, cli: Cli, tiny_hub: str, tmp_path: 
     assert labelled["label"].isin(["positive", "negative"]).all()
 
 
-def test_odd_rows_are_labelled_all_the_same(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_odd_rows_are_labelled_all_the_same(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     texts = make_frame(6)["text"].tolist()
     texts[1] = "a good film " * 9000  # over 100,000 characters
     rows = [f"{number},{text}".encode() for number, text in zip(["7", "7", "", "9", "9", "x"], texts, strict=True)]
@@ -57,7 +57,7 @@ def test_odd_rows_are_labelled_all_the_same(cli: Cli, tiny_hub: str, tmp_path: P
     rows[4] += " \u00e9t\u00e9".encode()
     (tmp_path / "odd.csv").write_bytes(b"id,text\n" + b"\n".join(rows) + b"\n")
     out = tmp_path / "out"
-    done = cli("run", SENTENCE, "--data", tmp_path / "odd.csv", "--hub", tiny_hub, "--out", out, *QUICK)
+    done = cli("run", SENTENCE, "--data", tmp_path / "odd.csv", "--hub", one_model_hub, "--out", out, *QUICK)
     assert done.returncode == 0, done.stderr
     labelled = pd.read_parquet(out / "labels.parquet")
     assert labelled["label"].isin(["positive", "negative"]).all()
@@ -66,12 +66,12 @@ def test_odd_rows_are_labelled_all_the_same(cli: Cli, tiny_hub: str, tmp_path: P
     assert "1 lines are not in the file's encoding" in done.stderr
 
 
-def test_a_sparse_and_one_sided_file_is_labelled(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_a_sparse_and_one_sided_file_is_labelled(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     texts = [""] * 400
     texts[123] = texts[321] = "The film was good and the cast great"
     pd.DataFrame({"text": texts}).to_parquet(tmp_path / "sparse.parquet")
     out = tmp_path / "out"
-    done = cli("run", SENTENCE, "--data", tmp_path / "sparse.parquet", "--hub", tiny_hub, "--out", out, *QUICK)
+    done = cli("run", SENTENCE, "--data", tmp_path / "sparse.parquet", "--hub", one_model_hub, "--out", out, *QUICK)
     assert done.returncode == 3, done.stderr
     labelled = pd.read_parquet(out / "labels.parquet")
     assert labelled["label"].notna().sum() == 2
@@ -79,13 +79,13 @@ def test_a_sparse_and_one_sided_file_is_labelled(cli: Cli, tiny_hub: str, tmp_pa
 
 
 def test_a_terminal_is_asked_what_cannot_be_told_and_a_killed_question_is_asked_again(
-    tiny_hub: str, run_environment: dict[str, str], tmp_path: Path
+    one_model_hub: str, run_environment: dict[str, str], tmp_path: Path
 ) -> None:
     data, out = tmp_path / "rows.txt", tmp_path / "out"
     data.write_text("\n".join(make_frame(12)["text"]), encoding="utf-8")
     command = [sys.executable, "-m", "autoannotator"]
     asked = talk(
-        [*command, "run", "Sort these", "--data", str(data), "--hub", tiny_hub, "--out", str(out), *QUICK],
+        [*command, "run", "Sort these", "--data", str(data), "--hub", one_model_hub, "--out", str(out), *QUICK],
         run_environment,
         answer=None,
     )
@@ -121,13 +121,13 @@ def talk(command: list[str], environment: dict[str, str], answer: str | None) ->
 
 
 def test_the_python_api_labels_a_frame_and_opens_the_run_again(
-    tiny_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
+    one_model_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
 ) -> None:
     monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
     frame = make_frame(24)
     events: list[object] = []
     run = annotate(
-        SENTENCE, data=frame, hub=tiny_hub, sandbox="process", models=1, learning=False, out=tmp_path / "out",
+        SENTENCE, data=frame, hub=one_model_hub, sandbox="process", models=1, learning=False, out=tmp_path / "out",
         on_event=events.append,
     )  # fmt: skip
     assert run.labels["text"].tolist() == frame["text"].tolist()
@@ -150,12 +150,12 @@ def test_the_python_api_raises_what_the_caller_can_mend(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
     bare = tmp_path / "bin"
     bare.mkdir()
     done = cli(
-        "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, "--out", tmp_path / "out",
+        "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", one_model_hub, "--out", tmp_path / "out",
         PATH=str(bare), DOCKER_HOST=f"unix://{tmp_path}/no-engine",
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
@@ -164,9 +164,9 @@ def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, tiny_hu
     assert not list((tmp_path / "out").glob("scripts/*/*/test_result.json"))
 
 
-def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
-    done = cli("run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, *QUICK, "--json", cwd=tmp_path)
+    done = cli("run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", one_model_hub, *QUICK, "--json", cwd=tmp_path)
     run = json.loads(done.stdout.splitlines()[-1])["run"]
     assert run in cli("runs", "list", cwd=tmp_path).stdout
     assert cli("runs", "delete", run, cwd=tmp_path).returncode == 2
@@ -175,7 +175,7 @@ def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, tiny_hub: str, tmp
     assert not (tmp_path / "generated" / run).exists()
 
 
-def test_two_processes_never_work_in_one_run(tiny_hub: str, cli: Cli, tmp_path: Path) -> None:
+def test_two_processes_never_work_in_one_run(one_model_hub: str, cli: Cli, tmp_path: Path) -> None:
     from records.folder import RunFolder
 
     make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
@@ -205,9 +205,19 @@ def test_a_run_tells_nobody_whatever_is_set_for_tracing(cli: Cli, tmp_path: Path
         assert listener.hits == 0
 
 
-def test_a_cache_that_cannot_be_written_is_named(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_named(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
-    arguments = ["run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", tiny_hub, "--out", tmp_path / "out", *QUICK]
+    arguments = [
+        "run",
+        SENTENCE,
+        "--data",
+        tmp_path / "rows.csv",
+        "--hub",
+        one_model_hub,
+        "--out",
+        tmp_path / "out",
+        *QUICK,
+    ]
     done = cli(*arguments, AUTOANNOTATOR_CACHE="/proc/none")
     assert done.returncode == 2
     assert "AUTOANNOTATOR_CACHE" in done.stderr

@@ -59,14 +59,14 @@ def measure_state(out: Path) -> int:
     return len(json.dumps(values))
 
 
-def test_the_state_does_not_grow_with_the_rows(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+def test_the_state_does_not_grow_with_the_rows(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
     sizes = []
     for rows in (40, 400):
         data = tmp_path / f"{rows}.txt"
         data.write_text("\n".join(text for text, _ in make_sentences(rows, seed=2)), encoding="utf-8")
         out = tmp_path / str(rows) / "out"
         done = cli(
-            "run", SENTENCE, "--data", data, "--hub", tiny_hub, "--sandbox", "process", "--models", "1",
+            "run", SENTENCE, "--data", data, "--hub", one_model_hub, "--sandbox", "process", "--models", "1",
             "--no-learning", "--stage-size", "20", "--out", out,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
