@@ -16,6 +16,7 @@ from records.events import (
     CandidateDropped,
     CandidatesSelected,
     EnsembleChosen,
+    EpochTrained,
     Event,
     Gated,
     HubSearched,
@@ -67,7 +68,7 @@ class Display:
             disable=not console.is_terminal,
         )
         self._bar = self._progress.add_task("starting", total=None)
-        self._shards: dict[str, tuple[int, int]] = {}
+        self._parts: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -90,11 +91,11 @@ class Display:
     def take(self, event: Event) -> None:
         """Show one event."""
         if isinstance(event, NodeStarted):
-            self._shards.clear()
+            self._parts.clear()
             self._progress.update(self._bar, description=DOING[event.node], total=None, completed=0)
-        elif isinstance(event, ShardAnnotated):
-            self._shards[event.model] = (event.done, event.total)
-            done, total = (sum(parts) for parts in zip(*self._shards.values(), strict=True))
+        elif isinstance(event, ShardAnnotated | EpochTrained):
+            self._parts[event.model] = (event.done, event.total)
+            done, total = (sum(parts) for parts in zip(*self._parts.values(), strict=True))
             self._progress.update(self._bar, completed=done, total=total)
         elif line := tell(event):
             self.console.print(Text(strip_controls(line)), soft_wrap=True)

@@ -29,21 +29,30 @@ from graphs.tables import (
     strings_of,
     write_shards,
 )
-from records.events import FineTuned, Gated, Noticed
+from records.events import EpochTrained, FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
-from records.protocol import TrainingMetrics
+from records.protocol import TrainingMetrics, WorkerProgress
 from records.rows import ROW
-from sandbox.base import Limits, Output, RunSpec
+from sandbox.base import Limits, Output, RunResult, RunSpec
 from specialists.learning import GateVerdict, choose_replay, decide_promotion, split_for_gate
 
 HELD_OUT = 0.3
 """The share of the rows that judges what the rest taught."""
 TRAIN_SECONDS = 3600.0
 WEIGHTS = "model.safetensors"
+METRICS = "metrics.json"
+CHECKPOINT = "checkpoint.safetensors"
 GROWTH = 4
 """Weights may be trained in a type that takes so many times the room: float32 from 8 bits."""
+SMALLEST_ROOM = 2**20
+"""Bytes; weights and checkpoint may be so large however small the model is."""
 LARGEST_METRICS = 2**16
-OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", "metrics.json", "gate.json")
+COMMAND = (
+    *("python", "in/scripts/finetune.py", "--model", "in/model", "--labels", "in/labels.json"),
+    *("--train", "in/train.parquet", "--valid", "in/valid.parquet"),
+    *("--output", "out/model", "--metrics", f"out/{METRICS}", "--checkpoint", f"out/{CHECKPOINT}"),
+)
+OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", METRICS, "gate.json")
 """Files of a model's folder that the next version does not take over."""
 
 LESSON = pa.schema(
@@ -60,11 +69,11 @@ LESSON = pa.schema(
 
 def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Fine-tune every specialist on the pool, with replay of rows that all agree on."""
-    context, round_ = runtime.context, state["learned"] + 1
+    context, stage, round_, versions = runtime.context, state["stage"], state["learned"] + 1, state["versions"]
     lesson = _write_lesson(context, state, round_)
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
         futures = [
-            pool.submit(_teach, context, specialist_job(context, one, state["versions"][one.name]), round_, lesson)
+            pool.submit(_teach, context, specialist_job(context, one, versions[one.name]), stage, round_, lesson)
             for one in read_lock(context.folder).specialists
         ]
         for future in futures:
@@ -114,7 +123,7 @@ def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, 
     return pooled, {agreed[index][ROW]: agreed[index][VOTED] for index in chosen}
 
 
-def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
+def _teach(context: RunContext, job: Job, stage: int, round_: int, lesson: Path) -> None:
     """Fine-tune one specialist in the sandbox; one that cannot learn stays as it is, and says so.
 
     Only weights and metrics leave the sandbox: configuration and tokenizer stay those of the version before.
@@ -122,23 +131,50 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
     target = context.folder.model(job.name, round_)
     if target.exists():
         return
-    seed, threads = context.settings.seed + round_, context.settings.threads
-    files = ("--train", "in/train.parquet", "--valid", "in/valid.parquet", "--labels", "in/labels.json")
-    results = ("--output", "out/model", "--metrics", "out/metrics.json")
     scratch = lesson / job.name
-    most = GROWTH * sum(file.stat().st_size for file in job.model.glob("*.safetensors"))
-    spec = RunSpec(
+    result = _train(context, job, stage, round_, lesson)
+    if result.cause != "ok":
+        why = f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
+        context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))
+        return
+    with written_whole(target) as folder:
+        shutil.copytree(job.model, folder, ignore=shutil.ignore_patterns(*OF_A_VERSION))
+        for file in (WEIGHTS, METRICS):
+            shutil.copyfile(scratch / file, folder / file)
+    shutil.rmtree(scratch)
+
+
+def _train(context: RunContext, job: Job, stage: int, round_: int, lesson: Path) -> RunResult:
+    """Run the fine-tune script, from its last checkpoint where a run that was killed left one.
+
+    Where that fails it trains from the start: a checkpoint must not be what keeps a specialist from learning.
+    """
+    checkpoint = lesson / job.name / CHECKPOINT
+    resuming = checkpoint.exists()
+
+    def tell(step: WorkerProgress) -> None:
+        context.emit(EpochTrained(stage=stage, model=job.name, done=step.done, total=step.total))
+
+    result = context.sandbox.run(_training_spec(context, job, round_, lesson), tell)
+    check_sandbox(context, result, f"while {job.name} was learning")
+    if result.cause == "ok":
+        return result
+    checkpoint.unlink(missing_ok=True)
+    return _train(context, job, stage, round_, lesson) if resuming else result
+
+
+def _training_spec(context: RunContext, job: Job, round_: int, lesson: Path) -> RunSpec:
+    """Return how a specialist's fine-tune script is run: from its checkpoint where there is one."""
+    seed, threads = context.settings.seed + round_, context.settings.threads
+    checkpoint = lesson / job.name / CHECKPOINT
+    resume = {CHECKPOINT: checkpoint} if checkpoint.exists() else {}
+    size = sum(file.stat().st_size for file in job.model.glob("*.safetensors"))
+    most = max(SMALLEST_ROOM, GROWTH * size)  # few weights are trained: a checkpoint is smaller than the model
+    return RunSpec(
         argv=(
-            "python",
-            "in/scripts/finetune.py",
-            "--model",
-            "in/model",
-            *files,
-            *results,
-            "--seed",
-            str(seed),
-            "--threads",
-            str(threads),
+            *COMMAND,
+            *("--seed", str(seed), "--threads", str(threads)),
+            *(("--resume", f"in/{CHECKPOINT}") if resume else ()),
         ),
         inputs={
             "scripts": job.scripts,
@@ -146,10 +182,12 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
             "labels.json": job.labels,
             "train.parquet": lesson / "train.parquet",
             "valid.parquet": lesson / "valid.parquet",
+            **resume,
         },
         outputs={
-            f"model/{WEIGHTS}": Output(scratch / WEIGHTS, "safetensors", limit=most),
-            "metrics.json": Output(scratch / "metrics.json", "json", limit=LARGEST_METRICS),
+            f"model/{WEIGHTS}": Output(checkpoint.with_name(WEIGHTS), "safetensors", limit=most),
+            METRICS: Output(checkpoint.with_name(METRICS), "json", limit=LARGEST_METRICS),
+            CHECKPOINT: Output(checkpoint, "safetensors", limit=most, optional=True),
         },
         limits=Limits(
             seconds=TRAIN_SECONDS,
@@ -159,17 +197,6 @@ def _teach(context: RunContext, job: Job, round_: int, lesson: Path) -> None:
         ),
         trusted=job.trusted,
     )
-    result = context.sandbox.run(spec)
-    check_sandbox(context, result, f"while {job.name} was learning")
-    if result.cause != "ok":
-        why = f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
-        context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))
-        return
-    with written_whole(target) as folder:
-        shutil.copytree(job.model, folder, ignore=shutil.ignore_patterns(*OF_A_VERSION))
-        for file in (WEIGHTS, "metrics.json"):
-            shutil.copyfile(scratch / file, folder / file)
-    shutil.rmtree(scratch)
 
 
 def gate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["annotate_stage"]]:
@@ -193,7 +220,7 @@ def _pass_gate(context: RunContext, state: RunState, name: str) -> bool:
     round_ = state["learned"]
     target = context.folder.model(name, round_)
     verdict = GateVerdict(**json.loads((target / "gate.json").read_text(encoding="utf-8")))
-    metrics = read_record(target / "metrics.json", TrainingMetrics)
+    metrics = read_record(target / METRICS, TrainingMetrics)
     stage = state["stage"]
     context.emit(
         FineTuned(

@@ -124,6 +124,16 @@ class RowsReviewed(EventBase):
     source: str
 
 
+class EpochTrained(EventBase):
+    """A model has been taught for `done` of `total` epochs; the first of a training that goes on may be any."""
+
+    type: Literal["epoch_trained"] = "epoch_trained"
+    stage: int
+    model: str
+    done: int
+    total: int
+
+
 class FineTuned(EventBase):
     type: Literal["fine_tuned"] = "fine_tuned"
     stage: int
@@ -185,6 +195,7 @@ Event = Annotated[
     | ShardAnnotated
     | StageVoted
     | RowsReviewed
+    | EpochTrained
     | FineTuned
     | Gated
     | StageFinished

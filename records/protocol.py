@@ -49,8 +49,8 @@ class WorkerProgress(Record):
 
     type: Literal["progress"] = "progress"
     id: str
-    done: int
-    total: int
+    done: int = Field(ge=0, lt=2**31)
+    total: int = Field(ge=0, lt=2**31)
     outputs: tuple[str, ...] = ()
     """Declared outputs that are complete now, a checkpoint perhaps, and may be written anew later."""
 

@@ -1,10 +1,13 @@
 """The scripts as they are used: processes of their own, with nothing of this project beside them."""
 
-import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from types import ModuleType
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +18,7 @@ from records.protocol import (
     LabelsFile,
     TrainingMetrics,
     WorkerFailure,
+    WorkerProgress,
     WorkerReady,
     WorkerResult,
 )
@@ -132,17 +136,25 @@ def test_generated_test_tells_right_scripts_from_broken_ones(
     assert {path.name for path in (folder / "in/scripts").iterdir()} == {"annotate.py", "test_annotate.py"}
 
 
+def finetune_arguments(name: str) -> tuple[str, ...]:
+    return (
+        *("in/scripts/finetune.py", "--model", "in/model", "--train", "in/train.parquet", "--threads", "1"),
+        *("--valid", "in/valid.parquet", "--output", f"out/{name}", "--metrics", f"out/{name}.json"),
+    )
+
+
+def read_progress(printed: str) -> list[WorkerProgress]:
+    """All that a fine-tune script may print on standard output."""
+    return [WorkerProgress.model_validate_json(line) for line in printed.splitlines()]
+
+
 def finetune(folder: Path, train: list[ToyRow], valid: list[ToyRow], name: str, *more: str) -> TrainingMetrics:
     write_labelled(folder / "in" / "train.parquet", train, weights=[1.0] * len(train))
     write_labelled(folder / "in" / "valid.parquet", valid)
-    outcome = run_python(
-        folder,
-        *("in/scripts/finetune.py", "--model", "in/model", "--train", "in/train.parquet", "--threads", "1"),
-        *("--valid", "in/valid.parquet", "--output", f"out/{name}", "--metrics", f"out/{name}.json", *more),
-    )
+    outcome = run_python(folder, *finetune_arguments(name), *more)
     assert outcome.returncode == 0, outcome.stderr
-    epochs = [json.loads(line) for line in outcome.stderr.splitlines() if line.startswith("{")]
-    assert [line["epoch"] for line in epochs] == list(range(1, len(epochs) + 1))
+    steps = read_progress(outcome.stdout)
+    assert [step.done for step in steps] == list(range(1, steps[0].total + 1))
     return TrainingMetrics.model_validate_json((folder / "out" / f"{name}.json").read_text())
 
 
@@ -193,3 +205,80 @@ def test_fine_tune_refuses_a_label_that_is_none_of_the_tasks(toy_model: Path, tm
     assert outcome.returncode == 1
     assert "neutral" in outcome.stderr
     assert list((folder / "out").iterdir()) == []
+
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@pytest.fixture
+def lesson(tmp_path: Path) -> Path:
+    """A working directory with a model whose dropout needs the random state, a script that prints, and rows."""
+    model = save_model(tmp_path / "model", "bert", hidden_dropout_prob=0.3)
+    script = render_finetune(LABEL_MAP, preprocess='print("noise")\nreturn text')
+    folder = lay_out(tmp_path / "work", model, finetune=script)
+    write_labelled(folder / "in/train.parquet", make_rows(90, seed=4))
+    write_labelled(folder / "in/valid.parquet", make_rows(20, seed=5))
+    return folder
+
+
+def stop_after_first_epoch(folder: Path, kept: Path) -> None:
+    """Train until the first epoch is told of, keep the checkpoint as of then, and kill the training."""
+    command = [sys.executable, "-P", *finetune_arguments("stopped"), "--checkpoint", f"out/{CHECKPOINT}"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        (step,) = read_progress(process.stdout.readline())
+        process.send_signal(signal.SIGSTOP)  # so that no later checkpoint takes its place
+        shutil.copyfile(folder / "out" / CHECKPOINT, kept)
+        process.kill()
+    assert step == WorkerProgress(id="train", done=1, total=3, outputs=(CHECKPOINT,))
+    assert not (folder / "out/stopped").exists()
+
+
+def test_fine_tune_goes_on_from_a_checkpoint_bit_for_bit(lesson: Path) -> None:
+    whole = run_python(lesson, *finetune_arguments("whole"))
+    assert [step.outputs for step in read_progress(whole.stdout)] == [(), (), ()]
+    kept = lesson / "in" / CHECKPOINT
+    stop_after_first_epoch(lesson, kept)
+    (lesson / "out" / CHECKPOINT).unlink()
+    options = ("--checkpoint", f"out/{CHECKPOINT}", "--resume", f"in/{CHECKPOINT}")
+    resumed = run_python(lesson, *finetune_arguments("resumed"), *options)
+    assert resumed.returncode == 0, resumed.stderr
+    steps = read_progress(resumed.stdout)
+    assert [(step.done, step.outputs) for step in steps] == [(2, (CHECKPOINT,)), (3, ())]
+    out = lesson / "out"
+    assert (out / "resumed/model.safetensors").read_bytes() == (out / "whole/model.safetensors").read_bytes()
+    assert (out / "resumed.json").read_bytes() == (out / "whole.json").read_bytes()
+    assert {path.name for path in out.iterdir()} == {"whole", "whole.json", "resumed", "resumed.json"}
+
+
+def test_fine_tune_refuses_the_checkpoint_of_other_rows(lesson: Path) -> None:
+    kept = lesson / "in" / CHECKPOINT
+    stop_after_first_epoch(lesson, kept)
+    write_labelled(lesson / "in/train.parquet", make_rows(90, seed=6))
+    outcome = run_python(lesson, *finetune_arguments("new"), "--resume", f"in/{CHECKPOINT}")
+    assert outcome.returncode == 1
+    assert "is the checkpoint of another training" in outcome.stderr
+    assert outcome.stdout == ""
+    assert not (lesson / "out/new").exists()
+
+
+def test_a_checkpoint_is_of_one_training(lesson: Path, toy_model: Path, load_script) -> None:
+    import torch
+
+    def identify(script: ModuleType, seed: int = 0, model: Path = lesson / "in/model", **rows: Path) -> str:
+        files = {"train": lesson / "in/train.parquet", "valid": lesson / "in/valid.parquet", **rows}
+        return script.identify_training(Namespace(model=model, seed=seed, **files))
+
+    script = load_script(render_finetune(LABEL_MAP))
+    first = identify(script)
+    assert identify(load_script(render_finetune(LABEL_MAP))) == first
+    others = {
+        "seed": identify(script, seed=1),
+        "model": identify(script, model=toy_model),
+        "train": identify(script, train=lesson / "in/valid.parquet"),
+        "valid": identify(script, valid=lesson / "in/train.parquet"),
+        "hyperparameters": identify(load_script(render_finetune(LABEL_MAP, hyperparameters=Hyperparameters(epochs=4)))),
+    }
+    assert len({first, *others.values()}) == 6
+    with pytest.raises(ValueError, match="is the checkpoint of another training"):
+        script.Training(torch.nn.Linear(2, 2), steps=1, seed=0).load(toy_model / "model.safetensors", first)
