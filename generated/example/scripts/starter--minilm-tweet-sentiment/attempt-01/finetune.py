@@ -4,19 +4,25 @@
 
 Columns: text, label (of the task), weight (optional, 1 where it is absent). The classes and what they stand for stay
 as they are, so that the same annotate.py runs the result. With the same seed and number of threads the weights are
-the same, bit for bit.
+the same, bit for bit; also where training was stopped and goes on with --resume from the file of --checkpoint. Each
+epoch is told of on standard output, as one line of JSON; all else that is printed goes to standard error.
 """
 
 import argparse
+import hashlib
 import inspect
 import json
 import os
 import random
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
+if __name__ == "__main__":
+    # Standard output carries progress alone: what libraries print from here on goes to standard error.
+    PROGRESS = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -26,6 +32,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pyarrow.parquet as pq
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import safe_open
+from safetensors.torch import save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 HYPERPARAMETERS = json.loads('{"epochs": 3, "batch_size": 16, "learning_rate": 0.001, "weight_decay": 0.01, "rank": 8, "alpha": 16, "max_tokens": 256}')
@@ -215,29 +223,102 @@ def plan_epoch(rows: Sequence[Row], chance: random.Random) -> Iterator[list[Row]
     yield from chance.sample(batches, len(batches))
 
 
-def train(classifier: Classifier, rows: Sequence[Row], seed: int) -> int:
-    """Train the adapters and the head on `rows`, telling of every epoch on standard error; return the steps taken."""
-    chance = random.Random(seed)
+class Training:
+    """All that changes while a classifier is trained: its trainable weights, the optimizer's state, the schedule's
+    step, the random states and the epoch. A checkpoint is one safetensors file of it, tensors and JSON."""
+
+    def __init__(self, model: torch.nn.Module, steps: int, seed: int) -> None:
+        self.weights = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.weights.values(), lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"]
+        )
+        self.schedule = torch.optim.lr_scheduler.LinearLR(
+            self.optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps
+        )
+        self.chance = random.Random(seed)
+        self.epoch = 0
+
+    def save(self, path: Path, identity: str) -> None:
+        """Write a checkpoint, whole: under another name first."""
+        adam = self.optimizer.state_dict()
+        tensors = {f"weight/{name}": weight.detach() for name, weight in self.weights.items()}
+        for index, values in adam["state"].items():
+            tensors |= {f"adam/{index}/{name}": value for name, value in values.items()}
+        tensors["random"] = torch.get_rng_state()
+        state = {
+            "epoch": self.epoch,
+            "random": self.chance.getstate(),
+            "groups": adam["param_groups"],
+            "schedule": self.schedule.state_dict(),
+        }
+        unfinished = path.with_name(path.name + ".tmp")
+        facts = {"training": identity, "state": json.dumps(state)}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, facts)
+        unfinished.replace(path)
+
+    def load(self, path: Path, identity: str) -> None:
+        """Go back to where a checkpoint was written. Raises ValueError where that was another training."""
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+        if facts.get("training") != identity:
+            raise ValueError(
+                f"{path} is the checkpoint of another training: the rows, the model, this script with its "
+                "hyperparameters, the seed, the number of threads or the version of torch were not the same; "
+                "leave out --resume to train from the start"
+            )
+        state = json.loads(facts["state"])
+        adam: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "weight":
+                self.weights[rest].data.copy_(tensor)
+            elif kind == "adam":
+                index, _, part = rest.partition("/")
+                adam.setdefault(int(index), {})[part] = tensor
+        self.optimizer.load_state_dict({"state": adam, "param_groups": state["groups"]})
+        self.schedule.load_state_dict(state["schedule"])
+        version, numbers, gauss = state["random"]
+        self.chance.setstate((version, tuple(numbers), gauss))
+        self.epoch = state["epoch"]
+        torch.set_rng_state(tensors["random"])
+
+
+def identify_training(options: argparse.Namespace) -> str:
+    """Return a hash of all that decides what the weights will be."""
+    digest = hashlib.sha256(json.dumps([torch.__version__, torch.get_num_threads(), options.seed]).encode())
+    model = sorted(path for path in Path(options.model).iterdir() if path.is_file())
+    for path in (Path(__file__), *model, Path(options.train), Path(options.valid)):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def train(classifier: Classifier, rows: Sequence[Row], options: argparse.Namespace, progress: TextIO) -> int:
+    """Train the adapters and the head on `rows`, telling of every epoch; return the steps of the whole training."""
     epochs = HYPERPARAMETERS["epochs"]
     steps = epochs * -(-len(rows) // HYPERPARAMETERS["batch_size"])
-    weights = [weight for weight in classifier.model.parameters() if weight.requires_grad]
-    optimizer = torch.optim.AdamW(
-        weights, lr=HYPERPARAMETERS["learning_rate"], weight_decay=HYPERPARAMETERS["weight_decay"]
-    )
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=steps)
+    training = Training(classifier.model, steps, options.seed)
+    identity = identify_training(options) if options.checkpoint or options.resume else ""
+    if options.resume:
+        training.load(options.resume, identity)
     classifier.model.train()
-    for epoch in range(1, epochs + 1):
-        total = 0.0
-        for batch in plan_epoch(rows, chance):
+    while training.epoch < epochs:
+        for batch in plan_epoch(rows, training.chance):
             losses, _ = measure_loss(classifier, batch)
             loss = (losses * torch.tensor([row.weight for row in batch])).mean()
-            optimizer.zero_grad()
+            training.optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            schedule.step()
-            total += float(loss.detach()) * len(batch)
-        print(json.dumps({"epoch": epoch, "epochs": epochs, "loss": total / len(rows)}), file=sys.stderr, flush=True)
+            torch.nn.utils.clip_grad_norm_(training.weights.values(), 1.0)
+            training.optimizer.step()
+            training.schedule.step()
+        training.epoch += 1
+        complete: list[str] = []
+        if options.checkpoint and training.epoch < epochs:
+            training.save(options.checkpoint, identity)
+            complete.append(options.checkpoint.name)
+        step = {"type": "progress", "id": "train", "done": training.epoch, "total": epochs, "outputs": complete}
+        print(json.dumps(step), file=progress, flush=True)
     return steps
 
 
@@ -268,6 +349,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--labels", help="labels.json: any other label in the rows is an error")
     parser.add_argument("--threads", type=int, help="processor threads (default: the library's choice)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--checkpoint", type=Path, help="safetensors to write after every epoch but the last")
+    parser.add_argument("--resume", type=Path, help="the checkpoint of this very training to go on from")
     return parser.parse_args()
 
 
@@ -288,7 +371,7 @@ def main() -> None:
         raise ValueError(f"{len(usable)} rows to learn from and {len(valid)} to measure on; both need one at least")
     accuracy_before, loss_before = evaluate(classifier, valid)
     classifier.model = add_adapters(classifier.model)
-    steps = train(classifier, usable, options.seed)
+    steps = train(classifier, usable, options, PROGRESS)
     classifier.model = classifier.model.merge_and_unload()
     accuracy_after, loss_after = evaluate(classifier, valid)
     save_model(classifier, options.output)
@@ -303,6 +386,8 @@ def main() -> None:
         "loss_after": loss_after,
     }
     write_metrics(options.metrics, metrics)
+    if options.checkpoint:
+        options.checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
