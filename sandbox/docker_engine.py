@@ -28,7 +28,7 @@ from sandbox.supervised import KILL_SECONDS, OPEN_FILES
 from sandbox.worker import open_worker
 
 INSIDE = "/box"
-_PATH = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
+_PATH = "/opt/venv/bin"
 _NOBODY = 65534
 _IN_MEMORY_BYTES = 2**30
 _HOST_LABEL = "autoannotator.host"
@@ -121,20 +121,18 @@ class DockerSandbox:
         return open_worker(lambda: self._start(spec, serve=True), _copy_input, spec)
 
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
-        box = Box()
+        box, client = Box(), None
         try:
             client = connect()  # one a program: a client is not made for several threads
-            try:
-                return self._start_container(client, box, spec, serve=serve)
-            except (DockerException, OSError) as error:
+            return self._start_container(client, box, spec, serve=serve)
+        except BaseException as error:
+            if client:
+                client.close()
+            box.remove()
+            if isinstance(error, DockerException | OSError):
                 raise SandboxError(
                     f"The container could not be started: {error}", next_step="Look at the engine's log."
                 ) from error
-            except BaseException:
-                client.close()
-                raise
-        except BaseException:
-            box.remove()
             raise
 
     def _start_container(self, client: docker.DockerClient, box: Box, spec: RunSpec, *, serve: bool) -> Program:

@@ -71,6 +71,7 @@ def place(path: Path, root: Path) -> Path:
 
 
 def remove_distributions(packages: Path) -> None:
+    """Remove what scripts never import, by the files that each distribution lists."""
     for distribution in distributions(path=[str(packages)]):
         if distribution.name.lower().replace("_", "-") in UNUSED_DISTRIBUTIONS:
             for name in {file.parts[0] for file in distribution.files or ()} - {".."}:
@@ -78,6 +79,7 @@ def remove_distributions(packages: Path) -> None:
 
 
 def prune_packages(packages: Path) -> None:
+    """Remove headers, sources, tests and programs."""
     remove(packages / "torch" / "share")
     for folder, subfolders, files in os.walk(packages):
         for name in UNUSED_FOLDERS.intersection(subfolders):
@@ -90,6 +92,7 @@ def prune_packages(packages: Path) -> None:
 
 
 def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -125,11 +128,13 @@ def copy_shared_libraries(root: Path) -> Path:
 
 
 def is_elf(path: Path) -> bool:
+    """Whether a file is a program or a shared library."""
     with path.open("rb") as stream:
         return stream.read(4) == b"\x7fELF"
 
 
 def write_system_files(root: Path) -> None:
+    """Write the few files of a system that an interpreter reads, the locale, and the mount points."""
     for name, text in SYSTEM_FILES.items():
         (root / name).write_text(text)
     for locale in Path("/usr/lib/locale").glob("C.*"):

@@ -109,6 +109,7 @@ def test_the_wheel_holds_all_that_it_needs(demo: Demo) -> None:
     for needed in (
         "agents/prompts/reviewer/system.jinja", "templates/scripts/annotate.py.jinja", "templates/report.html.jinja",
         "hub/starter/manifest.json", "bench/data/reviews.jsonl", "sandbox/images/Dockerfile",
+        "sandbox/images/assemble.py", "sandbox/formats.py", "bench/echo.py",
     ):  # fmt: skip
         assert (demo.library / needed).is_file()
     assert not (demo.library / "tests").exists()
