@@ -94,7 +94,7 @@ class DockerSandbox:
         self._options = options
         self._filter = syscall_filter().hex()
         self._gate = Path(gate.__file__).read_text(encoding="utf-8")
-        self._devices = _request_gpus(options.gpus)
+        self.devices = _request_gpus(options.gpus)
         client = connect()
         try:
             self.image = image_digest(client, image or image_name())
@@ -150,7 +150,7 @@ class DockerSandbox:
                 mounts=[*_mount_inputs(box, spec), Mount(RESULTS, volume.name, type="volume", no_copy=True)],
                 labels=labels,
                 runtime=self._options.runtime,
-                device_requests=self._devices,
+                device_requests=self.devices,
                 nano_cpus=min(spec.limits.threads, int(self._engine["NCPU"])) * 10**9,
                 **_limit(spec.limits),
                 **_HARDENING,
