@@ -204,7 +204,9 @@ def _request_gpus(gpus: str | None) -> list[DeviceRequest]:
 
 
 def _check_runtime(runtime: str | None, engine: dict[str, Any]) -> None:
-    if runtime is not None and runtime not in engine["Runtimes"]:
+    """Raise SandboxError where the engine does not know the runtime; one of containerd's own names is not listed."""
+    known = runtime is None or runtime.startswith("io.containerd.") or runtime in engine["Runtimes"]
+    if not known:
         raise SandboxError(
             f"The Docker engine has no runtime {runtime!r}; it has {', '.join(sorted(engine['Runtimes']))}.",
             next_step="Install it and name it in the engine's daemon.json (`runtimes`), then restart the engine.",

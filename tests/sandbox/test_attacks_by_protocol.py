@@ -94,7 +94,7 @@ class TestSwappedResult:
                 for number in range(self.TIMES):
                     with contextlib.suppress(WorkerDied, RequestFailed):
                         ask(worker, target, number)
-                    assert not target.exists() or target.read_text() == "harmless"
+                    assert not target.exists() or target.read_text() in ("harmless", "")  # "": while it is written
 
     def test_is_followed_by_who_looks_first(self, ground):
         found = []
