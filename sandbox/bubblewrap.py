@@ -27,7 +27,8 @@ INSIDE = "/box"
 _IN_MEMORY_BYTES = 2**30
 _DELEGATE = "Run as root, or where control groups are delegated to you: `systemd-run --user --scope -p Delegate=yes …`."
 _SHORTFALLS = {
-    "memory": "Memory is not held by the kernel but looked at ten times a second, without what lies in /tmp and out/.",
+    "memory": "Memory is not held by the kernel but looked at ten times a second; what lies in /tmp, /dev/shm and out/ "
+    "is bounded by their sizes only, and the number of files there is not.",
     "cpu": "The share of the processors is not limited.",
 }
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
