@@ -95,6 +95,7 @@ MOMENTS: dict[str, Moment] = {
     "a shard annotated": written("scratch/stage-0001/*/rows-00000.parquet"),
     "fine_tune": begun("fine_tune"),
     "the middle of fine-tuning": learning(3.0),
+    "a checkpoint of a training": written("scratch/lesson-0001/*/checkpoint.safetensors"),
     "one specialist has learned": written("models/*/v1/metrics.json"),
     "gate": begun("gate"),
     "the stage after learning": begun("annotate_stage"),
