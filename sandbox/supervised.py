@@ -60,26 +60,24 @@ class SupervisedProgram:
         processes = 0 if groups.hold("pids") else limits.processes
         numbers = (theirs.fileno(), memory, processes, limits.file_size, OPEN_FILES)
         doors = ":".join(str(door) for door in groups.doors)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, numbers), doors, *argv],
-                stdin=subprocess.PIPE if serve else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env=environment,
-                cwd=box.path,
-                start_new_session=True,  # the terminal's Ctrl-C is the host's alone
-                pass_fds=(theirs.fileno(), *inherited),
-            )
-        self._report = b""
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._control, selectors.EVENT_READ, 0)
-        for stream, pipe in ((1, self._process.stdout), (2, self._process.stderr)):
-            if pipe:
-                self._selector.register(pipe, selectors.EVENT_READ, stream)
-        if self._process.stdin:
-            os.set_blocking(self._process.stdin.fileno(), False)
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_SUPERVISOR), *map(str, numbers), doors, *argv],
+                    stdin=subprocess.PIPE if serve else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    env=environment,
+                    cwd=box.path,
+                    start_new_session=True,  # the terminal's Ctrl-C is the host's alone
+                    pass_fds=(theirs.fileno(), *inherited),
+                )
+        except BaseException:
+            self._control.close()
+            groups.remove()
+            raise
+        self._attach()
         try:
             self.results = open_results()
         except SandboxError as error:
@@ -90,6 +88,17 @@ class SupervisedProgram:
         except BaseException:
             self._release()
             raise
+
+    def _attach(self) -> None:
+        """Listen to the supervisor and to what the program prints."""
+        self._report = b""
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._control, selectors.EVENT_READ, 0)
+        for stream, pipe in ((1, self._process.stdout), (2, self._process.stderr)):
+            if pipe:
+                self._selector.register(pipe, selectors.EVENT_READ, stream)
+        if self._process.stdin:
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         """Return what the program has printed; None when the supervisor has ended and all is read."""
