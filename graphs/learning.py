@@ -29,6 +29,7 @@ from graphs.tables import (
     strings_of,
     write_shards,
 )
+from records.errors import ModelError
 from records.events import EpochTrained, FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
@@ -255,11 +256,16 @@ def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> dict[s
     failures = context.engine.annotate([one for pair in pairs.values() for one in pair])
     verdicts: dict[str, GateVerdict] = {}
     for name, pair in pairs.items():
-        if failed := [failures[one.job] for one in pair if one.job in failures]:
-            verdicts[name] = GateVerdict(False, 0.0, 0.0, "; ".join(failed))
-        else:
-            before, after = (probs_of(merge_shards(one.shards, labels)).argmax(axis=1) for one in pair)
-            verdicts[name] = decide_promotion(before, after, truth, replayed)
+        failed = [failures[one.job] for one in pair if one.job in failures]
+        try:
+            predicted = [] if failed else [probs_of(merge_shards(one.shards, labels)).argmax(axis=1) for one in pair]
+        except ModelError as error:
+            failed, predicted = [error.what], []
+        verdicts[name] = (
+            GateVerdict(False, 0.0, 0.0, "; ".join(failed))
+            if failed
+            else decide_promotion(*predicted, truth=truth, replayed=replayed)
+        )
     return verdicts
 
 

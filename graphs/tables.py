@@ -83,34 +83,43 @@ def shards_for(inputs: Sequence[Path], model: str) -> tuple[Shard, ...]:
 def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
     """Return one model's annotations of all shards, checked.
 
-    Raises ModelError where they are not what the protocol says: the ids of the input in its order, labels of the
-    task, and finite probabilities that sum to 1. The schema's metadata holds the number of tokens read.
+    Raises ModelError where they are not what the protocol says: the columns and types, the ids of the input in its
+    order, labels of the task, probabilities that sum to 1, and finite hidden states. The schema's metadata holds the
+    number of tokens read.
     """
     tokens = sum(read_record(shard.receipt, WorkerResult).tokens for shard in shards)
     tables = [script_output(len(labels)).empty_table()] if not shards else []
-    for shard in shards:
-        try:
-            table = pq.read_table(shard.output)
-        except (pa.ArrowException, OSError) as error:
-            raise _unfit(shard, f"cannot be read: {error}") from error
-        _check_annotations(shard, table, labels)
-        tables.append(table)
-    return pa.concat_tables(tables).replace_schema_metadata({TOKENS: str(tokens)})
+    tables += [_read_annotations(shard, labels) for shard in shards]
+    try:
+        return pa.concat_tables(tables).replace_schema_metadata({TOKENS: str(tokens)})
+    except pa.ArrowException as error:
+        raise _unfit(shards[0], f"has other columns than that of another shard: {error}") from error
+
+
+def _read_annotations(shard: Shard, labels: Sequence[str]) -> pa.Table:
+    try:
+        table = pq.read_table(shard.output)
+        width = table.schema.field("features").type.list_size if "features" in table.column_names else None
+        table = table.select(script_output(len(labels), width).names).cast(script_output(len(labels), width))
+    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        raise _unfit(shard, f"does not hold the columns of an annotation: {error}") from error
+    if width == 0 or any(column.null_count for column in table.columns):
+        raise _unfit(shard, "has a row without a value")
+    _check_annotations(shard, table, labels)
+    return table
 
 
 def _check_annotations(shard: Shard, table: pa.Table, labels: Sequence[str]) -> None:
-    if not {"id", "label", "score", "probs"} <= set(table.column_names):
-        raise _unfit(shard, f"has the columns {', '.join(table.column_names)}")
     if not table["id"].equals(pq.read_table(shard.input, columns=["id"])["id"]):
         raise _unfit(shard, "has other ids than its input, or another order")
     probs = probs_of(table)
-    if probs.shape[1:] != (len(labels),) or not np.isfinite(probs).all():
-        raise _unfit(shard, f"needs {len(labels)} finite probabilities a row")
-    if not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):
-        raise _unfit(shard, "has probabilities that do not sum to 1")
+    if not (np.isfinite(probs) & (probs >= 0)).all() or not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):
+        raise _unfit(shard, "has probabilities that are none, or that do not sum to 1")
     expected = [labels[index] for index in probs.argmax(axis=1)]
     if table["label"].to_pylist() != expected:
         raise _unfit(shard, "has a label that is not the most probable one")
+    if "features" in table.column_names and not np.isfinite(features_of(table)).all():
+        raise _unfit(shard, "has hidden states that are not finite")
 
 
 def _unfit(shard: Shard, reason: str) -> ModelError:
@@ -132,8 +141,6 @@ def features_of(table: pa.Table) -> npt.NDArray[np.float32]:
 
 def _as_matrix(table: pa.Table, name: str) -> npt.NDArray[np.floating]:
     column: Any = table[name].combine_chunks()
-    if not pa.types.is_fixed_size_list(column.type):
-        column = column.cast(pa.list_(column.type.value_type, len(column[0])))
     return column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), column.type.list_size)
 
 
