@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 ALLOWED_MODULES = frozenset(
     {
-        "__future__", "argparse", "collections", "contextlib", "dataclasses", "functools", "gc", "html", "inspect",
-        "io", "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random", "re",
-        "string", "sys", "time", "torch", "traceback", "transformers", "typing", "unicodedata", "warnings",
+        "__future__", "argparse", "collections", "contextlib", "dataclasses", "functools", "gc", "hashlib", "html",
+        "inspect", "io", "itertools", "json", "logging", "math", "numpy", "os", "pathlib", "peft", "pyarrow", "random",
+        "re", "safetensors", "string", "sys", "time", "torch", "traceback", "transformers", "typing", "unicodedata",
+        "warnings",
     }
 )  # fmt: skip
 """What a generated script may import: what runs a model, and harmless parts of the standard library."""

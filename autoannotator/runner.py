@@ -10,8 +10,8 @@ from pathlib import Path
 from autoannotator.wiring import open_context
 from graphs.driver import drive
 from graphs.state import Question
-from records.errors import AutoAnnotatorError, DataError, PersonError, RunFolderError, TaskUnclearError
-from records.events import Event, RunFailed, RunStarted
+from records.errors import AutoAnnotatorError, DataError, PersonError, RunFolderError, SandboxError, TaskUnclearError
+from records.events import Event, RunFailed
 from records.folder import RunFolder, read_record, write_yaml
 from records.settings import Settings
 
@@ -59,7 +59,7 @@ def start_run(
         if prepare:
             prepare(folder)
         run(folder, settings, show, ask)
-    except (DataError, PersonError):
+    except (DataError, PersonError, SandboxError):
         if not folder.task.exists():
             _take_back(path, made)
         raise
@@ -95,9 +95,8 @@ def resume_run(folder: RunFolder, show: Show, ask: Ask) -> RunFolder:
 
 
 def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask) -> None:
-    """Drive the graph over a run folder, with its beginning and its failure in the events."""
+    """Drive the graph over a run folder, with its failure in the events."""
     with folder.locked(), open_context(folder, settings, show) as context:
-        context.emit(RunStarted(run_id=folder.run_id, resumed=folder.checkpoints.exists()))
         try:
             drive(context, ask)
         except AutoAnnotatorError as error:

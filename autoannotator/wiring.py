@@ -15,11 +15,12 @@ from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
 from records.errors import SettingsError
-from records.events import Event, Noticed, SandboxChosen
+from records.events import Event, Noticed, RunStarted, SandboxChosen
 from records.folder import RunFolder
 from records.ledger import Ledger
 from records.review_book import ReviewBook
 from records.settings import Settings
+from sandbox.base import Sandbox
 from sandbox.choose import choose_sandbox
 from sandbox.docker_engine import DockerOptions
 
@@ -43,16 +44,8 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         ledger, reviews = Ledger(folder.ledger), ReviewBook(folder.ledger)
         stack.callback(ledger.close)
         stack.callback(reviews.close)
-        options = DockerOptions(folder.path.name, settings.sandbox_runtime, settings.gpus)
-        sandbox = choose_sandbox(settings.sandbox, options)
-        emit(
-            SandboxChosen(
-                name=sandbox.name,
-                image=sandbox.image,
-                runtime=settings.sandbox_runtime,
-                shortfalls=sandbox.shortfalls,
-            )
-        )
+        emit(RunStarted(run_id=folder.run_id, resumed=folder.checkpoints.exists()))
+        sandbox = _choose_sandbox(folder, settings, emit)
         engine = LocalEngine(sandbox, threads=settings.threads, concurrency=settings.concurrency)
         stack.callback(engine.close)
 
@@ -78,6 +71,21 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             reviews=reviews,
             emit=emit,
         )
+
+
+def _choose_sandbox(folder: RunFolder, settings: Settings, emit: Callable[[Event], None]) -> Sandbox:
+    """Return the sandbox that the settings name, and tell which it is and what it does not hold here."""
+    options = DockerOptions(folder.run_id, settings.sandbox_runtime, settings.gpus)
+    sandbox = choose_sandbox(settings.sandbox, options, lambda message: emit(Noticed(message=message)))
+    emit(
+        SandboxChosen(
+            name=sandbox.name,
+            image=sandbox.image,
+            runtime=settings.sandbox_runtime,
+            shortfalls=sandbox.shortfalls,
+        )
+    )
+    return sandbox
 
 
 def _make_cache() -> Path:

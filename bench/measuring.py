@@ -53,15 +53,20 @@ def summarise(
     return Measure(name=name, value=statistics.median(samples), interval=(low, high), target=target, ok=ok, unit=unit)
 
 
-def write_raw(path: Path, result: BenchResult, repetitions: Sequence[Record]) -> None:
-    """Write what was measured, repetition by repetition. Raises PersonError where the folder cannot be written to."""
+def make_folder(folder: Path | None) -> None:
+    """Make the folder for raw measurements, before hours are spent on them. Raises PersonError where it cannot be."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"result": result.model_dump(mode="json"), "turns": [one.model_dump() for one in repetitions]})
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PersonError(
-            f"--out {path.parent} cannot be written to: {error}", next_step="Name another folder."
-        ) from error
+        raise PersonError(f"--out {folder} cannot be made: {error}", next_step="Name another folder.") from error
+
+
+def write_raw(folder: Path | None, result: BenchResult, repetitions: Sequence[Record]) -> None:
+    """Write what was measured, repetition by repetition, into a folder, where there is one."""
+    if folder:
+        raw = {"result": result.model_dump(mode="json"), "repetitions": [one.model_dump() for one in repetitions]}
+        write_json(folder / f"{result.bench}.json", raw)
 
 
 def describe_machine() -> dict[str, str | int | float]:

@@ -24,7 +24,7 @@ import pyarrow as pa
 from rich.console import Console
 
 from autoannotator.commands import Outcome
-from bench.measuring import BenchResult, Measure, describe_machine, summarise, tabulate_result, write_raw
+from bench.measuring import BenchResult, Measure, describe_machine, make_folder, summarise, tabulate_result, write_raw
 from bench.texts import SAMPLE, draw_texts, read_texts
 from bench.throughput import MODEL, Subject, fetch_subject, write_job
 from graphs.engine import SECONDS_PER_SHARD, worker_spec
@@ -81,6 +81,7 @@ def sandbox(options: argparse.Namespace) -> Outcome:
     plan = QUICK if options.quick else FULL
     plan = Plan(options.seeds or plan.turns, plan.requests)
     texts = draw_texts(read_texts(options.data), ROWS, seed=0)
+    make_folder(options.out)
     machine = describe_machine()
     sandboxes = find_sandboxes(tell)
     with open_starter_hub(default_cache(), tell) as endpoint:
@@ -93,8 +94,7 @@ def sandbox(options: argparse.Namespace) -> Outcome:
         method=f"{plan.turns} interleaved turns of {plan.requests} requests: medians, with the least and the greatest",
         measures=summarise_turns(turns),
     )
-    if options.out:
-        write_raw(options.out / "sandbox.json", result, turns)
+    write_raw(options.out, result, turns)
     return Outcome([tabulate_result(result)], result.model_dump(mode="json"))
 
 

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from autoannotator.commands import Outcome
 from autoannotator.settings import has_bfloat16
-from bench.measuring import BenchResult, Measure, describe_machine, summarise, tabulate_result, write_raw
+from bench.measuring import BenchResult, Measure, describe_machine, make_folder, summarise, tabulate_result, write_raw
 from bench.texts import SAMPLE, draw_texts, read_texts
 from graphs.engine import SECONDS_PER_SHARD, START_SECONDS, Job, worker_spec
 from hub.cache import default_cache
@@ -88,6 +88,7 @@ def throughput(options: argparse.Namespace) -> Outcome:
     plan = QUICK if options.quick else FULL
     plan = Plan(plan.rows, plan.slow_rows, options.seeds or plan.seeds)
     texts = read_texts(options.data)
+    make_folder(options.out)
     machine = describe_machine()
     with open_starter_hub(default_cache(), tell) as endpoint:
         subject = fetch_subject(endpoint, MODEL)
@@ -99,8 +100,7 @@ def throughput(options: argparse.Namespace) -> Outcome:
         method=f"{plan.seeds} interleaved repetitions: medians, with the least and the greatest",
         measures=summarise_repetitions(repetitions),
     )
-    if options.out:
-        write_raw(options.out / "throughput.json", result, repetitions)
+    write_raw(options.out, result, repetitions)
     return Outcome([tabulate_result(result)], result.model_dump(mode="json"))
 
 

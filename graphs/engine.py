@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import pyarrow.parquet as pq
+
 from records.errors import ModelError, SandboxError
 from records.folder import write_json
 from records.protocol import AnnotateRequest
@@ -14,6 +16,8 @@ from sandbox.base import Limits, Output, RequestFailed, RunSpec, Sandbox, Worker
 
 START_SECONDS = 300.0
 SECONDS_PER_SHARD = 1800.0
+LARGEST_HEAD, LARGEST_ROW = 2**20, 2**15
+"""Bytes of an annotated shard: of the file itself, and of a row with its hidden state."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ class LocalEngine:
                 on_progress(job, done + 1, len(shards))
 
     def _annotate_shard(self, job: Job, shard: Shard, features: bool) -> None:
+        rows = pq.read_metadata(shard.input).num_rows
         request = AnnotateRequest(
             id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", features=features
         )
@@ -112,7 +117,7 @@ class LocalEngine:
             result = self._warm_worker(job).request(
                 request,
                 inputs={"rows.parquet": shard.input},
-                outputs={"rows.parquet": Output(shard.output, "parquet")},
+                outputs={"rows.parquet": Output(shard.output, "parquet", limit=LARGEST_HEAD + rows * LARGEST_ROW)},
                 seconds=SECONDS_PER_SHARD,
             )
         except RequestFailed as failure:

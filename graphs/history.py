@@ -12,7 +12,7 @@ from records.events import (
     RunFailed,
     RunFinished,
     RunStarted,
-    ScriptTested,
+    SandboxChosen,
     StageStarted,
     StageVoted,
 )
@@ -27,7 +27,8 @@ class RunHistory:
     node: str = ""
     """The last node that began."""
     stages: int = 0
-    sandbox: str = ""
+    sandboxes: dict[str, None] = field(default_factory=dict)
+    """Where scripts ran, with the digest of the image; a resumed run may have met another."""
     ending: RunFinished | RunFailed | None = None
     notices: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
@@ -45,8 +46,8 @@ class RunHistory:
                 self.ending = event
             case NodeStarted():
                 self.node = event.node
-            case ScriptTested():
-                self.sandbox = event.sandbox
+            case SandboxChosen():
+                self.sandboxes[f"{event.name} (image {event.image})" if event.image else event.name] = None
             case CandidateDropped():
                 self.dropped[event.model] = event.reason
             case StageStarted():

@@ -29,7 +29,7 @@ from graphs.tables import (
     strings_of,
     write_shards,
 )
-from records.errors import ModelError
+from records.errors import ModelError, RunFolderError
 from records.events import EpochTrained, FineTuned, Gated, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
@@ -134,8 +134,13 @@ def _teach(context: RunContext, job: Job, stage: int, round_: int, lesson: Path)
         return
     scratch = lesson / job.name
     result = _train(context, job, stage, round_, lesson)
-    if result.cause != "ok":
-        why = f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
+    why = "" if result.cause == "ok" else f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()
+    if not why:
+        try:
+            read_record(scratch / METRICS, TrainingMetrics)
+        except RunFolderError as error:
+            why = error.what
+    if why:
         context.emit(Noticed(message=f"{job.name} could not be fine-tuned and stays as it is ({why})"))
         return
     with written_whole(target) as folder:

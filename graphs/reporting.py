@@ -114,7 +114,7 @@ def gather_report(folder: RunFolder) -> ReportData:
         controller="offline: no language model" if offline else settings.llm,
         language_model=not offline,
         hub=read_lock(folder).hub,
-        sandbox=history.sandbox,
+        sandbox=", ".join(history.sandboxes),
         rows=scan.rows,
         unlabelled=scan.unlabelled,
         label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),

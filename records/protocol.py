@@ -58,8 +58,8 @@ class WorkerProgress(Record):
 class WorkerResult(Record):
     type: Literal["result"] = "result"
     id: str
-    rows: int
-    tokens: int = 0
+    rows: int = Field(ge=0, lt=2**53)
+    tokens: int = Field(default=0, ge=0, lt=2**53)
     """Tokens run through the model, padding not counted."""
 
 
@@ -79,12 +79,12 @@ class TrainingMetrics(Record):
     """`metrics.json`: what a fine-tune script measured on its validation rows, before and after (accuracy, 0 to 1)."""
 
     version: Literal[1] = 1
-    train_rows: int
-    valid_rows: int
-    skipped_rows: int
+    train_rows: int = Field(ge=0)
+    valid_rows: int = Field(ge=0)
+    skipped_rows: int = Field(ge=0)
     """Rows whose label the model has no class for."""
-    steps: int
-    accuracy_before: float
-    accuracy_after: float
-    loss_before: float
-    loss_after: float
+    steps: int = Field(ge=0)
+    accuracy_before: float = Field(ge=0, le=1)
+    accuracy_after: float = Field(ge=0, le=1)
+    loss_before: float = Field(allow_inf_nan=False)
+    loss_after: float = Field(allow_inf_nan=False)

@@ -42,7 +42,7 @@ class Settings(Record):
     review_batch: int = Field(default=10, ge=1)
     repair_attempts: int = Field(default=4, ge=1)
     sandbox: SandboxName = "auto"
-    sandbox_runtime: str | None = None
+    sandbox_runtime: str | None = Field(default=None, min_length=1)
     """Docker's: runsc, kata, or another that the engine knows."""
     gpus: str | None = Field(default=None, pattern=r"^(all|[1-9]\d*|device=[\w,:-]+)$")
     """Docker's: all, a number, or device=ID,ID."""

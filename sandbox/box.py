@@ -120,6 +120,9 @@ def _claimed(path: Path) -> Iterator[bool]:
         yield isinstance(error, FileNotFoundError)
         return
     try:
+        if os.fstat(lock).st_uid != os.geteuid():  # root opens what is another user's too
+            yield False
+            return
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True
     except BlockingIOError:

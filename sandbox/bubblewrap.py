@@ -14,12 +14,12 @@ from sandbox.base import OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, remove_orphans
 from sandbox.bubblewrap_gate import Gate
 from sandbox.cgroups import ControlGroups, find_controllers, remove_left_groups
-from sandbox.environment import clean_environment
+from sandbox.environment import clean_environment, draw_user
 from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
 from sandbox.seccomp import syscall_filter
 from sandbox.supervise import INSIDE as INSIDE_USER
-from sandbox.supervise import NAMESPACE, OUTSIDE
+from sandbox.supervise import NAMESPACE
 from sandbox.supervised import SupervisedProgram
 from sandbox.worker import open_worker
 
@@ -27,8 +27,8 @@ INSIDE = "/box"
 _IN_MEMORY_BYTES = 2**30
 _DELEGATE = "Run as root, or where control groups are delegated to you: `systemd-run --user --scope -p Delegate=yes …`."
 _SHORTFALLS = {
-    "memory": "Memory is not held by the kernel but looked at ten times a second; what lies in /tmp, /dev/shm and out/ "
-    "is bounded by their sizes only, and the number of files there is not.",
+    "memory": "Memory can be used up: only what processes have resident is looked at, ten times a second, and not what "
+    "lies in /tmp, /dev/shm, out/, other files in memory, and sockets.",
     "cpu": "The share of the processors is not limited.",
 }
 _SYSTEM_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -42,7 +42,7 @@ class BubblewrapSandbox:
 
     Memory, processes and processors are held by control groups where this process may make them; the number of
     processes by RLIMIT_NPROC too, and `shortfalls` says what is only looked at. Where this process is root, the program
-    is nobody to the kernel. Raises SandboxError where there is no `bwrap`.
+    is a user of its own to the kernel. Raises SandboxError where there is no `bwrap`.
     """
 
     name = "bwrap"
@@ -64,7 +64,8 @@ class BubblewrapSandbox:
     @property
     def shortfalls(self) -> tuple[str, ...]:
         held = {controller.name for controller in self._controllers}
-        return tuple(f"{text} {_DELEGATE}" for name, text in _SHORTFALLS.items() if name not in held)
+        lacking = tuple(text for name, text in _SHORTFALLS.items() if name not in held)
+        return (*lacking, _DELEGATE) if lacking else ()
 
     def run(self, spec: RunSpec, on_progress: OnProgress | None = None) -> RunResult:
         return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
@@ -75,12 +76,19 @@ class BubblewrapSandbox:
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box = Box()
         try:
-            if os.getuid() == 0:  # the program's group may pass through, no other user
-                os.chown(box.path, -1, OUTSIDE)
+            user = draw_user() if os.getuid() == 0 else None
+            if user:  # its group may pass through, no other user
+                os.chown(box.path, -1, user)
                 box.path.chmod(0o710)
             status, results = box.path / "status", f"{INSIDE}/out"
             with Gate(status, results, spec.limits) as gate, _held_bytes(self._filter) as code:
-                words = [self._bwrap, *_isolation(), *_environment(spec), *_system_mounts(), *_box_mounts(box, spec)]
+                words = [
+                    self._bwrap,
+                    *_isolation(user),
+                    *_environment(spec),
+                    *_system_mounts(),
+                    *_box_mounts(box, spec),
+                ]
                 words += ["--seccomp", str(code), *gate.arguments, "--", *host_command(spec.argv)]
                 return SupervisedProgram(
                     box,
@@ -98,14 +106,12 @@ class BubblewrapSandbox:
             raise
 
 
-def _isolation() -> list[str]:
-    """Return the arguments for namespaces of its own. Root's program is another user in them, to the kernel too."""
-    as_root = os.getuid() == 0
-    kinds = ["--unshare-user", "--disable-userns"] if not as_root else ["--userns", NAMESPACE]
+def _isolation(user: int | None) -> list[str]:
+    """Return the arguments for namespaces of its own; in them it is `user` to the kernel, where that is given."""
+    kinds = ["--unshare-user", "--disable-userns"] if user is None else ["--userns", f"{NAMESPACE}{user}"]
     kinds += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup")]
-    user = str(INSIDE_USER)
     ends = ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    return [*kinds, *ends, "--uid", user, "--gid", user, "--hostname", "box"]
+    return [*kinds, *ends, "--uid", str(INSIDE_USER), "--gid", str(INSIDE_USER), "--hostname", "box"]
 
 
 def _environment(spec: RunSpec) -> list[str]:

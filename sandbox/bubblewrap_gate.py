@@ -64,9 +64,13 @@ class Gate:
             process = self._read_process()
             found = process and open_storage([f"/proc/{process}/root{self._results}"], self._limits.storage)
             if process and found:
-                most = self._limits.processes  # of this user in this namespace
-                resource.prlimit(process, resource.RLIMIT_NPROC, (most, most))
-                os.write(self._block, b"\n")
+                try:
+                    most = self._limits.processes  # of this user in this namespace
+                    resource.prlimit(process, resource.RLIMIT_NPROC, (most, most))
+                    os.write(self._block, b"\n")
+                except OSError:
+                    os.close(found)
+                    raise
                 return found
         raise SandboxError(
             "bubblewrap could not set up the sandbox.",

@@ -5,7 +5,7 @@ the caller says what is not held.
 """
 
 import contextlib
-import os
+import secrets
 import subprocess
 import sys
 import time
@@ -104,7 +104,8 @@ def _limit_values(controller: Controller, group: Path, limits: Limits) -> dict[s
     quota = limits.threads * _PERIOD
     match controller.name, controller.version:
         case "memory", 2:
-            return {"memory.max": limits.memory, "memory.swap.max": 0, "memory.oom.group": 1}
+            values = {"memory.max": limits.memory, "memory.swap.max": 0, "memory.oom.group": 1}
+            return {file: value for file, value in values.items() if (group / file).exists()}  # swap: where accounted
         case "memory", _:
             both = "memory.memsw.limit_in_bytes"  # memory and swap together; absent where swap is not accounted
             values = {"memory.limit_in_bytes": limits.memory, both: limits.memory}
@@ -142,7 +143,7 @@ def _list_enabled(parent: Path) -> frozenset[str]:
 
 def _can_hold(parent: Path) -> bool:
     """Make a group, move a process into it, and remove both."""
-    group = parent / f"{PREFIX}trial-{os.getpid()}"
+    group = parent / f"{PREFIX}trial-{secrets.token_hex(8)}"
     waiting = [sys.executable, "-I", "-S", "-c", "import sys; sys.stdin.read()"]
     try:
         group.mkdir()

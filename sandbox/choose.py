@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.errors import SandboxError
+from records.errors import SandboxError, SettingsError
 from records.settings import SandboxName
 from sandbox.base import Limits, RunSpec, Sandbox
 from sandbox.bubblewrap import BubblewrapSandbox
@@ -21,6 +21,10 @@ _REFUSAL = (
 )
 
 
+def _tell_nobody(_: str) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class SandboxFinding:
     """What `doctor` says of one sandbox. `missing` and `next_step` are empty where it is available; `shortfalls` is
@@ -33,19 +37,22 @@ class SandboxFinding:
     shortfalls: tuple[str, ...] = ()
 
 
-def choose_sandbox(name: SandboxName, options: DockerOptions = DEFAULTS) -> Sandbox:
+def choose_sandbox(
+    name: SandboxName, options: DockerOptions = DEFAULTS, tell: Callable[[str], None] = _tell_nobody
+) -> Sandbox:
     """Return the named sandbox, after a trial program ran in it.
 
     `auto` is Docker where an engine answers and the image is there, else bubblewrap where it works, else a plain
     process that runs trusted specs only (any other raises SandboxRefusedError). A runtime or a GPU in the `options` is
-    Docker's alone. Raises SandboxError where the sandbox that was asked for cannot be used.
+    Docker's alone. `tell` hears why `auto` passed one over. Raises SandboxError where the sandbox that was asked for
+    cannot be used, and SettingsError where the options do not fit it.
     """
-    if (options.runtime or options.gpus) and name == "auto":
+    if options.runtime is not None or options.gpus is not None:
+        if name not in ("auto", "docker"):
+            raise SettingsError(
+                f"The sandbox `{name}` takes no --sandbox-runtime and no --gpus.", next_step="Use `--sandbox docker`."
+            )
         name = "docker"
-    if (options.runtime or options.gpus) and name != "docker":
-        raise SandboxError(
-            f"The sandbox `{name}` takes no --sandbox-runtime and no --gpus.", next_step="Use `--sandbox docker`."
-        )
     makers: dict[str, Callable[[], Sandbox]] = {
         "docker": lambda: DockerSandbox(options=options),
         "bwrap": BubblewrapSandbox,
@@ -56,8 +63,8 @@ def choose_sandbox(name: SandboxName, options: DockerOptions = DEFAULTS) -> Sand
     for candidate in CONTAINING:
         try:
             return _try_out(makers[candidate]())
-        except SandboxError:  # `probe_sandboxes` tells why
-            continue
+        except SandboxError as error:
+            tell(f"the sandbox {candidate} was passed over: {error.what.splitlines()[0]}")
     return ProcessSandbox(refusal=_REFUSAL)
 
 

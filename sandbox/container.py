@@ -72,7 +72,11 @@ class ContainedProgram:
                 f"The container did not start, or its out/ cannot be reached: {why or state['Status']}",
                 next_step="The engine must be this machine's. With a --sandbox-runtime of its own, run as root.",
             )
-        self.write(b"\n", START_SECONDS)
+        try:
+            self.write(b"\n", START_SECONDS)
+        except BaseException:
+            os.close(results)
+            raise
         return results
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
@@ -109,6 +113,7 @@ class ContainedProgram:
         return self._ending
 
     def _stop(self) -> Ending:
+        self._client.api.timeout = int(KILL_SECONDS)  # an engine that hangs must not hold the host
         was_running = self._is_running()
         if was_running:
             self._detach()  # the engine cannot end a container whose output nobody takes

@@ -14,25 +14,26 @@ from docker.models.containers import Container
 from docker.models.volumes import Volume
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from records.errors import SandboxError
+from records.errors import SandboxError, SettingsError
 from sandbox import gate
 from sandbox.base import Limits, OnProgress, RunResult, RunSpec, Worker
 from sandbox.box import Box, is_orphan, remove_orphans
-from sandbox.container import RESULTS, ContainedProgram, remove
+from sandbox.container import RESULTS, START_SECONDS, ContainedProgram, remove
 from sandbox.engine import connect
-from sandbox.environment import clean_environment
+from sandbox.environment import clean_environment, draw_user
 from sandbox.image import image_digest, image_name
 from sandbox.program import Program, run_program
+from sandbox.reaper import start_reaper
 from sandbox.seccomp import syscall_filter
 from sandbox.supervised import KILL_SECONDS, OPEN_FILES
 from sandbox.worker import open_worker
 
 INSIDE = "/box"
 _PATH = "/opt/venv/bin"
-_NOBODY = 65534
 _IN_MEMORY_BYTES = 2**30
 _HOST_LABEL = "autoannotator.host"
 _BOX_LABEL = "autoannotator.box"
+_RUN_LABEL = "autoannotator.run"
 _DEADLINE_LABEL = "autoannotator.deadline"
 """Seconds since 1970."""
 WORKER_SECONDS = 7 * 24 * 3600.0
@@ -83,9 +84,10 @@ class DockerSandbox:
     these folders counts), processes, processors, open files and file sizes are limited by the kernel; at the
     wall-clock limit the container is killed.
 
-    A container and its volume are removed at their end; those whose host was killed, at the next start on that
-    machine, or at any start after their deadline. The engine must be this machine's: files are handed over by mounts.
-    Raises SandboxError where no engine answers, the image is not there, or the options do not fit the engine.
+    A container and its volume are removed at their end; those whose host was killed, by its reaper, at the next start
+    on that machine, or at any start after their deadline. The engine must be this machine's: files are handed over by
+    mounts. Raises SandboxError where no engine answers or the image is not there, SettingsError where the options do
+    not fit.
     """
 
     name = "docker"
@@ -100,12 +102,12 @@ class DockerSandbox:
             self.image = image_digest(client, image or image_name())
             self._engine = client.info()
             _check_runtime(options.runtime, self._engine)
-            remove_orphans()
-            _remove_orphans(client)
+            _remove_left(client)
         except (DockerException, OSError) as error:  # the latter where it does not answer in time
             raise SandboxError(f"The Docker engine failed: {error}", next_step="Look at the engine's log.") from error
         finally:
             client.close()
+        start_reaper(self)
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ class DockerSandbox:
 
     def _start_container(self, client: docker.DockerClient, box: Box, spec: RunSpec, *, serve: bool) -> Program:
         user = _choose_user()
-        labels = self._make_labels(box, WORKER_SECONDS if serve else spec.limits.seconds + KILL_SECONDS)
+        labels = self._make_labels(box, WORKER_SECONDS if serve else START_SECONDS + spec.limits.seconds + KILL_SECONDS)
         made: list[Container | Volume] = []
         try:
             volume = client.volumes.create(driver="local", driver_opts=_describe_storage(spec, user), labels=labels)
@@ -165,7 +167,7 @@ class DockerSandbox:
         return {
             _HOST_LABEL: _identify_host(),
             _BOX_LABEL: str(box.path),
-            "autoannotator.run": self._options.run_id,
+            _RUN_LABEL: self._options.run_id,
             _DEADLINE_LABEL: str(int(time.time() + seconds)),
         }
 
@@ -193,41 +195,53 @@ def _describe_storage(spec: RunSpec, user: str) -> dict[str, str]:
 
 
 def _request_gpus(gpus: str | None) -> list[DeviceRequest]:
-    """Return the devices that `gpus` names. Raises SandboxError."""
+    """Return the devices that `gpus` names. Raises SettingsError."""
     if gpus is None:
         return []
     if gpus.startswith("device="):
         return [DeviceRequest(device_ids=gpus.removeprefix("device=").split(","), capabilities=[["gpu"]])]
     if gpus == "all" or (gpus.isdecimal() and int(gpus) > 0):
         return [DeviceRequest(count=-1 if gpus == "all" else int(gpus), capabilities=[["gpu"]])]
-    raise SandboxError(f"--gpus {gpus!r} names no GPU.", next_step="Say all, a number, or device=ID,ID.")
+    raise SettingsError(f"--gpus {gpus!r} names no GPU.", next_step="Say all, a number, or device=ID,ID.")
 
 
 def _check_runtime(runtime: str | None, engine: dict[str, Any]) -> None:
-    """Raise SandboxError where the engine does not know the runtime; one of containerd's own names is not listed."""
+    """Raise SettingsError where the engine does not know the runtime; one of containerd's own names is not listed."""
     known = runtime is None or runtime.startswith("io.containerd.") or runtime in engine["Runtimes"]
     if not known:
-        raise SandboxError(
+        raise SettingsError(
             f"The Docker engine has no runtime {runtime!r}; it has {', '.join(sorted(engine['Runtimes']))}.",
             next_step="Install it and name it in the engine's daemon.json (`runtimes`), then restart the engine.",
         )
 
 
-def _remove_orphans(client: docker.DockerClient) -> None:
-    """Remove the containers and volumes that killed hosts have left, ours only."""
+def remove_left() -> None:
+    """Remove the containers, volumes and files that killed hosts have left. Raises SandboxError or DockerException."""
+    client = connect()
+    try:
+        _remove_left(client)
+    finally:
+        client.close()
+
+
+def _remove_left(client: docker.DockerClient) -> None:
+    """Remove what killed hosts have left: ours only. A box goes last, since it says whose the rest is."""
     for container in client.containers.list(all=True, filters={"label": _BOX_LABEL}, ignore_removed=True):
         if _is_left(container.labels):
             remove(container)
     for volume in client.volumes.list(filters={"label": _BOX_LABEL}):
         if _is_left(volume.attrs["Labels"]):
             remove(volume)
+    remove_orphans()
 
 
 def _is_left(labels: dict[str, str]) -> bool:
     """Whether the host of a thing with these labels is dead, or, where that cannot be seen from here, too late."""
-    if labels.get(_HOST_LABEL) == _identify_host():
+    if not {_HOST_LABEL, _BOX_LABEL, _RUN_LABEL, _DEADLINE_LABEL} <= labels.keys():
+        return False  # not ours
+    if labels[_HOST_LABEL] == _identify_host():
         return is_orphan(Path(labels[_BOX_LABEL]))
-    return time.time() > float(labels.get(_DEADLINE_LABEL, "inf"))
+    return labels[_DEADLINE_LABEL].isdecimal() and time.time() > int(labels[_DEADLINE_LABEL])
 
 
 def _identify_host() -> str:
@@ -237,8 +251,11 @@ def _identify_host() -> str:
 
 
 def _choose_user() -> str:
-    """Return a user that is not root: this one, or, where this one is root, nobody."""
-    return f"{os.getuid()}:{os.getgid()}" if os.getuid() != 0 else f"{_NOBODY}:{_NOBODY}"
+    """Return a user that is not root: this one, or, where this one is root, one of the program's own."""
+    if os.getuid() != 0:
+        return f"{os.getuid()}:{os.getgid()}"
+    user = draw_user()
+    return f"{user}:{user}"
 
 
 def _mount_inputs(box: Box, spec: RunSpec) -> list[Mount]:

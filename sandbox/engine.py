@@ -21,7 +21,7 @@ def connect() -> docker.DockerClient:
     except (DockerException, OSError) as error:
         raise SandboxError(
             f"No Docker engine answers: {error}",
-            next_step="Start one (`systemctl start docker`, or Docker Desktop), or use `--sandbox bwrap`.",
+            next_step="Start one (`systemctl start docker`, or Docker Desktop), or start anew with `--sandbox bwrap`.",
         ) from error
 
 

@@ -1,6 +1,17 @@
 """The environment that a program finds: a fixed list, nothing of the host's."""
 
+import secrets
+
 from sandbox.base import Limits
+
+FIRST_USER, USERS = 2_000_000_000, 100_000_000
+"""Users that no machine gives to people."""
+
+
+def draw_user() -> int:
+    """Return a user (and group) id for one program that root starts: what the kernel counts for each user, and what a
+    user may do to his own processes and files, is then between no two programs."""
+    return FIRST_USER + secrets.randbelow(USERS)
 
 
 def clean_environment(limits: Limits, *, path: str, temporary: str) -> dict[str, str]:

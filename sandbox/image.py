@@ -75,13 +75,19 @@ def _inspect_base(client: docker.DockerClient, base: str, report: Callable[[str]
         except ImageNotFound:
             report(f"Pulling {base}")
             client.images.pull(base)
-        output = client.containers.run(base, ["python3", "-c", script], remove=True, network_mode="none")
+        output = client.containers.run(base, ["python3", "-c", script], entrypoint=[], remove=True, network_mode="none")
     except DockerException as error:
         raise SandboxError(
             f"The base image {base} cannot be used: {error}",
             next_step="Name another with `--base IMAGE`: one that holds python3 with its venv module, and glibc.",
         ) from error
-    version, machine = json.loads(output)
+    try:
+        version, machine = json.loads(output)
+    except ValueError as error:
+        raise SandboxError(
+            f"The base image {base} does not say its version of Python, but {output[:200]!r}.",
+            next_step="Name another with `--base IMAGE`: one that holds python3 with its venv module, and glibc.",
+        ) from error
     return version, machine
 
 

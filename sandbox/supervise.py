@@ -5,11 +5,11 @@ Started by `sandbox.supervised` as a script of its own, with the interpreter's s
     python -I -S supervise.py CONTROL MEMORY PROCESSES FILE_SIZE OPEN_FILES DOORS program argument...
 
 CONTROL is a socket to the host. When it is closed (the host wants an end, or was killed) the program and all that
-descends from it are killed. DOORS (separated by colons, perhaps none) are files of control groups, where the program
-writes its id before it starts. The word NAMESPACE among its arguments stands for a descriptor of a new user namespace.
-MEMORY and PROCESSES are looked at ten times a second here; 0: the groups hold them. At
-the end one JSON object is written to CONTROL: `exit_status` (128 + N for signal N), `memory` (bytes in use when the
-program was killed for it, else 0), `processes` (the same) and `error` (this supervisor's own failure).
+descends from it are killed. DOORS (separated by newlines, perhaps none) are files of control groups, where the program
+writes its id before it starts. A word of its arguments that begins with NAMESPACE stands for a descriptor of a new user
+namespace, for the user whose number follows. MEMORY and PROCESSES are looked at ten times a second here; 0: the groups
+hold them. At the end one JSON object is written to CONTROL: `exit_status` (128 + N for signal N), `memory` (bytes in
+use when the program was killed for it, else 0), `processes` (the same) and `error` (this supervisor's own failure).
 
 Why a process between the host and the program:
 - the kernel's "die with your parent" follows the parent *thread*, and the host has threads that end;
@@ -33,9 +33,9 @@ RLIMIT_SIGPENDING = 11
 QUEUED_SIGNALS = 1024
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
-NAMESPACE = "{namespace}"
-INSIDE, OUTSIDE = 1000, 65534
-"""A user (and a group) of the namespace, and whom the kernel takes it for: nobody."""
+NAMESPACE = "namespace:"
+INSIDE = 1000
+"""The user (and group) in the namespace."""
 ROOT_INSIDE = 1
 """Not 0: to become another user from that costs the capabilities that the set-up needs."""
 TICK = 0.1
@@ -45,14 +45,12 @@ TICK = 0.1
 def main() -> None:
     """Start the program named on the command line, watch it, and tell the host how it ended."""
     control, memory, processes, file_size, open_files = (int(word) for word in sys.argv[1:6])
-    doors, program = sys.argv[6].split(":") if sys.argv[6] else [], sys.argv[7:]
+    doors, program = sys.argv[6].splitlines(), sys.argv[7:]
     os.set_inheritable(control, False)
     report: dict[str, object] = {"exit_status": None, "memory": 0, "processes": 0, "error": ""}
     try:
         set_process_flag(PR_SET_CHILD_SUBREAPER, 1)
-        if NAMESPACE in program:
-            namespace = str(make_user_namespace())
-            program = [namespace if word == NAMESPACE else word for word in program]
+        program = [make_user_namespace(word) if word.startswith(NAMESPACE) else word for word in program]
         child = start(program, file_size, open_files, doors)
         let_go_of_streams(control)
         report.update(watch(control, child, memory, processes))
@@ -70,12 +68,13 @@ def set_process_flag(flag: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl({flag}, {value}) failed")
 
 
-def make_user_namespace() -> int:
-    """Return an inheritable descriptor of a new user namespace. Only root can make it. Raises OSError.
+def make_user_namespace(word: str) -> str:
+    """Return an inheritable descriptor of a new user namespace for the user named in `word`. Raises OSError.
 
-    Root is in it too, so that what sets the sandbox up there can read what root can; the program itself is INSIDE, has
-    no capability and cannot gain one. So it is nobody where the kernel goes by users: owned files, queues, signals.
+    Only root can make it. Root is in it too, so that what sets the sandbox up there can read what root can; the program
+    itself is INSIDE, has no capability and cannot gain one. To the kernel it is the user named.
     """
+    user = int(word.removeprefix(NAMESPACE))
     library = ctypes.CDLL(None, use_errno=True)
     made, made_there = os.pipe()
     opened_there, opened = os.pipe()
@@ -91,7 +90,7 @@ def make_user_namespace() -> int:
         if not os.read(made, 1):
             raise OSError("a user namespace could not be made")
         for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{kind}").write_text(f"{ROOT_INSIDE} 0 1\n{INSIDE} {OUTSIDE} 1\n")
+            Path(f"/proc/{child}/{kind}").write_text(f"{ROOT_INSIDE} 0 1\n{INSIDE} {user} 1\n")
         namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
     finally:
         os.close(opened)
@@ -99,7 +98,7 @@ def make_user_namespace() -> int:
     for descriptor in (made, opened_there):
         os.close(descriptor)
     os.set_inheritable(namespace, True)
-    return namespace
+    return str(namespace)
 
 
 def start(program: list[str], file_size: int, open_files: int, doors: list[str]) -> int:

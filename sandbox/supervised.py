@@ -59,7 +59,7 @@ class SupervisedProgram:
         memory = 0 if groups.hold("memory") else limits.memory
         processes = 0 if groups.hold("pids") else limits.processes
         numbers = (theirs.fileno(), memory, processes, limits.file_size, OPEN_FILES)
-        doors = ":".join(str(door) for door in groups.doors)
+        doors = "\n".join(str(door) for door in groups.doors)
         try:
             with theirs:
                 self._process = subprocess.Popen(

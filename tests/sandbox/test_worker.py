@@ -214,8 +214,7 @@ class TestNothingIsLeft:
         assert len(running_with(mark)) > 3  # the host, the worker, its grandchild, and what is between
         process.kill()
         process.wait()
-        if sandbox.name != "docker":  # where the container goes at the next start
-            await_that(lambda: not running_with(mark))
+        await_that(lambda: not running_with(mark))
         next_host = host(sandbox, "1")
         next_host.communicate(timeout=120)
         assert next_host.returncode == 0

@@ -256,7 +256,7 @@ class Training:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, unfinished, facts)
         unfinished.replace(path)
 
-    def load(self, path: Path, identity: str) -> None:
+    def restore(self, path: Path, identity: str) -> None:
         """Go back to where a checkpoint was written. Raises ValueError where that was another training."""
         with safe_open(path, framework="pt") as file:
             facts = file.metadata() or {}
@@ -301,7 +301,7 @@ def train(classifier: Classifier, rows: Sequence[Row], options: argparse.Namespa
     training = Training(classifier.model, steps, options.seed)
     identity = identify_training(options) if options.checkpoint or options.resume else ""
     if options.resume:
-        training.load(options.resume, identity)
+        training.restore(options.resume, identity)
     classifier.model.train()
     while training.epoch < epochs:
         for batch in plan_epoch(rows, training.chance):

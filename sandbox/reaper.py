@@ -1,0 +1,30 @@
+"""Ends what runs in the Docker engine for this process when this process has ended, however it ended.
+
+Containers are children of the engine and would go on: an interrupted terminal or a SIGKILL leaves no time to end them.
+"""
+
+import subprocess
+import sys
+import weakref
+
+_WAIT = "import sys; sys.stdin.read(); sys.path[:] = sys.argv[1:]; from sandbox.docker_engine import remove_left; "
+"""It imports nothing before there is something to do."""
+
+
+def start_reaper(owner: object) -> None:
+    """Start a process that waits for this one's end; it is stopped when `owner` goes, or this process ends in order."""
+    reaper = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", f"{_WAIT}remove_left()", *sys.path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,  # the terminal's Ctrl-C is the host's alone
+    )
+    weakref.finalize(owner, _stop, reaper)
+
+
+def _stop(reaper: "subprocess.Popen[bytes]") -> None:
+    reaper.kill()
+    with reaper:
+        pass
