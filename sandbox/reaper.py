@@ -3,6 +3,7 @@
 Containers are children of the engine and would go on: an interrupted terminal or a SIGKILL leaves no time to end them.
 """
 
+import os
 import subprocess
 import sys
 import weakref
@@ -14,7 +15,7 @@ _WAIT = "import sys; sys.stdin.read(); sys.path[:] = sys.argv[1:]; from sandbox.
 def start_reaper(owner: object) -> None:
     """Start a process that waits for this one's end; it is stopped when `owner` goes, or this process ends in order."""
     reaper = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", f"{_WAIT}remove_left()", *sys.path],
+        [sys.executable, "-I", "-S", "-c", f"{_WAIT}remove_left()", *map(os.path.abspath, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

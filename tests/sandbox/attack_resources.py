@@ -62,6 +62,17 @@ def prepare_memory_in_files(_: Ground) -> Scene:
     return Scene(("200",), limits=SMALL, watch=is_too_much)
 
 
+def prepare_memory_in_sockets(_: Ground) -> Scene:
+    """What waits in connections of the whole machine, as the kernel counts it in pages."""
+
+    def read_waiting() -> int:
+        words = Path("/proc/net/sockstat").read_text().split("TCP:")[1].split()
+        return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGESIZE")
+
+    before = read_waiting()
+    return Scene(("64",), watch=lambda _: read_waiting() - before > 48 * MIB)
+
+
 def bytes_below(folder: Path) -> int:
     return sum(512 * path.lstat().st_blocks for path in folder.rglob("*"))
 
@@ -180,6 +191,7 @@ ATTACKS = (
     Attack("memory_bomb", prepare_memory_bomb, weak_container(), bomb=True),
     Attack("memory_of_many", prepare_memory_bomb, weak_container(), bomb=True),
     Attack("memory_in_files", prepare_memory_in_files, weak_container(shm_size=2**30), bomb=True),
+    Attack("memory_in_sockets", prepare_memory_in_sockets, unconfined, bomb=True),
     Attack("disk_fill", prepare_disk_fill, weak_container(), bomb=True),
     Attack("inode_fill", prepare_inode_fill, weak_container(), bomb=True),
     Attack("watch_queues", prepare_watch_queues, unconfined, bomb=True),

@@ -129,6 +129,7 @@ ATTACKS = (
     Attack("result_setuid", prepare_setuid_result, unconfined),
     Attack("sparse_file", prepare_sparse, unconfined),
     Attack("repeated_rows", lambda ground: prepare_unfit(ground, "parquet", "16"), unconfined),
+    Attack("dictionary_rows", lambda ground: prepare_unfit(ground, "parquet", "2"), unconfined),
     Attack("compressed_page", lambda ground: prepare_unfit(ground, "parquet", "64"), unconfined),
     Attack("nested_json", lambda ground: prepare_unfit(ground, "json"), unconfined),
     *(

@@ -65,8 +65,8 @@ def test_a_sandbox_blocks_it(attack: Attack, containing_sandbox: Sandbox, ground
     scene = attack.prepare(ground)
     outcome = carry_out(attack, scene, ground, in_sandbox(containing_sandbox))
     assert outcome.ran, outcome.result
-    if attack.name in NEED_GROUPS and any(text.startswith("Memory") for text in containing_sandbox.shortfalls):
-        return  # what this machine's kernel denies to this user, and `doctor` owns up to
+    if outcome.succeeded and attack.name in NEED_GROUPS and containing_sandbox.shortfalls:
+        pytest.xfail("this machine's kernel gives this user no control groups, and `doctor` owns up to it")
     assert not outcome.succeeded, outcome.result
     assert outcome.result.cause == (scene.cause or outcome.result.cause) != "infra", outcome.result
 

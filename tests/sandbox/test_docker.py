@@ -1,16 +1,19 @@
 """What only Docker has: labels and a reaper, an image by its digest, runtimes and GPUs, the engine's own settings."""
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
 
-from records.errors import SandboxError
+from records.errors import SettingsError
 from sandbox.base import Limits, RunSpec
 from sandbox.choose import choose_sandbox
 from sandbox.docker_engine import DockerOptions, DockerSandbox
 from sandbox.engine import connect
 from sandbox.image import image_name
+from tests.conftest import ROOT
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine_there")]
 WAIT = RunSpec(("python", "-c", 'print(\'{"type": "ready", "protocol": 1}\', flush=True); input()'))
@@ -98,14 +101,36 @@ def test_the_image_is_named_by_its_digest(client, ours, mark):
 
 
 def test_the_reaper_takes_what_is_late_and_ours_only(client, planted):
-    elsewhere = {"autoannotator.host": "another", "autoannotator.box": "/elsewhere"}
-    late = planted(**elsewhere, **{"autoannotator.deadline": str(time.time() - 1)})
-    early = planted(**elsewhere, **{"autoannotator.deadline": str(time.time() + 3600)})
-    strange = planted(**{"autoannotator.deadline": "1", "other": "label"})
+    elsewhere = {f"autoannotator.{name}": "another" for name in ("run", "host", "box")}
+    late = planted(**elsewhere, **{"autoannotator.deadline": str(int(time.time()) - 1)})
+    early = planted(**elsewhere, **{"autoannotator.deadline": str(int(time.time()) + 3600)})
+    broken = planted(**elsewhere, **{"autoannotator.deadline": "soon"})
+    strange = planted(**{"autoannotator.deadline": "1", "autoannotator.box": "another"})
     volume = client.volumes.create(labels={**elsewhere, "autoannotator.deadline": "1"})
     DockerSandbox()
-    assert [exists(client, one) for one in (late, early, strange)] == [False, True, True]
+    assert [exists(client, one) for one in (late, early, broken, strange)] == [False, True, True, True]
     assert volume.name not in {one.name for one in client.volumes.list()}
+
+
+def test_an_interrupted_hosts_containers_end_at_once(ours, mark):
+    """Ctrl-C leaves without unwinding; no next start is needed."""
+    code = (
+        "import os, sys\n"
+        "from sandbox.base import RunSpec\n"
+        "from sandbox.docker_engine import DockerOptions, DockerSandbox\n"
+        'wait = \'print(\\\'{"type": "ready", "protocol": 1}\\\', flush=True)\\nwhile True: pass\'\n'
+        "worker = DockerSandbox(options=DockerOptions(run_id=sys.argv[1])).open(RunSpec(('python', '-c', wait)))\n"
+        "print('open', flush=True); input(); os._exit(130)"
+    )
+    words = [sys.executable, "-c", code, mark]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as host:
+        assert host.stdout.readline() == "open\n"
+        assert [len(found) for found in ours(mark)] == [1, 1]
+        host.communicate("\n")
+    deadline = time.monotonic() + 20
+    while ours(mark) != ([], []):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_proxy_of_the_engines_client_does_not_enter(monkeypatch, tmp_path):
@@ -133,7 +158,7 @@ class TestOptions:
             assert container.attrs["HostConfig"]["Runtime"] == "io.containerd.runc.v2"
 
     def test_a_runtime_that_the_engine_lacks(self):
-        with pytest.raises(SandboxError, match=r"no runtime 'kata'; it has .*runc"):
+        with pytest.raises(SettingsError, match=r"no runtime 'kata'; it has .*runc"):
             choose_sandbox("docker", DockerOptions(runtime="kata"))
 
     @pytest.mark.parametrize(
@@ -149,11 +174,11 @@ class TestOptions:
         assert (request["Count"] or 0, request["DeviceIDs"]) == (count, devices)
 
     def test_gpus_that_name_none(self):
-        with pytest.raises(SandboxError, match="'none' names no GPU"):
+        with pytest.raises(SettingsError, match="'none' names no GPU"):
             DockerSandbox(options=DockerOptions(gpus="none"))
 
 
 @pytest.mark.parametrize("name", ["bwrap", "process"])
 def test_only_docker_takes_them(name):
-    with pytest.raises(SandboxError, match="takes no --sandbox-runtime"):
+    with pytest.raises(SettingsError, match="takes no --sandbox-runtime"):
         choose_sandbox(name, DockerOptions(runtime="runsc"))
