@@ -16,6 +16,7 @@ from sandbox.box import Box
 from sandbox.gate import HELLO
 from sandbox.outputs import open_storage
 from sandbox.program import Ending, Stream
+from sandbox.reaper import Reaper
 from sandbox.supervised import KILL_SECONDS, write_all
 
 RESULTS = "/box/out"
@@ -34,13 +35,21 @@ class ContainedProgram:
     """
 
     def __init__(
-        self, box: Box, client: docker.DockerClient, container: Container, volume: Volume, limits: Limits
+        self,
+        box: Box,
+        client: docker.DockerClient,
+        container: Container,
+        volume: Volume,
+        *,
+        limits: Limits,
+        reaper: Reaper,
     ) -> None:
         self.box = box
         self._client = client
         self._container = container
         self._volume = volume
         self._limits = limits
+        self._reaper = reaper  # kept as long as there is something to reap
         self._ending: Ending | None = None
         self._frames = FrameReader()
         self._streams_ended = False

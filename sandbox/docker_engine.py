@@ -23,7 +23,7 @@ from sandbox.engine import connect
 from sandbox.environment import clean_environment, draw_user
 from sandbox.image import image_digest, image_name
 from sandbox.program import Program, run_program
-from sandbox.reaper import start_reaper
+from sandbox.reaper import Reaper
 from sandbox.seccomp import syscall_filter
 from sandbox.supervised import KILL_SECONDS, OPEN_FILES
 from sandbox.worker import open_worker
@@ -107,7 +107,7 @@ class DockerSandbox:
             raise SandboxError(f"The Docker engine failed: {error}", next_step="Look at the engine's log.") from error
         finally:
             client.close()
-        start_reaper(self)
+        self._reaper = Reaper()
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ class DockerSandbox:
                 **_HARDENING,
             )
             made.insert(0, container)
-            return ContainedProgram(box, client, container, volume, spec.limits)
+            return ContainedProgram(box, client, container, volume, limits=spec.limits, reaper=self._reaper)
         except BaseException:
             remove(*made)
             raise

@@ -12,20 +12,23 @@ _WAIT = "import sys; sys.stdin.read(); sys.path[:] = sys.argv[1:]; from sandbox.
 """It imports nothing before there is something to do."""
 
 
-def start_reaper(owner: object) -> None:
-    """Start a process that waits for this one's end; it is stopped when `owner` goes, or this process ends in order."""
-    reaper = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", f"{_WAIT}remove_left()", *map(os.path.abspath, sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,  # the terminal's Ctrl-C is the host's alone
-    )
-    weakref.finalize(owner, _stop, reaper)
+class Reaper:
+    """A process that waits for this one's end. It is stopped when nothing refers to this object any more, and when
+    this process ends in order: whoever has a container keeps it."""
+
+    def __init__(self) -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", f"{_WAIT}remove_left()", *map(os.path.abspath, sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # the terminal's Ctrl-C is the host's alone
+        )
+        weakref.finalize(self, _stop, process)
 
 
-def _stop(reaper: "subprocess.Popen[bytes]") -> None:
-    reaper.kill()
-    with reaper:
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    with process:
         pass
