@@ -281,4 +281,4 @@ def test_a_checkpoint_is_of_one_training(lesson: Path, toy_model: Path, load_scr
     }
     assert len({first, *others.values()}) == 6
     with pytest.raises(ValueError, match="is the checkpoint of another training"):
-        script.Training(torch.nn.Linear(2, 2), steps=1, seed=0).load(toy_model / "model.safetensors", first)
+        script.Training(torch.nn.Linear(2, 2), steps=1, seed=0).restore(toy_model / "model.safetensors", first)
