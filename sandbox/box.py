@@ -17,6 +17,8 @@ from pathlib import Path, PurePosixPath
 from records.errors import SandboxError
 
 PREFIX = "autoannotator-box-"
+INSIDE = "/box"
+"""Where a program finds it, in a sandbox that has a root of its own."""
 
 
 class Box:

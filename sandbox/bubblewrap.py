@@ -11,20 +11,17 @@ from pathlib import Path
 
 from records.errors import SandboxError
 from sandbox.base import OnProgress, RunResult, RunSpec, Worker
-from sandbox.box import Box, remove_orphans
+from sandbox.box import INSIDE, Box, remove_orphans
 from sandbox.bubblewrap_gate import Gate
 from sandbox.cgroups import ControlGroups, find_controllers, remove_left_groups
-from sandbox.environment import clean_environment, draw_user
+from sandbox.environment import IN_MEMORY_BYTES, clean_environment, draw_user
 from sandbox.process import HOST_PATH, check_platform, host_command
 from sandbox.program import Program, run_program
 from sandbox.seccomp import syscall_filter
-from sandbox.supervise import INSIDE as INSIDE_USER
-from sandbox.supervise import NAMESPACE
+from sandbox.supervise import NAMESPACE, USER_INSIDE
 from sandbox.supervised import SupervisedProgram
-from sandbox.worker import open_worker
+from sandbox.worker import copy_input, open_worker
 
-INSIDE = "/box"
-_IN_MEMORY_BYTES = 2**30
 _DELEGATE = "Run as root, or where control groups are delegated to you: `systemd-run --user --scope -p Delegate=yes …`."
 _SHORTFALLS = {
     "memory": "Memory can be used up: only what processes have resident is looked at, ten times a second, and not what "
@@ -71,7 +68,7 @@ class BubblewrapSandbox:
         return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
 
     def open(self, spec: RunSpec) -> Worker:
-        return open_worker(lambda: self._start(spec, serve=True), _copy_input, spec)
+        return open_worker(lambda: self._start(spec, serve=True), copy_input, spec)
 
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box = Box()
@@ -111,7 +108,7 @@ def _isolation(user: int | None) -> list[str]:
     kinds = ["--unshare-user", "--disable-userns"] if user is None else ["--userns", f"{NAMESPACE}{user}"]
     kinds += [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup")]
     ends = ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    return [*kinds, *ends, "--uid", str(INSIDE_USER), "--gid", str(INSIDE_USER), "--hostname", "box"]
+    return [*kinds, *ends, "--uid", str(USER_INSIDE), "--gid", str(USER_INSIDE), "--hostname", "box"]
 
 
 def _environment(spec: RunSpec) -> list[str]:
@@ -124,7 +121,7 @@ def _system_mounts() -> list[str]:
     words = ["--proc", "/proc", "--remount-ro", "/proc"]  # else host root's own /proc/sys could be written to
     words += ["--dev", "/dev"]
     for folder in ("/dev/shm", "/tmp"):  # noqa: S108
-        words += ["--size", str(_IN_MEMORY_BYTES), "--tmpfs", folder]
+        words += ["--size", str(IN_MEMORY_BYTES), "--tmpfs", folder]
     words += ["--remount-ro", "/dev"]
     words += _read_only("/usr")
     for name in _SYSTEM_FOLDERS:
@@ -159,10 +156,6 @@ def _box_mounts(box: Box, spec: RunSpec) -> list[str]:
 
 def _read_only(path: str) -> list[str]:
     return ["--ro-bind", path, path]
-
-
-def _copy_input(program: Program, name: str, source: Path) -> None:
-    program.box.copy_input(name, source)
 
 
 @contextlib.contextmanager

@@ -12,14 +12,14 @@ from docker.models.volumes import Volume
 
 from records.errors import SandboxError
 from sandbox.base import Limits
-from sandbox.box import Box
+from sandbox.box import INSIDE, Box
 from sandbox.gate import HELLO
 from sandbox.outputs import open_storage
 from sandbox.program import Ending, Stream
 from sandbox.reaper import Reaper
 from sandbox.supervised import KILL_SECONDS, write_all
 
-RESULTS = "/box/out"
+RESULTS = f"{INSIDE}/out"
 START_SECONDS = 60.0
 """How long a container may take to come as far as its gate."""
 _CHUNK = 2**16

@@ -17,20 +17,19 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from records.errors import SandboxError, SettingsError
 from sandbox import gate
 from sandbox.base import Limits, OnProgress, RunResult, RunSpec, Worker
-from sandbox.box import Box, is_orphan, remove_orphans
+from sandbox.box import INSIDE, Box, is_orphan, remove_orphans
 from sandbox.container import RESULTS, START_SECONDS, ContainedProgram, remove
 from sandbox.engine import connect
-from sandbox.environment import clean_environment, draw_user
+from sandbox.environment import IN_MEMORY_BYTES, clean_environment, draw_user
 from sandbox.image import image_digest, image_name
 from sandbox.program import Program, run_program
 from sandbox.reaper import Reaper
 from sandbox.seccomp import syscall_filter
+from sandbox.supervise import QUEUED_SIGNALS
 from sandbox.supervised import KILL_SECONDS, OPEN_FILES
-from sandbox.worker import open_worker
+from sandbox.worker import copy_input, open_worker
 
-INSIDE = "/box"
 _PATH = "/opt/venv/bin"
-_IN_MEMORY_BYTES = 2**30
 _HOST_LABEL = "autoannotator.host"
 _BOX_LABEL = "autoannotator.box"
 _RUN_LABEL = "autoannotator.run"
@@ -49,7 +48,7 @@ _SHORTFALLS = {
 _HARDENING: dict[str, Any] = {
     "hostname": "box",
     "working_dir": INSIDE,
-    "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={_IN_MEMORY_BYTES},nr_inodes={INODES}"},  # noqa: S108
+    "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={IN_MEMORY_BYTES},nr_inodes={INODES}"},  # noqa: S108
     "stdin_open": True,
     "init": True,
     "network_mode": "none",
@@ -92,14 +91,14 @@ class DockerSandbox:
 
     name = "docker"
 
-    def __init__(self, image: str | None = None, options: DockerOptions = DEFAULTS) -> None:
+    def __init__(self, options: DockerOptions = DEFAULTS) -> None:
         self._options = options
         self._filter = syscall_filter().hex()
         self._gate = Path(gate.__file__).read_text(encoding="utf-8")
         self.devices = _request_gpus(options.gpus)
         client = connect()
         try:
-            self.image = image_digest(client, image or image_name())
+            self.image = image_digest(client, image_name())
             self._engine = client.info()
             _check_runtime(options.runtime, self._engine)
             _remove_left(client)
@@ -120,7 +119,7 @@ class DockerSandbox:
         return run_program(lambda: self._start(spec, serve=False), spec, on_progress)
 
     def open(self, spec: RunSpec) -> Worker:
-        return open_worker(lambda: self._start(spec, serve=True), _copy_input, spec)
+        return open_worker(lambda: self._start(spec, serve=True), copy_input, spec)
 
     def _start(self, spec: RunSpec, *, serve: bool) -> Program:
         box, client = Box(), None
@@ -182,7 +181,7 @@ def _limit(limits: Limits) -> dict[str, Any]:
             Ulimit(name="fsize", soft=limits.file_size, hard=limits.file_size),
             Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES),
             Ulimit(name="core", soft=0, hard=0),
-            Ulimit(name="sigpending", soft=1024, hard=1024),
+            Ulimit(name="sigpending", soft=QUEUED_SIGNALS, hard=QUEUED_SIGNALS),
         ],
     }
 
@@ -263,7 +262,3 @@ def _mount_inputs(box: Box, spec: RunSpec) -> list[Mount]:
     for name, source in spec.inputs.items():
         pairs += [(path, f"{INSIDE}/in/{place}") for path, place in box.mount_points(name, source)]
     return [Mount(target, str(path), type="bind", read_only=True) for path, target in pairs]
-
-
-def _copy_input(program: Program, name: str, source: Path) -> None:
-    program.box.copy_input(name, source)

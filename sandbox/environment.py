@@ -4,6 +4,8 @@ import secrets
 
 from sandbox.base import Limits
 
+IN_MEMORY_BYTES = 2**30
+"""What each folder in memory may hold, beside `out/`."""
 FIRST_USER, USERS = 2_000_000_000, 100_000_000
 """Users that no machine gives to people."""
 

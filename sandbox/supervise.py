@@ -34,7 +34,7 @@ QUEUED_SIGNALS = 1024
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_NEWUSER = 0x10000000
 NAMESPACE = "namespace:"
-INSIDE = 1000
+USER_INSIDE = 1000
 """The user (and group) in the namespace."""
 ROOT_INSIDE = 1
 """Not 0: to become another user from that costs the capabilities that the set-up needs."""
@@ -72,7 +72,7 @@ def make_user_namespace(word: str) -> str:
     """Return an inheritable descriptor of a new user namespace for the user named in `word`. Raises OSError.
 
     Only root can make it. Root is in it too, so that what sets the sandbox up there can read what root can; the program
-    itself is INSIDE, has no capability and cannot gain one. To the kernel it is the user named.
+    itself is USER_INSIDE, has no capability and cannot gain one. To the kernel it is the user named.
     """
     user = int(word.removeprefix(NAMESPACE))
     library = ctypes.CDLL(None, use_errno=True)
@@ -90,7 +90,7 @@ def make_user_namespace(word: str) -> str:
         if not os.read(made, 1):
             raise OSError("a user namespace could not be made")
         for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{kind}").write_text(f"{ROOT_INSIDE} 0 1\n{INSIDE} {user} 1\n")
+            Path(f"/proc/{child}/{kind}").write_text(f"{ROOT_INSIDE} 0 1\n{USER_INSIDE} {user} 1\n")
         namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY)
     finally:
         os.close(opened)

@@ -29,6 +29,11 @@ AddInput = Callable[[Program, str, Path], None]
 """Makes a file of the host appear below `in/` of a running program."""
 
 
+def copy_input(program: Program, name: str, source: Path) -> None:
+    """Hand a file in as a copy: for a sandbox that shows the box's `in/` and not the host's files."""
+    program.box.copy_input(name, source)
+
+
 def open_worker(start: Callable[[], Program], add_input: AddInput, spec: RunSpec) -> "WarmWorker":
     """Start a program and wait for its `ready` line. Raises WorkerDied where it does not come in time."""
     try:
