@@ -13,10 +13,9 @@ from agents.replies import read_json
 from records.errors import ReplyError
 from records.review_book import key_of_text
 from records.rows import Review, Source
-from records.task import TaskSpec
+from records.task import CANNOT_TELL, TaskSpec
 from specialists.consensus import TooLittleConsensusError, predict_from_consensus
 
-CANNOT_TELL = "cannot tell"
 LONGEST_TEXT = 4000
 """Characters of a text that a language model is shown."""
 

@@ -143,6 +143,12 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     who.add_argument(
         "--llm", metavar="LLM", help="offline (default) or openai:MODEL, with OPENAI_BASE_URL for your server"
     )
+    who.add_argument(
+        "--review-style", choices=["zero", "few", "cot"],
+        help="how a language model reviews: from the labels alone (default), with examples, or thinking first",
+    )  # fmt: skip
+    who.add_argument("--review-reasons", action="store_true", default=None, help="a short reason with each review")
+    who.add_argument("--show-votes", action="store_true", default=None, help="show the reviewer the specialists' votes")
     who.add_argument("--hub", metavar="HUB", help="a Hub's URL, or starter (default: HF_ENDPOINT, else the public Hub)")
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
     how = parser.add_argument_group("how")
@@ -154,6 +160,19 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, metavar="N", help="threads of one specialist (default: cores / concurrency)"
     )
     how.add_argument("--concurrency", type=int, metavar="N", help="specialists that run at the same time (default 2)")
+    limits = parser.add_argument_group("limits")
+    limits.add_argument("--llm-concurrency", type=int, metavar="N", help="requests under way at a time (default 4)")
+    limits.add_argument("--llm-requests-per-minute", type=int, metavar="N", help="default: no limit")
+    limits.add_argument("--llm-tokens-per-minute", type=int, metavar="N", help="default: no limit")
+    limits.add_argument("--llm-timeout", type=float, metavar="SECONDS", help="for one answer (default 120)")
+    limits.add_argument(
+        "--llm-patience", type=float, metavar="SECONDS",
+        help="how long to wait for an endpoint that has answered before and fails now (default 1800)",
+    )  # fmt: skip
+    limits.add_argument(
+        "--llm-price", type=_split_price, metavar="IN,OUT",
+        help="USD for a million tokens read and written (default: the price library's; a server of your own: 0,0)",
+    )  # fmt: skip
     where = parser.add_argument_group("where")
     where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
     where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
@@ -166,6 +185,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def _split_labels(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _split_price(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
 
 
 def _add_hub(parts: Commands) -> None:

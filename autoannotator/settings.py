@@ -14,7 +14,7 @@ from records.settings import Settings
 
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
-    "--gold", "--reviewer", "--review-style", "--show-votes", "--max-params", "--licence", "--language",
+    "--gold", "--reviewer", "--max-params", "--licence", "--language",
     "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
     "--worth", "--batch-api",
 )  # fmt: skip

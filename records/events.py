@@ -33,6 +33,24 @@ class SandboxChosen(EventBase):
     shortfalls: tuple[str, ...] = ()
 
 
+class EndpointApproved(EventBase):
+    """The person lets a language model at another machine see their data: at most `rows` rows of it."""
+
+    type: Literal["endpoint_approved"] = "endpoint_approved"
+    host: str
+    model: str
+    rows: int
+
+
+class EndpointPaused(EventBase):
+    """An endpoint that has answered before fails; nothing is sent to it for `seconds`."""
+
+    type: Literal["endpoint_paused"] = "endpoint_paused"
+    host: str
+    seconds: float
+    reason: str
+
+
 class NodeStarted(EventBase):
     """A node of the graph begins; `stage` is the stage it works on, where there is one."""
 
@@ -63,9 +81,12 @@ class CandidatesSelected(EventBase):
 
 
 class ScriptTested(EventBase):
+    """How an attempt at a model's scripts did; `fallback`: it is the unmodified template, after repairs failed."""
+
     type: Literal["script_tested"] = "script_tested"
     model: str
     attempt: int
+    fallback: bool = False
     passed: bool
     critic: str
     sandbox: str
@@ -117,9 +138,11 @@ class StageVoted(EventBase):
 class RowsReviewed(EventBase):
     type: Literal["rows_reviewed"] = "rows_reviewed"
     stage: int
-    kind: Literal["risk", "spot_check"]
+    kind: Literal["risk", "spot_check", "relabel"]
     rows: int
     changed: int
+    undecided: int = 0
+    """Rows of which the reviewer said that it cannot tell."""
     failed: int
     source: str
 
@@ -153,6 +176,32 @@ class Gated(EventBase):
     reason: str
 
 
+class StageCriticised(EventBase):
+    """What the result critic decided after a stage: an `action` with what it is about, the figures that speak for it,
+    and its reason. `applied` is False where the decision went beyond what it may decide; `note` then says so."""
+
+    type: Literal["stage_criticised"] = "stage_criticised"
+    stage: int
+    action: Literal["go_on", "raise_review_share", "drop_specialist", "relabel_pair", "stop_run"]
+    review_share: float | None = None
+    model: str | None = None
+    labels: tuple[str, ...] = ()
+    evidence: dict[str, float]
+    """The figures, by their name in what the critic was shown."""
+    reason: str
+    applied: bool = True
+    note: str = ""
+
+
+class SpecialistDropped(EventBase):
+    """A specialist votes no more from stage `stage` on."""
+
+    type: Literal["specialist_dropped"] = "specialist_dropped"
+    stage: int
+    model: str
+    reason: str
+
+
 class StageFinished(EventBase):
     type: Literal["stage_finished"] = "stage_finished"
     stage: int
@@ -183,6 +232,8 @@ class RunFailed(EventBase):
 Event = Annotated[
     RunStarted
     | SandboxChosen
+    | EndpointApproved
+    | EndpointPaused
     | NodeStarted
     | TaskResolved
     | HubSearched
@@ -198,6 +249,8 @@ Event = Annotated[
     | EpochTrained
     | FineTuned
     | Gated
+    | StageCriticised
+    | SpecialistDropped
     | StageFinished
     | Noticed
     | RunFinished

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat
 
 from records.base import Record
 
@@ -18,7 +18,19 @@ class Settings(Record):
     text: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     sheet: str | None = None
+    task_file: str | None = None
+    """A task.yaml that was written or edited by hand: it is the task, and no analyst is asked."""
     llm: str = "offline"
+    llm_concurrency: int = Field(default=4, ge=1)
+    """Requests to the language model that are under way at the same time."""
+    llm_requests_per_minute: int | None = Field(default=None, ge=1)
+    llm_tokens_per_minute: int | None = Field(default=None, ge=1)
+    llm_timeout: float = Field(default=120.0, gt=0)
+    """Seconds that an endpoint may take for an answer."""
+    llm_patience: float = Field(default=1800.0, ge=0)
+    """Seconds that a run waits for an endpoint which has answered before and fails now."""
+    llm_price: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """USD for a million tokens read and written; None: what the price library says."""
     hub: str = ""
     """A URL, or `starter`; empty: HF_ENDPOINT, else the public Hub."""
     models: int = Field(default=3, ge=1, le=16)
@@ -38,8 +50,17 @@ class Settings(Record):
     probe_size: int = Field(default=200, ge=8)
     review_share: float = Field(default=0.20, ge=0, le=1)
     """The largest share of a stage that is reviewed for risk."""
+    largest_review_share: float = Field(default=0.5, ge=0, le=1)
+    """How far the result critic may raise it."""
     spot_check_share: float = Field(default=0.02, ge=0, le=1)
     review_batch: int = Field(default=10, ge=1)
+    """Rows in one request to a language model."""
+    review_style: Literal["zero", "few", "cot"] = "zero"
+    """Without examples, with the nearest reviewed rows as examples, or with the thought before the label."""
+    review_reasons: bool = False
+    """Whether the reviewer gives a short reason with each label."""
+    show_votes: bool = False
+    """Whether the reviewer sees what the specialists said."""
     repair_attempts: int = Field(default=4, ge=1)
     sandbox: SandboxName = "auto"
     sandbox_runtime: str | None = Field(default=None, min_length=1)
