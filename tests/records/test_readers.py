@@ -1,6 +1,7 @@
 """Files of the seven formats: every row and column arrives, in order, with its type where the format has types."""
 
 import datetime
+import itertools
 import json
 import random
 from collections.abc import Callable
@@ -87,8 +88,33 @@ def test_a_look_shows_twenty_values_at_most(tmp_path):
 
 
 def test_a_look_cuts_long_values(tmp_path):
-    (value,) = inspect_file(write(tmp_path / "a.txt", "word " * 30_000)).columns[0].values
+    look = inspect_file(write(tmp_path / "a.txt", "word " * 30_000))
+    (value,) = look.columns[0].values
     assert (len(value), value[-1]) == (1000, "…")
+    assert look.rows == ({"text": value},)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_look_shows_whole_rows_that_have_text(kind, tmp_path):
+    path = tmp_path / f"data.{kind}"
+    WRITERS[kind](path)
+    look = inspect_file(path)
+    assert [list(row) for row in look.rows] == [list(COLUMNS)] * 4
+    assert look.rows[0] == rows()[0]
+
+
+def test_a_look_spreads_its_rows_over_the_first_thousand(tmp_path):
+    lines = [{"n": number, "text": f"text {number}" if number % 2 else None} for number in range(5000)]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, lines)))
+    shown = inspect_file(path).rows
+    assert shown == inspect_file(path).rows
+    numbers = [int(row["n"] or 0) for row in shown]
+    assert len(numbers) == 20
+    assert (numbers[0], numbers[-1]) == (1, 999)
+    assert all(row["text"] == f"text {row['n']}" for row in shown)
+    gaps = [after - before for before, after in itertools.pairwise(numbers)]
+    assert min(gaps) >= 50
+    assert max(gaps) <= 56
 
 
 def damage(content: bytes, chance: random.Random) -> bytes:

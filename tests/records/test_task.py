@@ -5,11 +5,12 @@ import yaml
 from pydantic import ValidationError
 
 from records.candidate import Candidate, LabelMap
-from records.errors import RunFolderError
+from records.errors import RunFolderError, SettingsError
 from records.folder import read_record, write_yaml
 from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
 from records.settings import Settings
 from records.task import LabelSpec, TaskSpec
+from records.task_file import read_task_file, write_task
 
 
 def make_task(*labels: str) -> TaskSpec:
@@ -37,6 +38,94 @@ def test_a_task_file_that_is_no_task_is_refused_with_its_path(tmp_path):
 def test_labels_that_are_too_few_blank_or_alike_are_refused(labels):
     with pytest.raises(ValidationError):
         make_task(*labels)
+
+
+def test_a_label_that_reviewers_need_is_refused():
+    with pytest.raises(ValidationError, match="allow no decision"):
+        make_task("yes", "Cannot  tell")
+
+
+def test_line_breaks_in_names_and_definitions_become_spaces():
+    label = LabelSpec(name=" very\ngood ", definition="It is\n  praised.")
+    assert (label.name, label.definition) == ("very good", "It is praised.")
+
+
+@pytest.mark.parametrize("columns", [("a",), ("a", "a"), ("a", "b", "c")])
+def test_a_pair_has_two_texts(columns):
+    task = make_task("yes", "no").model_dump()
+    assert TaskSpec.model_validate({**task, "kind": "text_pair", "text_columns": ("a", "b")}).kind == "text_pair"
+    with pytest.raises(ValidationError, match="two text columns"):
+        TaskSpec.model_validate({**task, "kind": "text_pair", "text_columns": columns})
+
+
+def test_a_task_file_reads_well_and_comes_back_as_stated(tmp_path):
+    task = make_task("positive", "négatif").model_copy(update={"inferred": ("labels",), "edge_cases": ("Irony: no",)})
+    write_task(tmp_path / "task.yaml", task)
+    text = (tmp_path / "task.yaml").read_text(encoding="utf-8")
+    assert text.startswith("#")
+    assert "négatif" in text
+    assert "example_pair" not in text
+    assert read_record(tmp_path / "task.yaml", TaskSpec) == task
+    assert read_task_file(tmp_path / "task.yaml") == task.model_copy(update={"inferred": ()})
+
+
+def test_a_pair_keeps_both_texts_of_its_examples(tmp_path):
+    labels = (LabelSpec(name="yes", example="It rains.", example_pair="It is wet."), LabelSpec(name="no"))
+    pair = make_task("yes", "no").model_copy(update={"labels": labels, "kind": "text_pair", "text_columns": ("a", "b")})
+    write_task(tmp_path / "task.yaml", pair)
+    assert read_task_file(tmp_path / "task.yaml") == pair
+
+
+def test_a_task_file_may_leave_out_what_is_not_needed(tmp_path):
+    path = tmp_path / "task.yaml"
+    path.write_text("sentence: Is it rain?\nlabels: [{name: rain, definition:}, {name: dry}]\ntext_columns: [text]\n")
+    assert read_task_file(path).label_names == ("rain", "dry")
+
+
+def test_every_mistake_in_a_task_file_is_reported_with_its_place(tmp_path):
+    path = tmp_path / "task.yaml"
+    path.write_text(
+        "version: 2\nlabels:\n- {name: yes}\n- {name: 'no', defintion: It is not.}\n- {definition: x}\n"
+        "- {name: cannot tell}\nkind: several\ntext_columns: text\nlangauge: en\nlanguage: no\n"
+    )
+    with pytest.raises(SettingsError) as caught:
+        read_task_file(path)
+    assert {line.removeprefix(f"{path}: ") for line in caught.value.what.splitlines()} == {
+        "version: Input should be 1, got 2",
+        "sentence: is missing",
+        "kind: Input should be 'single_label', 'multi_label' or 'text_pair', got 'several'",
+        "labels.0.name: True is no text in YAML; put it in quotes",
+        "labels.1.defintion is not known; did you mean definition?",
+        "labels.2.name: is missing",
+        "labels.3.name: no label may be called 'cannot tell': reviewers say so of rows that allow no decision",
+        "text_columns: should be a list",
+        "langauge is not known; did you mean language?",
+        "language: False is no text in YAML; put it in quotes",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        ("labels: [", "is not YAML"),
+        (b"\xff\xfe\x00", "is not YAML"),
+        ("just words", "holds no task"),
+        ("", "holds no task"),
+        ("sentence: s\nlabels: [{name: a}, {name: A}]\ntext_columns: [text]", "labels: labels must differ"),
+        ("sentence: s\nlabels: [{name: a}]\ntext_columns: [text]", "labels: needs 2 or more"),
+        ("sentence: s\nlabels: [a, b]\ntext_columns: [text]", "labels.0: should be a mapping"),
+        ("sentence: s\nlabels: [{name: a}, {name: b}]\ntext_columns: [text]\nkind: text_pair", "two text columns"),
+    ],
+)
+def test_a_file_that_holds_no_task_is_refused_with_its_path(tmp_path, content, said):
+    path = tmp_path / "task.yaml"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SettingsError) as caught:
+        read_task_file(path)
+    assert said in caught.value.what
+    assert str(path) in caught.value.what
 
 
 def test_a_record_cannot_be_changed_and_takes_no_unknown_field():
