@@ -1,128 +1,119 @@
-"""The analyst: from the person's sentence and a look at their file to the task."""
+"""The analyst with a language model: from the person's sentence and a look at their file to the task."""
 
-import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
+from agents.analyst_rules import check_labels, choose_text_columns, queries_by_rule, split_list, unclear_text
 from agents.asking import Asker
-from agents.base import ColumnSample, TaskRequest
-from agents.lexicon import DOMAINS, FAMILIES, find_family, normalise_name
-from agents.prompting import render_prompt, shorten
+from agents.base import TaskRequest
+from agents.prompting import Prompt, render_prompt, shorten
 from agents.replies import read_json
-from agents.sentence import read_labels
-from records.errors import SettingsError, TaskUnclearError
-from records.task import LabelSpec, TaskSpec
+from records.errors import TaskUnclearError
+from records.task import CANNOT_TELL, LONGEST_NAME, Kind, LabelSpec, TaskSpec, fold
 
-_TEXT_NAMES = (
-    "text", "tweet", "sentence", "review", "comment", "content", "body", "message", "post", "document", "utterance",
-    "headline", "title", "description", "question",
-)  # fmt: skip
-_CLEARLY_LONGEST = 2.0
-"""How many times longer than every other column the text column must be, on average, to be told by its length."""
+MOST_QUESTIONS = 2
+"""Questions to the person in a run; then the analyst must decide."""
+MOST_LABELS = 100
+MOST_EDGE_CASES = 8
+SHOWN_LENGTH, SHOWN_OF_A_ROW, SHOWN_COLUMNS = 300, 4000, 30
+"""Characters of a value and of a whole row that the model is shown, and columns of a row: those with text first."""
 
-SHOWN_VALUES = 5
-"""How many values of each column a language model is shown, each cut at 300 characters."""
-
-_LANGUAGES = {
-    "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
-    "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk", "turkish": "tr", "arabic": "ar",
-    "hindi": "hi", "chinese": "zh", "japanese": "ja", "korean": "ko", "swedish": "sv", "danish": "da",
-    "norwegian": "no", "finnish": "fi", "czech": "cs", "greek": "el", "hebrew": "he", "indonesian": "id",
-    "vietnamese": "vi", "thai": "th", "persian": "fa", "romanian": "ro", "hungarian": "hu",
-}  # fmt: skip
-_LANGUAGE = re.compile(rf"\b({'|'.join(_LANGUAGES)})\b", re.IGNORECASE)
-
-
-class OfflineAnalyst:
-    """Reads sentence and columns by rules; there is no language model in it."""
-
-    def analyse(self, request: TaskRequest) -> TaskSpec:
-        """Return the task. Raises TaskUnclearError where labels or text column cannot be told, naming the option."""
-        columns = choose_text_columns(request)
-        labels = check_labels(request.labels) or read_labels(request.sentence)
-        if not labels:
-            raise TaskUnclearError(
-                f"the labels cannot be told from the sentence {request.sentence!r}",
-                next_step="Name them, at least two: --labels positive,negative. Or say them in the sentence: "
-                "“label each review as positive or negative”.",
-                asks="labels",
-            )
-        family = find_family(labels, request.sentence)
-        spoken = _LANGUAGE.search(request.sentence)
-        stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
-        return TaskSpec(
-            sentence=request.sentence,
-            labels=tuple(LabelSpec(name=label) for label in labels),
-            text_columns=columns,
-            language=_LANGUAGES[spoken[1].casefold()] if spoken else "en",
-            family=family.name if family else "text classification",
-            inferred=(*(field for field, value in stated.items() if not value), "family"),
-        )
-
-    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
-        """Return the Hub searches for a task, the best first."""
-        return queries_by_rule(task)
+_Name = Annotated[str, StringConstraints(max_length=LONGEST_NAME), BeforeValidator(fold)]
+_Short = Annotated[str, StringConstraints(max_length=60), BeforeValidator(fold)]
+_Line = Annotated[str, StringConstraints(max_length=300), BeforeValidator(fold)]
+_Guidelines = Annotated[str, StringConstraints(max_length=600), BeforeValidator(fold)]
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 class _LabelReply(BaseModel):
-    name: str = Field(min_length=1)
-    definition: str = ""
-    example: str = ""
+    name: _Name
+    definition: _Line = ""
+    example: _Line = ""
+    example_pair: _Line = ""
+
+
+class _QuestionReply(BaseModel):
+    asks: Literal["labels", "text"]
+    question: Annotated[_Line, Field(min_length=1)]
+    options: list[_Short] = Field(default=[], max_length=6)
+    changes: Annotated[_Line, Field(min_length=1)]
+    """How the answer changes the labels or the column: what it does not change is not worth a person's time."""
 
 
 class _TaskReply(BaseModel):
-    labels: list[_LabelReply]
-    text_columns: list[str]
-    language: str = "en"
-    family: str = ""
-    guidelines: str = ""
-    question: str | None = None
+    """A task, or a question beside which the rest may be missing."""
+
+    kind: Kind | None = None
+    labels: list[_LabelReply] = Field(default=[], max_length=MOST_LABELS)
+    text_columns: list[str] = []
+    language: _Short = ""
+    domain: _Short = ""
+    family: _Short = ""
+    guidelines: _Guidelines = ""
+    edge_cases: list[_Line] = Field(default=[], max_length=MOST_EDGE_CASES)
+    question: _QuestionReply | None = None
 
 
 class _QueriesReply(BaseModel):
     queries: list[str] = Field(min_length=1)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What stands before the model is asked: the file's text columns, what the person stated, and how often they were
+    asked."""
+
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    columns: tuple[str, ...]
+    asked: int
+
+    @property
+    def may_ask(self) -> tuple[str, ...]:
+        """What a question may still be about."""
+        if self.asked >= MOST_QUESTIONS:
+            return ()
+        open_columns = not self.columns and len(self.texts) > 1
+        return (*(("labels",) if not self.labels else ()), *(("text",) if open_columns else ()))
+
+
 class LLMAnalyst:
-    """Has a language model read sentence and columns; what the person stated stands, whatever it says."""
+    """Has a language model read sentence and file; what the person stated stands, whatever it says."""
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
 
     def analyse(self, request: TaskRequest) -> TaskSpec:
-        """Return the task. Raises TaskUnclearError where the person stated what cannot be, or the model has a question
-        to them; ReplyError and LLMUnreachableError."""
-        labels = check_labels(request.labels)
-        columns = choose_text_columns(request) if request.text_columns else ()
-        if not any(column.is_text for column in request.columns):
-            raise _unclear("the file has no text column", request.columns)
-        prompt = render_prompt(
-            "analyst",
-            "task",
-            sentence=request.sentence,
-            labels=labels,
-            text_columns=columns,
-            columns=[_show_column(column) for column in request.columns],
-        )
-        reader = read_json(_TaskReply, lambda reply: _find_fault(reply, request, labels, columns))
-        reply = self._asker.ask(prompt, reader, _TaskReply.model_json_schema()).value
-        if reply.question and not (labels and columns):
-            raise TaskUnclearError(
-                f"the task is not clear yet: {reply.question}",
-                next_step="Say it in the sentence, or with --labels a,b and --text COLUMN.",
-                asks="text" if labels else "labels",
-            )
-        stated = {"labels": labels, "text_columns": columns}
+        """Return the task.
+
+        Raises TaskUnclearError where the person stated what cannot be, or the model has a question to them, which an
+        answer in words settles; ReplyError and LLMUnreachableError.
+        """
+        known = _gather(request)
+        reader = read_json(_TaskReply, lambda reply: "\n".join(_find_faults(reply, known)) or None)
+        reply = self._asker.ask(_write_prompt(request, known), reader, _TaskReply.model_json_schema()).value
+        if reply.question:
+            raise _put(reply.question)
+        stated = {"labels": known.labels, "text_columns": known.columns}
         return TaskSpec(
             sentence=request.sentence,
-            labels=_join_labels(labels, reply),
-            text_columns=columns or tuple(dict.fromkeys(reply.text_columns)),
+            kind=reply.kind or "single_label",
+            labels=_join_labels(known.labels, reply),
+            text_columns=known.columns or tuple(reply.text_columns),
             language=reply.language,
+            domain=reply.domain,
             family=reply.family,
             guidelines=reply.guidelines,
-            inferred=(*(field for field, value in stated.items() if not value), "language", "family", "guidelines"),
+            edge_cases=tuple(filter(None, reply.edge_cases)),
+            inferred=(
+                "kind",
+                *(field for field, value in stated.items() if not value),
+                *("language", "domain", "family", "guidelines", "edge_cases"),
+            ),
         )
 
     def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
@@ -132,6 +123,7 @@ class LLMAnalyst:
             "queries",
             sentence=task.sentence,
             family=task.family,
+            domain=task.domain,
             labels=task.label_names,
             language=task.language,
         )
@@ -140,116 +132,113 @@ class LLMAnalyst:
         return tuple(dict.fromkeys((*filter(None, cleaned), *queries_by_rule(task))))
 
 
-def _show_column(column: ColumnSample) -> dict[str, object]:
-    values = [shorten(value, 300) for value in column.values[:SHOWN_VALUES]]
-    return {"column": column.name, "is_text": column.is_text, "values": values}
+def _gather(request: TaskRequest) -> _Known:
+    """Raises TaskUnclearError where the person stated what cannot be, and SettingsError for unusable labels."""
+    texts = tuple(column.name for column in request.columns if column.is_text)
+    if not texts:
+        raise unclear_text("the file has no text column", request.columns)
+    columns = choose_text_columns(request) if request.text_columns else _read_column_answer(request, texts)
+    return _Known(texts, check_labels(request.labels), columns, len(request.answers))
 
 
-def _find_fault(reply: _TaskReply, request: TaskRequest, labels: Sequence[str], columns: Sequence[str]) -> str | None:
-    """Return what is wrong with a task that the model wrote down, or None."""
+def _read_column_answer(request: TaskRequest, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that the person named, and nothing else, when asked for them."""
+    for answer in reversed(request.answers):
+        named = (answer.answer,) if answer.answer in texts else tuple(dict.fromkeys(split_list(answer.answer)))
+        if answer.asks == "text" and named and set(named) <= set(texts):
+            return named
+    return ()
+
+
+def _write_prompt(request: TaskRequest, known: _Known) -> Prompt:
+    return render_prompt(
+        "analyst",
+        "task",
+        sentence=request.sentence,
+        labels=known.labels,
+        text_columns=known.columns,
+        answers=[{"question": one.question, "answer": one.answer} for one in request.answers],
+        columns=[
+            {"name": column.name, "is_text": column.is_text, "type": column.type} for column in request.columns
+        ],
+        rows=show_rows(request),
+        may_ask=known.may_ask,
+    )  # fmt: skip
+
+
+def show_rows(request: TaskRequest) -> list[dict[str, str | None]]:
+    """Return the rows as the model is shown them: long values cut, and of very many columns those without text left
+    out."""
+    names = [column.name for column in sorted(request.columns, key=lambda column: not column.is_text)][:SHOWN_COLUMNS]
+    shown = [column.name for column in request.columns if column.name in names]
+    length = min(SHOWN_LENGTH, SHOWN_OF_A_ROW // max(1, len(shown)))
+    rows = [{name: row.get(name) for name in shown} for row in request.rows]
+    return [
+        {name: None if value is None else shorten(value, length) for name, value in row.items()} for row in rows
+    ]  # fmt: skip
+
+
+def _find_faults(reply: _TaskReply, known: _Known) -> Iterator[str]:
+    """Yield what is wrong with a reply, in words for the model."""
     if reply.question:
-        return None
-    names = [label.name.strip().casefold() for label in reply.labels]
-    texts = [column.name for column in request.columns if column.is_text]
-    if not labels and (len(set(names)) < 2 or len(set(names)) < len(names)):
-        return "labels: give two or more different labels, or put a question."
-    if not columns and (not reply.text_columns or not set(reply.text_columns) <= set(texts)):
-        return f"text_columns: name one or more of the text columns {texts}, or put a question."
-    return None
+        if reply.question.asks not in known.may_ask:
+            about = " or ".join(known.may_ask)
+            yield f"question: it may be about {about} only." if about else "question: it must be null; decide yourself."
+        return
+    if reply.kind is None:
+        yield "kind: give single_label, multi_label or text_pair."
+    if not _LANGUAGE.fullmatch(reply.language):
+        yield f"language: {reply.language!r} is no ISO 639-1 code, such as en."
+    yield from _find_label_faults(reply, known.labels)
+    yield from _find_column_faults(reply, known)
+
+
+def _find_label_faults(reply: _TaskReply, stated: Sequence[str]) -> Iterator[str]:
+    names = [label.name.casefold() for label in reply.labels]
+    if stated and sorted(names) != sorted(name.casefold() for name in stated):
+        yield f"labels: describe each of the person's labels {list(stated)} once, and no other."
+    elif len(names) < 2:
+        yield "labels: give two or more."
+    elif len(set(names)) < len(names):
+        yield "labels: two of them have the same name."
+    for place, label in enumerate(reply.labels):
+        wanted = ("name", "definition", "example", *(("example_pair",) if reply.kind == "text_pair" else ()))
+        yield from (f"labels.{place}.{field}: it is missing." for field in wanted if not getattr(label, field))
+        if label.name.casefold() == CANNOT_TELL:
+            yield f"labels.{place}.name: leave {CANNOT_TELL!r} out; reviewers say so of rows that allow no decision."
+
+
+def _find_column_faults(reply: _TaskReply, known: _Known) -> Iterator[str]:
+    names = known.columns or tuple(reply.text_columns)
+    if known.columns and set(reply.text_columns) - set(known.columns):
+        yield f"text_columns: the person gave them; repeat {list(known.columns)}."
+    elif not names or not set(names) <= set(known.texts) or len(set(names)) < len(names):
+        yield f"text_columns: name one or more of the text columns {list(known.texts)}, each once."
+    if reply.kind == "text_pair" and len(names) != 2:
+        yield f"text_columns: a text_pair has exactly two, and here are {list(names)}. Is it another kind?"
+
+
+def _put(question: _QuestionReply) -> TaskUnclearError:
+    """Return the error that puts the model's question to the person."""
+    options = f" Possible answers: {' / '.join(question.options)}." if question.options else ""
+    option = "--labels a,b" if question.asks == "labels" else "--text COLUMN"
+    return TaskUnclearError(
+        f"{question.question}{options} (What it changes: {question.changes})",
+        next_step=f"Say it in the sentence, with {option}, or in a task.yaml of your own (--task).",
+        asks=question.asks,
+        in_words=True,
+    )
 
 
 def _join_labels(stated: Sequence[str], reply: _TaskReply) -> tuple[LabelSpec, ...]:
-    """Return the stated labels, else the model's, with the model's definitions."""
-    said = {label.name.strip().casefold(): label for label in reply.labels}
-    names = stated or tuple(label.name.strip() for label in reply.labels)
-    found = ((name, said.get(name.casefold()) or _LabelReply(name=name)) for name in names)
-    return tuple(LabelSpec(name=name, definition=label.definition, example=label.example) for name, label in found)
-
-
-def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:
-    """Return Hub searches from the task's family or labels, its language and its domain, the best first."""
-    family = next((family for family in FAMILIES if family.name == task.family), None)
-    family = family or find_family(task.label_names, task.sentence)
-    labels = tuple(normalise_name(label) for label in task.label_names if not normalise_name(label).startswith("not "))
-    base = family.queries if family else (" ".join(labels), *labels)
-    domains = (DOMAINS[word] for word in normalise_name(task.sentence).split() if word in DOMAINS)
-    special = (f"{domain} {base[0]}" for domain in domains)
-    local = (f"{base[0]} {task.language}",) if task.language != "en" else ()
-    return tuple(dict.fromkeys((*local, base[0], *special, *base)))
-
-
-def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return stated labels without surrounding white space; () for none. Raises SettingsError for unusable ones."""
-    names = tuple(label.strip() for label in labels)
-    if not names:
-        return ()
-    folded = [name.casefold() for name in names]
-    doubled = sorted({name for name in names if folded.count(name.casefold()) > 1})
-    problem = "one of the labels is empty" if "" in names else None
-    if len(names) == 1:
-        problem = f"one label ({names[0]}) leaves nothing to decide"
-    elif doubled:
-        problem = f"the labels must differ, and {', '.join(doubled)} is there more than once"
-    if problem:
-        raise SettingsError(problem, next_step="Give two or more different labels: --labels positive,negative")
-    return names
-
-
-def choose_text_columns(request: TaskRequest) -> tuple[str, ...]:
-    """Return the column(s) to label: the stated ones, else the only text column, else one with a well-known name,
-    else the one whose texts are clearly the longest.
-
-    Raises TaskUnclearError, naming `--text` and the columns, where none of this tells or a stated one does not fit.
-    """
-    texts = [column for column in request.columns if column.is_text]
-    if request.text_columns:
-        return _check_stated(request.text_columns, request.columns)
-    if not texts:
-        raise _unclear("the file has no text column", request.columns)
-    if len(texts) == 1:
-        return (texts[0].name,)
-    found = _find_well_known(texts) or _find_longest(texts)
-    if found is None:
-        raise _unclear("it cannot be told which column holds the text", request.columns)
-    return (found,)
-
-
-def _check_stated(stated: Sequence[str], columns: Sequence[ColumnSample]) -> tuple[str, ...]:
-    by_name = {column.name: column for column in columns}
-    for name in stated:
-        if name not in by_name:
-            near = difflib.get_close_matches(name, by_name, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise _unclear(f"the file has no column {name!r}{hint}", columns)
-        if not by_name[name].is_text:
-            raise _unclear(f"the column {name!r} is not text", columns)
-    return tuple(dict.fromkeys(stated))
-
-
-def _find_well_known(texts: Sequence[ColumnSample]) -> str | None:
-    exact = [column.name for column in texts]
-    names = {normalise_name(name): name for name in sorted(exact, key=lambda name: name.casefold() in _TEXT_NAMES)}
-    for known in _TEXT_NAMES:
-        if known in names:
-            return names[known]
-    for known in _TEXT_NAMES:
-        holding = [name for normal, name in names.items() if known in normal.split()]
-        if len(holding) == 1:
-            return holding[0]
-    return None
-
-
-def _find_longest(texts: Sequence[ColumnSample]) -> str | None:
-    def mean_length(column: ColumnSample) -> float:
-        return sum(map(len, column.values)) / max(len(column.values), 1)
-
-    first, second = sorted(texts, key=mean_length, reverse=True)[:2]
-    clearly = mean_length(first) > 0 and mean_length(first) >= _CLEARLY_LONGEST * mean_length(second)
-    return first.name if clearly else None
-
-
-def _unclear(what: str, columns: Sequence[ColumnSample]) -> TaskUnclearError:
-    listed = ", ".join(f"{column.name} ({'text' if column.is_text else 'not text'})" for column in columns)
-    return TaskUnclearError(
-        what, next_step=f"Name the column with --text COLUMN. The columns: {listed or 'none'}.", asks="text"
-    )
+    """Return the stated labels, as stated, else the model's; with the model's definitions."""
+    said = {label.name.casefold(): label for label in reply.labels}
+    names = stated or [label.name for label in reply.labels]
+    pair = reply.kind == "text_pair"
+    return tuple(
+        LabelSpec(
+            name=name, definition=label.definition, example=label.example,
+            example_pair=label.example_pair if pair else "",
+        )
+        for name, label in ((name, said[name.casefold()]) for name in names)
+    )  # fmt: skip

@@ -4,7 +4,7 @@ any chat model; `agents.team.make_team` picks. An agent sees records and returns
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +16,34 @@ from records.task import TaskSpec
 
 
 class ColumnSample(Record):
-    """One column of the person's file, with up to 20 of its values."""
+    """One column of the person's file, its type in Arrow's words, and up to 20 of its values."""
 
     name: str
+    type: str
     is_text: bool
     values: tuple[str, ...]
 
 
+class PersonAnswer(Record):
+    """What the person was asked, about the labels or about the text column, and what they said to it."""
+
+    asks: Literal["labels", "text"]
+    question: str
+    answer: str
+
+
 class TaskRequest(Record):
-    """What the analyst starts from: the sentence, what the person stated, and a look at the file."""
+    """What the analyst starts from: the sentence, what the person stated, and a look at the file.
+
+    `rows` are up to 20 whole rows, column → value. `answers` are to the questions put in this run, in their order.
+    """
 
     sentence: str
     labels: tuple[str, ...] = ()
     text_columns: tuple[str, ...] = ()
     columns: tuple[ColumnSample, ...]
+    rows: tuple[dict[str, str | None], ...] = ()
+    answers: tuple[PersonAnswer, ...] = ()
 
 
 class Analyst(Protocol):

@@ -1,6 +1,7 @@
 """Brings the agents of a run together."""
 
-from agents.analyst import LLMAnalyst, OfflineAnalyst
+from agents.analyst import LLMAnalyst
+from agents.analyst_rules import OfflineAnalyst
 from agents.asking import Asker
 from agents.base import Team
 from agents.coder import LLMCoder, OfflineCoder

@@ -16,6 +16,8 @@ from records.errors import SettingsError
 from records.events import Event
 from records.folder import RunFolder, write_table
 
+GIVEN = "given.parquet"
+"""The file in the run folder that holds data which came as an object."""
 Setting = str | int | float | bool | Sequence[str] | None
 
 
@@ -67,7 +69,7 @@ def open_run(run: str | Path) -> Run:
 
 
 def annotate(
-    task: str,
+    task: str | None = None,
     *,
     data: str | Path | pd.DataFrame | DatasetLike,
     out: str | Path | None = None,
@@ -76,6 +78,7 @@ def annotate(
 ) -> Run:
     """Label the rows of `data` and return the finished run.
 
+    `task` is the sentence; without it, `task_file` names a task.yaml that holds one.
     `data` is a file (csv, tsv, txt, json, jsonl, xlsx, parquet), a DataFrame or a `datasets.Dataset`. `settings` are
     the options of `autoannotator run` by the same names, with underscores (`hub="starter"`, `models=3`,
     `learning=False`), and the other fields of `records.settings.Settings`. `out` is the run folder. `on_event` is told
@@ -89,14 +92,15 @@ def annotate(
     }
     with Display(Console(stderr=True, quiet=on_event is not None)) as display:
         show = on_event or display.take
-        path = Path(out) if out else GENERATED / name_run(task)
         table = None if isinstance(data, str | Path) else _as_table(data)
-        source = path / "given.parquet" if table is not None else data
-        resolved = resolve_settings({**listed, "task": task, "data": source})
+        resolved = resolve_settings({**listed, "task": task, "data": GIVEN if table is not None else data})
+        path = Path(out) if out else GENERATED / name_run(resolved.task)
+        if table is not None:
+            resolved = resolved.model_copy(update={"data": str(path.absolute() / GIVEN)})
 
         def prepare(folder: RunFolder) -> None:
             if table is not None:
-                write_table(folder.path / "given.parquet", table)
+                write_table(folder.path / GIVEN, table)
 
         return Run(start_run(resolved, path, show, refuse_to_ask, prepare))
 

@@ -4,6 +4,7 @@ import sys
 
 from autoannotator.display import Display
 from autoannotator.runner import Ask, refuse_to_ask
+from autoannotator.terminal import strip_controls
 from graphs.state import Question
 
 
@@ -12,12 +13,16 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
     if not (allowed and sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return refuse_to_ask
 
-    def ask(question: Question) -> list[str]:
-        what, _, _ = question["text"].partition("\n")
-        prompt = "Labels, separated by commas: " if question["asks"] == "labels" else "Text column: "
+    def ask(question: Question) -> str:
+        what, _, _ = strip_controls(question["text"]).partition("\n")
         with display.paused():
-            answer = display.console.input(f"{what}\n{prompt}", markup=False)
-        values = [part.strip() for part in answer.split(",") if part.strip()]
-        return values or refuse_to_ask(question)
+            answer = display.console.input(f"{what}\n{_choose_prompt(question)}", markup=False)
+        return answer.strip(" ,\t") or refuse_to_ask(question)
 
     return ask
+
+
+def _choose_prompt(question: Question) -> str:
+    if question["in_words"]:
+        return "Your answer: "
+    return "Labels, separated by commas: " if question["asks"] == "labels" else "Text column: "

@@ -44,13 +44,13 @@ class Outcome:
 
 def run(options: argparse.Namespace) -> Outcome:
     """Label a file."""
-    return show_run(start(options, options.task, options.data))
+    return show_run(start(options, options.task, options.data, options.task_file))
 
 
-def start(options: argparse.Namespace, task: str, data: str | Path) -> RunFolder:
+def start(options: argparse.Namespace, task: str | None, data: str | Path, task_file: str | None = None) -> RunFolder:
     """Start a run with the options of the command line, shown as it goes."""
     given = {name: getattr(options, name) for name in SETTINGS_OPTIONS}
-    settings = resolve_settings({**given, "task": task, "data": data})
+    settings = resolve_settings({**given, "task": task, "data": data, "task_file": task_file})
     with Display(Console(stderr=True)) as display:
         return start_run(
             settings, options.out, display.take, choose_ask(display, allowed=not (options.yes or options.json))

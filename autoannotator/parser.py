@@ -20,6 +20,7 @@ NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "hub
 RUN_EXAMPLES = """examples:
   autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
   autoannotator run "Is each tweet offensive or not?" --data tweets.xlsx --text tweet --hub starter --out run1
+  autoannotator run --task run1/task.yaml --data tweets.xlsx --hub starter --out run2
   OPENAI_BASE_URL=http://localhost:8000/v1 autoannotator run "…" --data rows.jsonl --llm openai:MODEL
 
 exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 5 a service cannot be
@@ -106,8 +107,13 @@ def _add(parts: Commands, name: str, command: str, purpose: str, examples: str) 
 
 def _add_runs(parts: Commands) -> None:
     run = _add(parts, "run", "commands:run", "label a file", RUN_EXAMPLES)
-    run.add_argument("task", metavar="TASK", help="what to do, in one sentence")
+    run.add_argument(
+        "task", metavar="TASK", nargs="?", help="what to do, in one sentence; beside --task it replaces the file's"
+    )
     run.add_argument("--data", metavar="FILE", required=True, help="csv, tsv, txt, json, jsonl, xlsx or parquet")
+    run.add_argument(
+        "--task", dest="task_file", metavar="FILE", help="a task.yaml, as every run folder holds one: it is the task"
+    )
     _add_run_options(run)
     shown = _add(
         parts, "demo", "demo:demo", "label a shipped file of real review sentences", "autoannotator demo --out demo"
@@ -134,7 +140,7 @@ def _add_run_argument(parser: argparse.ArgumentParser) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
-    what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; twice joins two columns")
+    what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; given twice, both")
     what.add_argument(
         "--labels", type=_split_labels, metavar="A,B,C", help="the labels (default: told from the sentence)"
     )
@@ -179,7 +185,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
     parser.add_argument("--yes", action="store_true", help="ask nothing")
-    for option in ("--task", *NOT_YET_OPTIONS):
+    for option in NOT_YET_OPTIONS:
         parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
 
 

@@ -18,10 +18,10 @@ from records.settings import Settings
 GENERATED = Path("generated")
 
 Show = Callable[[Event], None]
-Ask = Callable[[Question], list[str]]
+Ask = Callable[[Question], str]
 
 
-def refuse_to_ask(question: Question) -> list[str]:
+def refuse_to_ask(question: Question) -> str:
     """Raise the question as a TaskUnclearError: nobody is there to answer it."""
     what, _, next_step = question["text"].partition("\n")
     raise TaskUnclearError(what, next_step=next_step, asks=question["asks"])

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from records.errors import NotYetError, SettingsError
 from records.settings import Settings
+from records.task_file import read_task_file
 
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
@@ -19,6 +20,8 @@ NOT_YET_OPTIONS = (
     "--worth", "--batch-api",
 )  # fmt: skip
 """Options of the design that a later version brings."""
+_OPTIONS = {"task": "TASK", "task_file": "--task"}
+"""Settings that the command line calls otherwise than by their names."""
 BF16_FLAGS = frozenset({"amx_bf16", "avx512_bf16", "bf16"})
 """What Linux calls the bfloat16 instructions of x86-64 and arm64 processors."""
 
@@ -42,6 +45,12 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
     known.setdefault("concurrency", max(1, min(cores, 2)))
     known.setdefault("threads", max(1, cores // known["concurrency"]) if isinstance(known["concurrency"], int) else 1)
     known.setdefault("dtype", "bfloat16" if has_bfloat16() else "float32")
+    if "task_file" in known:
+        known = _read_task(known)
+    elif "task" not in known:
+        raise SettingsError(
+            "nothing says what to do", next_step="Give the task in one sentence, or a task.yaml: --task FILE."
+        )
     if isinstance(known.get("data"), str | Path):
         known["data"] = str(Path(known["data"]).absolute())
     try:
@@ -51,6 +60,24 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
             "\n".join(_describe_mistake(one) for one in error.errors()),
             next_step="See `autoannotator run --help`.",
         ) from error
+
+
+def _read_task(known: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the sentence of the task file where none was given.
+
+    Raises SettingsError for what is wrong in the file, and where other options say otherwise.
+    """
+    path = Path(known["task_file"]).absolute()
+    task = read_task_file(path)
+    stated = {"labels": task.label_names, "text": task.text_columns}
+    mistakes = [
+        f"--{name} {', '.join(map(str, known[name]))} contradicts {path}, which says {', '.join(said)}"
+        for name, said in stated.items()
+        if known.get(name) and tuple(known[name]) != said
+    ]
+    if mistakes:
+        raise SettingsError("\n".join(mistakes), next_step="Change the file, or leave the option out.")
+    return {"task": task.sentence, **known, "task_file": str(path)}
 
 
 def has_bfloat16() -> bool:
@@ -67,4 +94,4 @@ def _describe_mistake(error: ErrorDetails) -> str:
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(name, Settings.model_fields, n=1)
         return f"{name} is no setting" + (f"; did you mean {close[0]}?" if close else "")
-    return f"--{name.replace('_', '-')} {error['input']!r}: {error['msg']}"
+    return f"{_OPTIONS.get(name) or '--' + name.replace('_', '-')} {error['input']!r}: {error['msg']}"

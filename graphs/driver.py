@@ -19,7 +19,7 @@ MOST_STEPS = 10**9
 """Stages repeat as often as the file is long; what bounds a run are its own counters."""
 
 
-def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState:
+def drive(context: RunContext, ask: Callable[[Question], str]) -> RunState:
     """Run the graph to its end and return its last state; a run that has ended already is returned as it is.
 
     `ask` answers a question to the person; what it raises ends the run, which can be resumed there. Every node's
@@ -33,13 +33,13 @@ def drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState
         ) from error
 
 
-def _drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunState:
+def _drive(context: RunContext, ask: Callable[[Question], str]) -> RunState:
     with closing(sqlite3.connect(context.folder.checkpoints, check_same_thread=False)) as connection:
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         graph = build_graph().compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": context.folder.run_id}, "recursion_limit": MOST_STEPS}
         snapshot = graph.get_state(config)
-        given: Any = None if snapshot.next else {"answers": {}}
+        given: Any = None if snapshot.next else {"answers": []}
         while snapshot.next or not snapshot.values:
             if snapshot.interrupts:
                 given = Command(resume=_answer(ask, snapshot.interrupts[0].value))
@@ -49,5 +49,6 @@ def _drive(context: RunContext, ask: Callable[[Question], list[str]]) -> RunStat
         return cast(RunState, snapshot.values)
 
 
-def _answer(ask: Callable[[Question], list[str]], question: Question) -> Answer:
-    return Answer(asks=question["asks"], values=ask(question))
+def _answer(ask: Callable[[Question], str], question: Question) -> Answer:
+    what, _, _ = question["text"].partition("\n")
+    return Answer(asks=question["asks"], question=what, answer=ask(question))

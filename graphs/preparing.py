@@ -1,5 +1,6 @@
 """From the sentence and the file to a task, its rows, and a shortlist of models."""
 
+import difflib
 import math
 from pathlib import Path
 from typing import Literal
@@ -7,60 +8,46 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents.base import ColumnSample, TaskRequest
+from agents.analyst_rules import queries_by_rule
+from agents.base import ColumnSample, PersonAnswer, TaskRequest
 from graphs.context import RunContext
 from graphs.jobs import read_candidates
 from graphs.state import Answer, Question, RunState, ScriptState
 from records.candidate import slug_of
-from records.errors import NoSpecialistsError, TaskUnclearError
+from records.errors import NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
-from records.folder import write_json, write_yaml
+from records.folder import write_json
 from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
-from records.settings import Settings
+from records.task import TaskSpec
+from records.task_file import read_task_file, write_task
 
 SEARCH_LIMITS = (20, 60)
 """Models asked for per search, by round: a second, wider round follows where the first finds too few."""
 
 
 def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_person", "search_hub"]]:
-    """Resolve the task and read the rows; what cannot be told is asked for."""
+    """Resolve the task and read the rows; what cannot be told is asked for.
+
+    Raises SettingsError where the task that was given does not fit the data, and NotYetError for a kind of task that
+    cannot be labelled yet.
+    """
     context = runtime.context
-    settings, folder = context.settings, context.folder
-    look = inspect_file(Path(settings.data), sheet=settings.sheet)
-    if context.llm_host:
-        context.emit(Noticed(message=f"{context.llm_host} will see the sentence and up to 20 rows of the file."))
+    look = inspect_file(Path(context.settings.data), sheet=context.settings.sheet)
     try:
-        task = context.team.analyst.analyse(_describe_request(settings, state.get("answers", {}), look))
+        task = _resolve_task(context, look, state.get("answers", []))
     except TaskUnclearError as unclear:
-        question = Question(asks=unclear.asks, text=str(unclear))
+        question = Question(asks=unclear.asks, text=str(unclear), in_words=unclear.in_words)
         return Command(goto="ask_person", update={"question": question})
-    imported = import_rows(
-        Path(settings.data),
-        folder.input,
-        text_columns=task.text_columns,
-        sheet=settings.sheet,
-        shard_size=settings.shard_size,
-    )
-    write_yaml(folder.task, task)
-    context.emit(
-        TaskResolved(
-            rows=imported.rows, labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred
-        )
-    )
-    for notice in _notices(imported):
-        context.emit(Noticed(message=notice))
-    stage_size = settings.stage_size or choose_stage_size(imported.rows)
-    stages = math.ceil(imported.rows / stage_size)
-    if context.llm_host:
-        share = settings.review_share + settings.spot_check_share
-        most = math.ceil(share * imported.rows) + stages
-        context.emit(Noticed(message=f"{context.llm_host} may see up to {most} of {imported.rows} rows for review."))
+    _refuse_unbuilt(task)
+    rows = _import_rows(context, task)
+    write_task(context.folder.task, task)
+    stage_size = context.settings.stage_size or choose_stage_size(rows)
     update = {
         "question": None,
-        "rows": imported.rows,
+        "rows": rows,
         "stage_size": stage_size,
-        "stages": stages,
+        "stages": math.ceil(rows / stage_size),
         "search_round": 0,
         "stage": 0,
         "pool": 0,
@@ -68,7 +55,84 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "learned": 0,
         "unlabelled": 0,
     }
+    _tell_exposure(context, rows, update["stages"])
     return Command(goto="search_hub", update=update)
+
+
+def _resolve_task(context: RunContext, look: FileLook, answers: list[Answer]) -> TaskSpec:
+    """Return the task that the person gave, else the analyst's."""
+    settings = context.settings
+    if settings.task_file:
+        task = read_task_file(Path(settings.task_file)).model_copy(update={"sentence": settings.task})
+        _check_columns(settings.task_file, task, look)
+        return task
+    if context.llm_host:
+        context.emit(Noticed(message=f"{context.llm_host} will see the sentence and up to 20 rows of the file."))
+    request = TaskRequest(
+        sentence=settings.task,
+        labels=settings.labels,
+        text_columns=settings.text,
+        columns=tuple(
+            ColumnSample(name=column.name, type=column.type, is_text=column.is_text, values=column.values)
+            for column in look.columns
+        ),
+        rows=look.rows,
+        answers=tuple(PersonAnswer(**answer) for answer in answers),
+    )
+    return context.team.analyst.analyse(request)
+
+
+def _check_columns(file: str, task: TaskSpec, look: FileLook) -> None:
+    """Raise SettingsError for every text column of a given task that the data does not have, or that is not text."""
+    names = [column.name for column in look.columns]
+    mistakes: list[str] = []
+    for place, name in enumerate(task.text_columns):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            mistakes.append(f"{file}: text_columns.{place}: the data has no column {name!r}{meant}")
+        elif name not in look.text_columns:
+            mistakes.append(f"{file}: text_columns.{place}: the column {name!r} is not text")
+    if mistakes:
+        texts = ", ".join(look.text_columns) or "none"
+        raise SettingsError("\n".join(mistakes), next_step=f"Mend the file. The data's text columns: {texts}.")
+
+
+def _refuse_unbuilt(task: TaskSpec) -> None:
+    if task.kind != "single_label":
+        raise NotYetError(
+            f"this is a {task.kind} task (labels {', '.join(task.label_names)}; text {', '.join(task.text_columns)}), "
+            "and labelling such tasks is not built yet",
+            next_step="Ask for one label a text: in the sentence, or with kind: single_label in a --task task.yaml.",
+        )
+
+
+def _import_rows(context: RunContext, task: TaskSpec) -> int:
+    """Read the rows into the run folder, tell what the task is and what was found, and return how many they are."""
+    settings = context.settings
+    imported = import_rows(
+        Path(settings.data),
+        context.folder.input,
+        text_columns=task.text_columns,
+        sheet=settings.sheet,
+        shard_size=settings.shard_size,
+    )
+    context.emit(
+        TaskResolved(
+            rows=imported.rows, labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred
+        )
+    )
+    for notice in _notices(imported):
+        context.emit(Noticed(message=notice))
+    return imported.rows
+
+
+def _tell_exposure(context: RunContext, rows: int, stages: int) -> None:
+    """Say how many rows a language model may see."""
+    if context.llm_host:
+        share = context.settings.review_share + context.settings.spot_check_share
+        most = math.ceil(share * rows) + stages
+        context.emit(Noticed(message=f"{context.llm_host} may see up to {most} of {rows} rows for review."))
 
 
 def _notices(imported: ImportedRows) -> list[str]:
@@ -87,28 +151,19 @@ def choose_stage_size(rows: int) -> int:
     return min(2000, max(100, math.ceil(rows / 4)))
 
 
-def _describe_request(settings: Settings, answers: dict[str, list[str]], look: FileLook) -> TaskRequest:
-    return TaskRequest(
-        sentence=settings.task,
-        labels=tuple(answers.get("labels", settings.labels)),
-        text_columns=tuple(answers.get("text", settings.text)),
-        columns=tuple(
-            ColumnSample(name=column.name, is_text=column.is_text, values=column.values) for column in look.columns
-        ),
-    )
-
-
 def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["analyse_task"]]:
     """Wait for the answer to one question. Nothing else may happen here: this node runs again from its top."""
     answer: Answer = interrupt(state.get("question"))
-    answers = {**state.get("answers", {}), answer["asks"]: answer["values"]}
+    answers = [*state.get("answers", []), answer]
     return Command(goto="analyse_task", update={"answers": answers, "question": None})
 
 
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Search the Hub and keep every candidate's facts."""
+    """Search the Hub and keep every candidate's facts; with a task that the person gave, by rules, as no analyst is
+    asked then."""
     context = runtime.context
-    queries = context.team.analyst.write_queries(context.read_task())
+    task = context.read_task()
+    queries = queries_by_rule(task) if context.settings.task_file else context.team.analyst.write_queries(task)
     found = context.open_hub().search(queries, limit=SEARCH_LIMITS[state["search_round"]])
     write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in found])
     context.emit(HubSearched(hub=context.hub_name, queries=queries, found=len(found)))

@@ -9,17 +9,22 @@ Asked = Literal["labels", "text"]
 
 
 class Question(TypedDict):
-    """What the person is asked: the setting it answers, and the words."""
+    """What the person is asked: the setting it answers, and the words; the second line says how else to answer.
+
+    `in_words`: the answer may be in any words, not only values separated by commas.
+    """
 
     asks: Asked
     text: str
+    in_words: bool
 
 
 class Answer(TypedDict):
-    """What the person answered."""
+    """What the person was asked, and what they answered, as they wrote it."""
 
     asks: Asked
-    values: list[str]
+    question: str
+    answer: str
 
 
 class ScriptState(TypedDict):
@@ -33,7 +38,7 @@ class RunState(TypedDict):
     """Written to the checkpoint after every node; everything else of a run is files in its folder."""
 
     question: Question | None
-    answers: dict[str, list[str]]
+    answers: list[Answer]
     rows: int
     stage_size: int
     stages: int

@@ -48,11 +48,15 @@ class NotYetError(PersonError):
 
 
 class TaskUnclearError(PersonError):
-    """What the task needs cannot be told from the sentence and the file; `asks` is the setting that would say it."""
+    """What the task needs cannot be told from the sentence and the file; `asks` is the setting that would say it.
 
-    def __init__(self, what: str, *, next_step: str, asks: Literal["labels", "text"]) -> None:
+    `in_words`: an answer in any words will do, not only a list of values.
+    """
+
+    def __init__(self, what: str, *, next_step: str, asks: Literal["labels", "text"], in_words: bool = False) -> None:
         super().__init__(what, next_step=next_step)
         self.asks: Literal["labels", "text"] = asks
+        self.in_words = in_words
 
 
 class RunFolderError(PersonError):

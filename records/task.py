@@ -11,6 +11,8 @@ Kind = Literal["single_label", "multi_label", "text_pair"]
 
 CANNOT_TELL = "cannot tell"
 """What a reviewer says of a row that allows no decision; no label may have this name."""
+LONGEST_NAME = 100
+"""Characters of a label's name."""
 
 
 def fold(text: object) -> object:
@@ -27,7 +29,10 @@ def _refuse_reserved(name: str) -> str:
 Line = Annotated[str, StringConstraints(max_length=1000), BeforeValidator(fold)]
 """Words in one line: line breaks become spaces."""
 LabelName = Annotated[
-    str, StringConstraints(min_length=1, max_length=100), BeforeValidator(fold), AfterValidator(_refuse_reserved)
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_NAME),
+    BeforeValidator(fold),
+    AfterValidator(_refuse_reserved),
 ]
 
 

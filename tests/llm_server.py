@@ -153,7 +153,8 @@ def play_team(
     def play_analyst(request: dict[str, Any]) -> dict[str, Any]:
         if '"queries"' in request["messages"][1]["content"]:
             return {"queries": ["classification"]}
-        return {"labels": [{"name": label} for label in labels], "text_columns": [column]}
+        described = [{"name": label, "definition": f"It is {label}.", "example": f"So {label}!"} for label in labels]
+        return {"kind": "single_label", "labels": described, "text_columns": [column], "language": "en"}
 
     def play_selector(request: dict[str, Any]) -> dict[str, Any]:
         return {"choices": [{"id": shown["id"], "use": True, "reason": "It fits."} for shown in read_data(request)]}

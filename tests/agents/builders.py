@@ -1,5 +1,7 @@
 """Small records that the tests of the agents start from."""
 
+import itertools
+
 from agents.base import ColumnSample, TaskRequest
 from records.candidate import Candidate, FileFacts
 from records.task import LabelSpec, TaskSpec
@@ -28,7 +30,16 @@ def make_candidate(repo_id: str, names: tuple[str, ...], **facts) -> Candidate:
 def make_request(sentence: str, columns: dict[str, list[str] | None], **stated) -> TaskRequest:
     """`columns`: name → its texts, or None for a column that is not text."""
     samples = tuple(
-        ColumnSample(name=name, is_text=values is not None, values=tuple(values or ("1", "2")))
+        ColumnSample(
+            name=name,
+            type="string" if values else "int64",
+            is_text=values is not None,
+            values=tuple(values or ("1", "2")),
+        )
         for name, values in columns.items()
     )
-    return TaskRequest(sentence=sentence, columns=samples, **stated)
+    rows = tuple(
+        dict(zip(columns, values, strict=True))
+        for values in itertools.zip_longest(*(sample.values for sample in samples))
+    )
+    return TaskRequest(sentence=sentence, columns=samples, **{"rows": rows, **stated})

@@ -1,6 +1,6 @@
 import pytest
 
-from agents.analyst import OfflineAnalyst
+from agents.analyst_rules import OfflineAnalyst
 from records.errors import SettingsError, TaskUnclearError
 from tests.agents.builders import make_request, make_task
 

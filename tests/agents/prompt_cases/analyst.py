@@ -1,5 +1,12 @@
 from tests.agents.golden_prompts import INJECTION, SENTENCE, PromptCase
 
+COLUMNS = [
+    {"name": "id", "is_text": False, "type": "int64"},
+    {"name": "title", "is_text": True, "type": "string"},
+    {"name": "text", "is_text": True, "type": "string"},
+]
+ROWS = [{"id": "1", "title": "A film", "text": INJECTION}, {"id": "2", "title": None, "text": "Fine."}]
+
 CASES = (
     PromptCase(
         "analyst-task",
@@ -7,15 +14,52 @@ CASES = (
         "task",
         {
             "sentence": SENTENCE,
-            "labels": ("good", "bad"),
+            "labels": (),
             "text_columns": (),
-            "columns": [{"column": "text", "is_text": True, "values": [INJECTION]}],
+            "answers": [],
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "may_ask": ("labels", "text"),
+        },
+    ),
+    PromptCase(
+        "analyst-task-stated",
+        "analyst",
+        "task",
+        {
+            "sentence": SENTENCE,
+            "labels": ("good", "bad"),
+            "text_columns": ("text",),
+            "answers": [],
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "may_ask": (),
+        },
+    ),
+    PromptCase(
+        "analyst-task-answered",
+        "analyst",
+        "task",
+        {
+            "sentence": "Sort these",
+            "labels": (),
+            "text_columns": (),
+            "answers": [{"question": "By what?", "answer": "good ones, bad ones and all the rest"}],
+            "columns": COLUMNS,
+            "rows": ROWS,
+            "may_ask": ("labels",),
         },
     ),
     PromptCase(
         "analyst-queries",
         "analyst",
         "queries",
-        {"sentence": SENTENCE, "family": "sentiment analysis", "labels": ("good", "bad"), "language": "en"},
+        {
+            "sentence": SENTENCE,
+            "family": "sentiment analysis",
+            "domain": "film reviews",
+            "labels": ("good", "bad"),
+            "language": "en",
+        },
     ),
 )

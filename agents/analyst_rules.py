@@ -1,0 +1,168 @@
+"""The analyst without a language model: labels, text column and searches by rules."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from agents.base import ColumnSample, TaskRequest
+from agents.lexicon import DOMAINS, FAMILIES, find_family, normalise_name
+from agents.sentence import read_labels
+from records.errors import SettingsError, TaskUnclearError
+from records.task import CANNOT_TELL, LONGEST_NAME, LabelSpec, TaskSpec
+
+_TEXT_NAMES = (
+    "text", "tweet", "sentence", "review", "comment", "content", "body", "message", "post", "document", "utterance",
+    "headline", "title", "description", "question",
+)  # fmt: skip
+_CLEARLY_LONGEST = 2.0
+"""How many times longer than every other column the text column must be, on average, to be told by its length."""
+
+_LANGUAGES = {
+    "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
+    "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk", "turkish": "tr", "arabic": "ar",
+    "hindi": "hi", "chinese": "zh", "japanese": "ja", "korean": "ko", "swedish": "sv", "danish": "da",
+    "norwegian": "no", "finnish": "fi", "czech": "cs", "greek": "el", "hebrew": "he", "indonesian": "id",
+    "vietnamese": "vi", "thai": "th", "persian": "fa", "romanian": "ro", "hungarian": "hu",
+}  # fmt: skip
+_LANGUAGE = re.compile(rf"\b({'|'.join(_LANGUAGES)})\b", re.IGNORECASE)
+
+
+class OfflineAnalyst:
+    """Reads sentence and columns by rules; there is no language model in it."""
+
+    def analyse(self, request: TaskRequest) -> TaskSpec:
+        """Return the task. Raises TaskUnclearError where labels or text column cannot be told, naming the option."""
+        request = _apply_answers(request)
+        columns = choose_text_columns(request)
+        labels = check_labels(request.labels or read_labels(request.sentence))
+        if not labels:
+            raise TaskUnclearError(
+                f"the labels cannot be told from the sentence {request.sentence!r}",
+                next_step="Name them, at least two: --labels positive,negative. Or say them in the sentence: "
+                "“label each review as positive or negative”.",
+                asks="labels",
+            )
+        family = find_family(labels, request.sentence)
+        spoken = _LANGUAGE.search(request.sentence)
+        stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
+        return TaskSpec(
+            sentence=request.sentence,
+            labels=tuple(LabelSpec(name=label) for label in labels),
+            text_columns=columns,
+            language=_LANGUAGES[spoken[1].casefold()] if spoken else "en",
+            family=family.name if family else "text classification",
+            inferred=(*(field for field, value in stated.items() if not value), "family"),
+        )
+
+    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
+        """Return the Hub searches for a task, the best first."""
+        return queries_by_rule(task)
+
+
+def _apply_answers(request: TaskRequest) -> TaskRequest:
+    """Take the person's last answers, values separated by commas, for the settings that they were asked for."""
+    said = {answer.asks: tuple(split_list(answer.answer)) for answer in request.answers}
+    return request.model_copy(
+        update={
+            "labels": said.get("labels", request.labels),
+            "text_columns": said.get("text", request.text_columns),
+        }
+    )
+
+
+def split_list(words: str) -> list[str]:
+    """Return the values that a person separated by commas."""
+    return [part.strip() for part in words.split(",") if part.strip()]
+
+
+def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:
+    """Return Hub searches from the task's family or labels, its language and its domain, the best first."""
+    family = next((family for family in FAMILIES if family.name == task.family), None)
+    family = family or find_family(task.label_names, task.sentence)
+    labels = tuple(normalise_name(label) for label in task.label_names if not normalise_name(label).startswith("not "))
+    base = family.queries if family else (" ".join(labels), *labels)
+    domains = (DOMAINS[word] for word in normalise_name(f"{task.sentence} {task.domain}").split() if word in DOMAINS)
+    special = (f"{domain} {base[0]}" for domain in domains)
+    local = (f"{base[0]} {task.language}",) if task.language != "en" else ()
+    return tuple(dict.fromkeys((*local, base[0], *special, *base)))
+
+
+def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return stated labels without surrounding white space; () for none. Raises SettingsError for unusable ones."""
+    names = tuple(" ".join(label.split()) for label in labels)
+    if not names:
+        return ()
+    folded = [name.casefold() for name in names]
+    doubled = sorted({name for name in names if folded.count(name.casefold()) > 1})
+    problem = "one of the labels is empty" if "" in names else None
+    unusable = [name for name in names if name.casefold() == CANNOT_TELL or len(name) > LONGEST_NAME]
+    if len(names) == 1:
+        problem = f"one label ({names[0]}) leaves nothing to decide"
+    elif doubled:
+        problem = f"the labels must differ, and {', '.join(doubled)} is there more than once"
+    elif unusable:
+        problem = f"no label may be {CANNOT_TELL!r} or longer than {LONGEST_NAME} characters, got {unusable[0]!r}"
+    if problem:
+        raise SettingsError(problem, next_step="Give two or more different labels: --labels positive,negative")
+    return names
+
+
+def choose_text_columns(request: TaskRequest) -> tuple[str, ...]:
+    """Return the column(s) to label: the stated ones, else the only text column, else one with a well-known name,
+    else the one whose texts are clearly the longest.
+
+    Raises TaskUnclearError, naming `--text` and the columns, where none of this tells or a stated one does not fit.
+    """
+    texts = [column for column in request.columns if column.is_text]
+    if request.text_columns:
+        return _check_stated(request.text_columns, request.columns)
+    if not texts:
+        raise unclear_text("the file has no text column", request.columns)
+    if len(texts) == 1:
+        return (texts[0].name,)
+    found = _find_well_known(texts) or _find_longest(texts)
+    if found is None:
+        raise unclear_text("it cannot be told which column holds the text", request.columns)
+    return (found,)
+
+
+def _check_stated(stated: Sequence[str], columns: Sequence[ColumnSample]) -> tuple[str, ...]:
+    by_name = {column.name: column for column in columns}
+    for name in stated:
+        if name not in by_name:
+            near = difflib.get_close_matches(name, by_name, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise unclear_text(f"the file has no column {name!r}{hint}", columns)
+        if not by_name[name].is_text:
+            raise unclear_text(f"the column {name!r} is not text", columns)
+    return tuple(dict.fromkeys(stated))
+
+
+def _find_well_known(texts: Sequence[ColumnSample]) -> str | None:
+    exact = [column.name for column in texts]
+    names = {normalise_name(name): name for name in sorted(exact, key=lambda name: name.casefold() in _TEXT_NAMES)}
+    for known in _TEXT_NAMES:
+        if known in names:
+            return names[known]
+    for known in _TEXT_NAMES:
+        holding = [name for normal, name in names.items() if known in normal.split()]
+        if len(holding) == 1:
+            return holding[0]
+    return None
+
+
+def _find_longest(texts: Sequence[ColumnSample]) -> str | None:
+    def mean_length(column: ColumnSample) -> float:
+        return sum(map(len, column.values)) / max(len(column.values), 1)
+
+    first, second = sorted(texts, key=mean_length, reverse=True)[:2]
+    clearly = mean_length(first) > 0 and mean_length(first) >= _CLEARLY_LONGEST * mean_length(second)
+    return first.name if clearly else None
+
+
+def unclear_text(what: str, columns: Sequence[ColumnSample]) -> TaskUnclearError:
+    """Return the error that asks for the text column, with the columns to choose from."""
+    listed = ", ".join(f"{column.name} ({'text' if column.is_text else 'not text'})" for column in columns)
+    return TaskUnclearError(
+        what, next_step=f"Name the column with --text COLUMN. The columns: {listed or 'none'}.", asks="text"
+    )
