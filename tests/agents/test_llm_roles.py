@@ -1,92 +1,24 @@
-"""Analyst, selector, coder and critic over a scripted model."""
+"""Selector, coder and critic over a scripted model."""
 
 import json
 
 import pytest
 
-from agents.analyst import SHOWN_VALUES, LLMAnalyst
 from agents.base import Failure, ScriptParts
 from agents.coder import LLMCoder
 from agents.critic import LLMCritic
 from agents.selector import LLMSelector
 from records.candidate import LabelMap
-from records.errors import ReplyError, TaskUnclearError
-from tests.agents.builders import make_candidate, make_request, make_task
+from records.errors import ReplyError
+from tests.agents.builders import make_candidate, make_task
 
-COLUMNS = {"id": None, "body": [f"text {number}" for number in range(20)], "author": ["Ann", "Ben"]}
 TASK = make_task("urgent", "calm")
 MODEL = make_candidate("a/model", ("LABEL_0", "LABEL_1", "LABEL_2"))
-TASK_REPLY = {
-    "labels": [{"name": "urgent", "definition": "It cannot wait.", "example": "Help!"}, {"name": "calm"}],
-    "text_columns": ["body"],
-    "language": "de",
-    "family": "urgency detection",
-    "guidelines": "When unsure: calm.",
-    "question": None,
-}
 
 
 def say(*replies: object):
     left = [reply if isinstance(reply, str) else json.dumps(reply) for reply in replies]
     return lambda request: left.pop(0) if len(left) > 1 else left[0]
-
-
-def test_the_analyst_writes_the_task_down(connect) -> None:
-    asker, server = connect(say(TASK_REPLY))
-    task = LLMAnalyst(asker).analyse(make_request("Sort the mails by urgency", COLUMNS))
-    assert task.label_names == ("urgent", "calm")
-    assert task.labels[0].definition == "It cannot wait."
-    assert (task.text_columns, task.language, task.family) == (("body",), "de", "urgency detection")
-    assert {"labels", "text_columns", "guidelines"} <= set(task.inferred)
-    (request,) = server.requests()
-    assert f"text {SHOWN_VALUES - 1}" in request["messages"][1]["content"]
-    assert f"text {SHOWN_VALUES}" not in request["messages"][1]["content"]
-
-
-def test_what_the_person_stated_stands(connect) -> None:
-    asker, _ = connect(say({**TASK_REPLY, "text_columns": ["id"], "question": "Which labels?"}))
-    request = make_request("Sort the mails", COLUMNS, labels=("Calm", "Other"), text_columns=("author",))
-    task = LLMAnalyst(asker).analyse(request)
-    assert task.label_names == ("Calm", "Other")
-    assert task.text_columns == ("author",)
-    assert not {"labels", "text_columns"} & set(task.inferred)
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        {**TASK_REPLY, "text_columns": ["id"]},
-        {**TASK_REPLY, "text_columns": ["mail"]},
-        {**TASK_REPLY, "text_columns": []},
-        {**TASK_REPLY, "labels": [{"name": "urgent"}]},
-        {**TASK_REPLY, "labels": [{"name": "urgent"}, {"name": "Urgent "}]},
-    ],
-)
-def test_a_task_that_cannot_be_is_asked_for_again(connect, bad) -> None:
-    asker, server = connect(say(bad, TASK_REPLY))
-    assert LLMAnalyst(asker).analyse(make_request("Sort the mails", COLUMNS)).label_names == ("urgent", "calm")
-    assert len(server.log) == 2
-
-
-def test_the_analysts_question_goes_to_the_person(connect) -> None:
-    asker, _ = connect(say({**TASK_REPLY, "labels": [], "question": "Which classes of urgency?"}))
-    with pytest.raises(TaskUnclearError, match="Which classes of urgency") as error:
-        LLMAnalyst(asker).analyse(make_request("Sort the mails", COLUMNS))
-    assert "--labels" in error.value.next_step
-
-
-def test_nothing_is_sent_where_the_file_has_no_text(connect) -> None:
-    asker, server = connect(say(TASK_REPLY))
-    with pytest.raises(TaskUnclearError, match="no text column"):
-        LLMAnalyst(asker).analyse(make_request("Sort the mails", {"id": None}))
-    assert server.log == []
-
-
-def test_the_models_searches_come_before_the_rules(connect) -> None:
-    asker, _ = connect(say({"queries": [" urgent  mail ", "urgency", ""]}))
-    queries = LLMAnalyst(asker).write_queries(TASK)
-    assert queries[:2] == ("urgent mail", "urgency")
-    assert "calm" in queries
 
 
 CANDIDATES = (

@@ -1,6 +1,7 @@
 import pytest
 
 from agents.analyst_rules import OfflineAnalyst
+from agents.base import PersonAnswer
 from records.errors import SettingsError, TaskUnclearError
 from tests.agents.builders import make_request, make_task
 
@@ -64,10 +65,28 @@ def test_labels_that_cannot_be_told_are_asked_for() -> None:
     assert error.value.asks == "labels"
 
 
-@pytest.mark.parametrize("labels", [("positive",), ("positive", "Positive"), ("positive", " ")])
+@pytest.mark.parametrize(
+    "labels",
+    [("positive",), ("positive", "Positive"), ("positive", " "), ("positive", "Cannot tell"), ("positive", "x" * 101)],
+)
 def test_labels_that_cannot_be_used_are_refused(labels: tuple[str, ...]) -> None:
     with pytest.raises(SettingsError, match="--labels"):
         OfflineAnalyst().analyse(make_request(SENTENCE, {"text": LONG}, labels=labels))
+
+
+def test_a_reserved_label_in_the_sentence_is_refused() -> None:
+    with pytest.raises(SettingsError, match="cannot tell"):
+        OfflineAnalyst().analyse(make_request('Label each as "good" or "cannot tell"', {"text": LONG}))
+
+
+def test_the_last_answers_are_values_between_commas() -> None:
+    said = [("labels", "one"), ("labels", "loud, quiet,"), ("text", "b")]
+    answers = tuple(
+        PersonAnswer.model_validate({"asks": asks, "question": "Which?", "answer": words}) for asks, words in said
+    )
+    request = make_request("Sort these", {"a": LONG, "b": LONG}, answers=answers)
+    task = OfflineAnalyst().analyse(request)
+    assert (task.label_names, task.text_columns) == (("loud", "quiet"), ("b",))
 
 
 @pytest.mark.parametrize(
