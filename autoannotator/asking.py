@@ -2,6 +2,8 @@
 
 import sys
 
+from rich.text import Text
+
 from autoannotator.display import Display
 from autoannotator.runner import Ask, refuse_to_ask
 from autoannotator.terminal import strip_controls
@@ -16,7 +18,7 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
     def ask(question: Question) -> str:
         what, _, _ = strip_controls(question["text"]).partition("\n")
         with display.paused():
-            answer = display.console.input(f"{what}\n{_choose_prompt(question)}", markup=False)
+            answer = display.console.input(Text(f"{what}\n{_choose_prompt(question)}"))
         return answer.strip(" ,\t") or refuse_to_ask(question)
 
     return ask

@@ -1,11 +1,7 @@
 """The ways in: every format, a question at the terminal, the Python API, and which sandbox is taken."""
 
 import json
-import os
-import pty
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +10,12 @@ import pytest
 
 from autoannotator import annotate, open_run
 from records.errors import SettingsError, TaskUnclearError
-from tests.conftest import ROOT, SENTENCE, Cli
+from tests.conftest import SENTENCE, Cli
 from tests.llm_server import serving
+from tests.terminal import talk
 from tests.tiny_hub import make_sentences
 
+ASKED = "Labels, separated by commas: "
 QUICK = ("--sandbox", "process", "--models", "1", "--no-learning")
 
 WRITERS: dict[str, Callable[[pd.DataFrame, Path], object]] = {
@@ -87,37 +85,13 @@ def test_a_terminal_is_asked_what_cannot_be_told_and_a_killed_question_is_asked_
     asked = talk(
         [*command, "run", "Sort these", "--data", str(data), "--hub", one_model_hub, "--out", str(out), *QUICK],
         run_environment,
+        ASKED,
         answer=None,
     )
-    assert "Labels, separated by commas" in asked
-    finished = talk([*command, "resume", str(out)], run_environment, answer="positive, negative\n")
+    assert ASKED in asked
+    finished = talk([*command, "resume", str(out)], run_environment, ASKED, answer="positive, negative\n")
     assert "labels positive, negative" in finished
     assert pd.read_parquet(out / "labels.parquet")["label"].isin(["positive", "negative"]).all()
-
-
-def talk(command: list[str], environment: dict[str, str], answer: str | None) -> str:
-    """Run a command at a terminal; at its question give the answer and wait for its end, or kill it there (None)."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**environment, "COLUMNS": "200"}, stdin=theirs, stdout=theirs, stderr=theirs,
-        start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
-    said = b""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        try:
-            said += os.read(ours, 65536)
-        except OSError:  # the terminal closed: the process has ended
-            break
-        if b"separated by commas: " in said and answer is None:
-            process.kill()
-        elif answer and b"separated by commas: " in said:
-            os.write(ours, answer.encode())
-            answer = ""
-    process.wait(timeout=60)
-    os.close(ours)
-    return said.decode(errors="replace")
 
 
 def test_the_python_api_labels_a_frame_and_opens_the_run_again(
