@@ -40,12 +40,20 @@ class ChatModel(Protocol):
         ...
 
 
+class TokenLogprob(Record):
+    """A token of a reply, as text, and the natural logarithm of its probability."""
+
+    text: str
+    logprob: float
+
+
 @dataclass(frozen=True)
 class Reply(Generic[T]):
-    """What was read from a reply, and the reply itself."""
+    """What was read from a reply, and the reply itself; `tokens` is empty where the endpoint gives none."""
 
     value: T
     raw: str
+    tokens: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,14 @@ class Asker:
     chat: ChatModel
     ledger: Ledger
 
-    def ask(self, prompt: Prompt, read: Callable[[str], T], schema: dict[str, Any] | None = None) -> Reply[T]:
+    def ask(
+        self,
+        prompt: Prompt,
+        read: Callable[[str], T],
+        schema: dict[str, Any] | None = None,
+        *,
+        logprobs: bool = False,
+    ) -> Reply[T]:
         """Return what `read` makes of the reply, without its think blocks; where it raises ValueError, ask again
         with that error, twice at most.
 

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from records.base import Record
 from records.candidate import Candidate, LabelMap, Selection
@@ -108,10 +109,22 @@ class Critic(Protocol):
 
 
 class ReviewRow(Record):
-    """A row for review; `row` is the internal row number."""
+    """A row for review; `row` is the internal row number, `text_pair` the second text of a pair."""
 
     row: int
     text: str
+    text_pair: str | None = None
+    votes: dict[str, str | tuple[str, ...]] = Field(default_factory=dict)
+    """Specialist → what it said, where the reviewer is to see it."""
+
+
+class KnownRow(Record):
+    """A row that a language model, a person or gold rows decided: an example for a reviewer. One label, or several
+    or none where the task allows that."""
+
+    text: str
+    text_pair: str | None = None
+    labels: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -135,6 +148,8 @@ class ReviewRequest:
     rows: tuple[ReviewRow, ...]
     consensus: Consensus | None = None
     """None for a reviewer with a language model."""
+    known: tuple[KnownRow, ...] = ()
+    """Rows decided in earlier steps, for a reviewer that learns from examples; never a row of an audit."""
 
 
 class Reviewer(Protocol):

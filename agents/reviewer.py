@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-from pydantic import BaseModel
+from dataclasses import dataclass
+from typing import Literal
 
 from agents.asking import Asker
 from agents.base import ReviewRequest, ReviewRow
-from agents.prompting import render_prompt, shorten
-from agents.replies import read_json
+from agents.examples import ExampleFinder
+from agents.review_prompts import make_ids, render_review
+from agents.review_replies import Answer, make_form, make_schema, read_answers
+from agents.sureness import measure_sureness
 from records.errors import ReplyError
 from records.review_book import key_of_text
 from records.rows import Review, Source
-from records.task import CANNOT_TELL, TaskSpec
+from records.task import CANNOT_TELL
 from specialists.consensus import TooLittleConsensusError, predict_from_consensus
 
-LONGEST_TEXT = 4000
-"""Characters of a text that a language model is shown."""
+Style = Literal["zero", "few", "cot"]
 
 
 class OfflineReviewer:
@@ -38,8 +38,7 @@ class OfflineReviewer:
             )
         except TooLittleConsensusError as error:
             return tuple(
-                Review(row=row.row, label=None, source=self.source, failed=True, reason=str(error))
-                for row in request.rows
+                Review(row=row.row, source=self.source, failed=True, reason=str(error)) for row in request.rows
             )
         return tuple(
             Review(
@@ -49,26 +48,27 @@ class OfflineReviewer:
         )
 
 
-class _AnswerReply(BaseModel):
-    id: str
-    label: str
+@dataclass(frozen=True)
+class ReviewManner:
+    """How a language model reviews: `batch` rows to a request, in which style, and with reasons or without."""
 
-
-class _AnswersReply(BaseModel):
-    answers: list[_AnswerReply]
+    batch: int = 10
+    style: Style = "zero"
+    reasons: bool = False
+    seed: int = 0
 
 
 class LLMReviewer:
-    """Has a language model label the rows, `batch` in a request and `concurrency` requests at a time.
+    """Has a language model label the rows, some to a request and `concurrency` requests at a time.
 
     Batches follow from the rows alone: the first rows of each distinct text, in their order.
     """
 
     source: Source = "llm"
 
-    def __init__(self, asker: Asker, *, batch: int, concurrency: int) -> None:
+    def __init__(self, asker: Asker, manner: ReviewManner, *, concurrency: int) -> None:
         self._asker = asker
-        self._batch = batch
+        self._manner = manner
         self._concurrency = concurrency
 
     def review(self, request: ReviewRequest) -> tuple[Review, ...]:
@@ -76,74 +76,64 @@ class LLMReviewer:
 
         A row without a usable answer is marked failed, with the reason. Raises LLMUnreachableError.
         """
+        keys = [key_of_text(row.text, row.text_pair) for row in request.rows]
         first: dict[str, ReviewRow] = {}
-        for row in request.rows:
-            first.setdefault(key_of_text(row.text), row)
-        asked = tuple(first.values())
-        batches = [asked[start : start + self._batch] for start in range(0, len(asked), self._batch)]
+        for key, row in zip(keys, request.rows, strict=True):
+            first.setdefault(key, row)
+        asked, size = tuple(first.values()), self._manner.batch
+        batches = [asked[start : start + size] for start in range(0, len(asked), size)]
+        inquiry = _Inquiry(self._asker, self._manner, request)
         with ThreadPoolExecutor(self._concurrency) as pool:
-            answered = pool.map(lambda rows: self._review_batch(request.task, rows), batches)
-            reviews = {review.row: review for batch in answered for review in batch}
+            reviews = {review.row: review for batch in pool.map(inquiry.review_batch, batches) for review in batch}
         return tuple(
-            reviews[first[key_of_text(row.text)].row].model_copy(update={"row": row.row}) for row in request.rows
+            reviews[first[key].row].model_copy(update={"row": row.row})
+            for key, row in zip(keys, request.rows, strict=True)
         )
 
-    def _review_batch(self, task: TaskSpec, rows: Sequence[ReviewRow]) -> list[Review]:
-        """Ask about the rows of one batch, and once more about those that got no label of the task."""
+
+class _Inquiry:
+    """All that is asked for one request. Safe to share between threads."""
+
+    def __init__(self, asker: Asker, manner: ReviewManner, request: ReviewRequest) -> None:
+        self._asker = asker
+        self._task = request.task
+        self._seed = manner.seed
+        self._form = make_form(request.task, thoughts=manner.style == "cot", reasons=manner.reasons)
+        self._examples = ExampleFinder(request.known if manner.style == "few" else (), besides=request.rows)
+
+    def review_batch(self, rows: Sequence[ReviewRow]) -> list[Review]:
+        """Return a review for each row of one batch.
+
+        Where the batch gets no usable reply its rows are asked about one by one, so that one row which the model
+        refuses takes no other along. At worst a batch of n rows costs 3 requests, and each of its rows 3 more.
+        """
         try:
-            labels = self._ask(task, rows)
+            return self._ask(rows)
         except ReplyError as error:
-            return [self._fail(row, error.what) for row in rows]
-        rejected = {row.row: said for row in rows if _read_label(said := labels.get(row.row), task) is None}
-        if rejected:
-            try:
-                labels |= self._ask(task, [row for row in rows if row.row in rejected], rejected)
-            except ReplyError as error:
-                failed = {row.row: self._fail(row, error.what) for row in rows if row.row in rejected}
-                return [failed.get(row.row) or self._conclude(row, labels[row.row], task) for row in rows]
-        return [self._conclude(row, labels[row.row], task) for row in rows]
+            if len(rows) == 1:
+                return [Review(row=rows[0].row, source=LLMReviewer.source, failed=True, reason=error.what)]
+        return [review for row in rows for review in self.review_batch([row])]
 
-    def _ask(
-        self, task: TaskSpec, rows: Sequence[ReviewRow], rejected: dict[int, str | None] | None = None
-    ) -> dict[int, str | None]:
-        """Return internal row number → the label as the model wrote it, None where it left the row out."""
-        by_id = {f"r{number}": row.row for number, row in enumerate(rows, 1)}
-        prompt = render_prompt(
-            "reviewer",
-            sentence=task.sentence,
-            labels=task.labels,
-            guidelines=task.guidelines,
-            rows=[{"id": key, "text": shorten(row.text, LONGEST_TEXT)} for key, row in zip(by_id, rows, strict=True)],
-            rejected={key: rejected[row] for key, row in by_id.items()} if rejected else None,
-        )
-        reply = self._asker.ask(prompt, read_json(_AnswersReply), _reply_schema(task)).value
-        said: dict[int, str | None] = dict.fromkeys(by_id.values())
-        for answer in reply.answers:
-            if (row := by_id.get(answer.id.strip())) is not None:
-                twice = said[row] is not None and said[row] != answer.label
-                said[row] = f"{said[row]} and {answer.label}" if twice else answer.label
-        return said
-
-    def _conclude(self, row: ReviewRow, said: str | None, task: TaskSpec) -> Review:
-        label = _read_label(said, task)
-        if label == CANNOT_TELL:
-            return Review(row=row.row, label=None, source=self.source, reason="the reviewer cannot tell")
-        if label is not None:
-            return Review(row=row.row, label=label, source=self.source)
-        what = "left the row out" if said is None else f"said {shorten(said, 100)!r}, which is no label of the task"
-        return self._fail(row, f"the reviewer {what}, twice")
-
-    def _fail(self, row: ReviewRow, reason: str) -> Review:
-        return Review(row=row.row, label=None, source=self.source, failed=True, reason=reason)
+    def _ask(self, rows: Sequence[ReviewRow]) -> list[Review]:
+        """Return a review for each row. Raises ReplyError where no reply of three could be used."""
+        ids = make_ids(rows, self._seed)
+        prompt = render_review(self._task, self._form, ids, rows, self._examples.choose(rows))
+        reply = self._asker.ask(prompt, read_answers(self._form, ids), make_schema(self._form, ids), logprobs=True)
+        measured = measure_sureness(reply.raw, reply.tokens, ids)
+        return [_as_review(row, reply.value[key], measured.get(key)) for key, row in zip(ids, rows, strict=True)]
 
 
-def _read_label(said: str | None, task: TaskSpec) -> str | None:
-    """Return the label of the task (or CANNOT_TELL) that was written, whatever its case; None for anything else."""
-    allowed = {name.casefold(): name for name in (*task.label_names, CANNOT_TELL)}
-    return allowed.get(said.strip().casefold()) if said is not None else None
-
-
-def _reply_schema(task: TaskSpec) -> dict[str, Any]:
-    schema = _AnswersReply.model_json_schema()
-    schema["$defs"]["_AnswerReply"]["properties"]["label"]["enum"] = [*task.label_names, CANNOT_TELL]
-    return schema
+def _as_review(row: ReviewRow, answer: Answer, probability: float | None) -> Review:
+    """Return the review; the probability of the label's tokens, where it is known, says how sure the model was."""
+    said = answer.said
+    undecided = said == CANNOT_TELL
+    return Review(
+        row=row.row,
+        label=said if isinstance(said, str) and not undecided else None,
+        labels=said if isinstance(said, tuple) else None,
+        undecided=undecided,
+        source=LLMReviewer.source,
+        sureness=answer.sure if probability is None else probability,
+        sureness_from="stated" if probability is None else "logprob",
+        reason=answer.reason,
+    )

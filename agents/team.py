@@ -6,13 +6,13 @@ from agents.asking import Asker
 from agents.base import Team
 from agents.coder import LLMCoder, OfflineCoder
 from agents.critic import LLMCritic, OfflineCritic
-from agents.reviewer import LLMReviewer, OfflineReviewer
+from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
 from agents.selector import LLMSelector, OfflineSelector
 from agents.target import LLMTarget, describe_llm
 from records.ledger import Ledger
 
 
-def make_team(llm: str, ledger: Ledger, *, review_batch: int = 10, concurrency: int = 2) -> Team:
+def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, concurrency: int = 2) -> Team:
     """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.
 
     Raises SettingsError where `llm` is neither, or its key is missing.
@@ -33,7 +33,7 @@ def make_team(llm: str, ledger: Ledger, *, review_batch: int = 10, concurrency: 
         selector=LLMSelector(asker),
         coder=LLMCoder(asker),
         critic=LLMCritic(asker),
-        reviewer=LLMReviewer(asker, batch=review_batch, concurrency=concurrency),
+        reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=concurrency),
         description=f"{target.model} at {target.host}",
     )
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
+from agents.reviewer import ReviewManner
 from agents.target import describe_llm
 from agents.team import make_team
 from graphs.context import RunContext
@@ -61,7 +62,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         yield RunContext(
             folder=folder,
             settings=settings,
-            team=make_team(settings.llm, ledger, review_batch=settings.review_batch, concurrency=settings.concurrency),
+            team=make_team(settings.llm, ledger, manner=_choose_manner(settings), concurrency=settings.llm_concurrency),
             llm_host=None if llm is None else f"{llm.model} at {llm.host}",
             open_hub=open_hub,
             trusted_weights=starter_weight_hashes(),
@@ -71,6 +72,15 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             reviews=reviews,
             emit=emit,
         )
+
+
+def _choose_manner(settings: Settings) -> ReviewManner:
+    return ReviewManner(
+        batch=settings.review_batch,
+        style=settings.review_style,
+        reasons=settings.review_reasons,
+        seed=settings.seed,
+    )
 
 
 def _choose_sandbox(folder: RunFolder, settings: Settings, emit: Callable[[Event], None]) -> Sandbox:

@@ -23,6 +23,7 @@ from graphs.tables import (
     VOTED,
     merge_shards,
     probs_of,
+    read_label,
     read_stage_labels,
     read_texts,
     shards_for,
@@ -112,7 +113,9 @@ def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, 
     """Return row number → label of the pool and of the replay, which is as large as the pool."""
     rows = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages).to_pylist()
     pooled: dict[int, str] = {
-        row[ROW]: row["review_label"] for row in rows if row["review_label"] is not None and row["copied_from"] is None
+        row[ROW]: label
+        for row in rows
+        if (label := read_label(row["review_label"])) is not None and row["copied_from"] is None
     }
     agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote"]
     labels = context.read_task().label_names

@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from graphs.tables import STAGE_LABELS, StageRows
+from agents.base import KnownRow, ReviewRow
+from graphs.tables import STAGE_LABELS, StageRows, read_texts
+from records.folder import RunFolder
 from records.review_book import BookedReview, ReviewBook, key_of_text
 from records.rows import ROW, Review
+from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Integers
+
+MOST_KNOWN = 2000
+"""Decided rows among which a reviewer's examples are looked for."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,30 @@ class ReviewStep:
         first[np.unique(self.keys, return_index=True)[1]] = True
         return first & ~self.rows.empty & np.array([key not in before for key in self.keys], dtype=np.bool_)
 
+    def gather_rows(self, table: pa.Table, chosen: Integers, *, show_votes: bool) -> tuple[ReviewRow, ...]:
+        """Return the chosen rows, with what each specialist said only where the reviewer is to see it.
+
+        `table` holds the stage's labels (n_rows,), `chosen` (n_chosen,) the places of rows in it.
+        """
+        ballots: list[Any] = table["votes"].to_pylist()
+        return tuple(
+            ReviewRow(
+                row=int(self.rows.number[index]),
+                text=self.rows.text[index],
+                votes=dict(ballots[index]) if show_votes else {},
+            )
+            for index in chosen
+        )
+
+    def gather_known(self, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:
+        """Return the rows that earlier steps decided, the latest first, MOST_KNOWN at most."""
+        reviews = [booked.review for booked in self.reviews.list_labelled(self.number, MOST_KNOWN)]
+        texts = read_texts(folder, [review.row for review in reviews], shard_size)
+        return tuple(
+            KnownRow(text=text, labels=(review.label,) if review.label is not None else review.labels or ())
+            for text, review in zip(texts, reviews, strict=True)
+        )
+
     def book(self, chosen: Integers, reviews: Sequence[Review]) -> None:
         """Write the answers for the chosen rows down."""
         booked = [
@@ -57,10 +88,12 @@ def apply_reviews(table: pa.Table, booked: Sequence[BookedReview | None]) -> pa.
         if one is None:
             continue
         review = one.review
-        row["review_label"] = review.label
+        row["review_label"] = CANNOT_TELL if review.undecided else review.label
         row["review_failed"] = review.failed
         row["reason"] = review.reason or None
         row["copied_from"] = one.row_id if review.row != row[ROW] else None
         if review.label is not None:
-            row["label"], row["source"], row["confidence"] = review.label, review.source, review.sureness
+            # How sure a language model says it is has not been calibrated: it stays in the review book.
+            confidence = review.sureness if review.source == "offline" else None
+            row["label"], row["source"], row["confidence"] = review.label, review.source, confidence
     return pa.Table.from_pylist(rows, schema=STAGE_LABELS)

@@ -9,7 +9,7 @@ import numpy as np
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.base import Consensus, ReviewRequest, ReviewRow
+from agents.base import Consensus, ReviewRequest
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.jobs import read_lock, specialist_job
@@ -20,6 +20,7 @@ from graphs.tables import (
     StageRows,
     features_of,
     merge_shards,
+    read_label,
     read_probs,
     read_stage_labels,
     read_stage_rows,
@@ -122,7 +123,7 @@ def spot_check(
     _review_rows(context, state, "spot_check", choose)
     table = read_stage_labels(context.folder, stage)
     taught = [
-        label is not None and copied is None
+        read_label(label) is not None and copied is None
         for label, copied in zip(table["review_label"].to_pylist(), table["copied_from"].to_pylist(), strict=True)
     ]
     unlabelled = table["label"].null_count
@@ -141,7 +142,7 @@ Choice = Callable[[Floats, Floats, Booleans], Integers]
 
 
 def _review_rows(context: RunContext, state: RunState, kind: Literal["risk", "spot_check"], choose: Choice) -> None:
-    stage = state["stage"]
+    stage, settings = state["stage"], context.settings
     step = ReviewStep(
         number=2 * stage + (kind == "spot_check"), reviews=context.reviews, rows=_stage_rows(context, state)
     )
@@ -151,8 +152,9 @@ def _review_rows(context: RunContext, state: RunState, kind: Literal["risk", "sp
     chosen = choose(agreement, risk, step.eligible)
     request = ReviewRequest(
         task=context.read_task(),
-        rows=tuple(ReviewRow(row=int(step.rows.number[index]), text=step.rows.text[index]) for index in chosen),
+        rows=step.gather_rows(table, chosen, show_votes=settings.show_votes),
         consensus=_gather_consensus(context, state, step.rows, chosen),
+        known=step.gather_known(context.folder, settings.shard_size) if settings.review_style == "few" else (),
     )
     reviews = context.team.reviewer.review(request) if request.rows else ()
     step.book(chosen, reviews)
@@ -165,6 +167,7 @@ def _review_rows(context: RunContext, state: RunState, kind: Literal["risk", "sp
             kind=kind,
             rows=len(reviews),
             changed=sum(one.label not in (None, voted[one.row]) for one in reviews),
+            undecided=sum(one.undecided for one in reviews),
             failed=sum(one.failed for one in reviews),
             source=context.team.reviewer.source,
         )

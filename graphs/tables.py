@@ -17,6 +17,7 @@ from records.folder import RunFolder, read_record, write_table
 from records.protocol import WorkerResult
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, SCRIPT_INPUT, TEXT, script_output
+from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.risk import estimate_risk
 from specialists.vote import VoteResult
@@ -201,11 +202,16 @@ def read_stage_labels(folder: RunFolder, stage: int) -> pa.Table:
     return pq.read_table(folder.stage_labels(stage))
 
 
+def read_label(review_label: str | None) -> str | None:
+    """Return the label in a value of the column `review_label`: None where no reviewer gave one, or it cannot tell."""
+    return None if review_label == CANNOT_TELL else review_label
+
+
 def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
     """Return the texts of rows by their internal numbers, in the order asked for."""
     texts: dict[int, str] = {}
     for first in sorted({number // shard_size * shard_size for number in numbers}):
-        for part in iterate_shards(folder.input, first, shard_size, shard_size):
+        for part in iterate_shards(folder.input, first, shard_size, shard_size, columns=[ROW, TEXT]):
             wanted = part.filter(pc.is_in(part[ROW], pa.array(numbers, pa.int64())))
             texts.update(zip(cast(list[int], wanted[ROW].to_pylist()), strings_of(wanted, TEXT), strict=True))
     return [texts[number] for number in numbers]

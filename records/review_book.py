@@ -1,13 +1,15 @@
 """Which texts have been reviewed already, and what was said: so that identical texts are reviewed once."""
 
 import hashlib
+import json
 import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from records.base import Record
-from records.rows import Review, Source
+from records.errors import RunFolderError
+from records.rows import Review, Source, SurenessFrom
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS reviews (
@@ -16,19 +18,40 @@ CREATE TABLE IF NOT EXISTS reviews (
     row INTEGER NOT NULL,
     row_id TEXT NOT NULL,
     label TEXT,
+    labels TEXT,
+    undecided INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
     source TEXT NOT NULL,
     sureness REAL,
-    failed INTEGER NOT NULL,
+    sureness_from TEXT,
     reason TEXT NOT NULL
 ) STRICT;
 """
-_INSERT = "INSERT INTO reviews VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (text_key) DO NOTHING"
-_FIND = "SELECT step, row, row_id, label, source, sureness, failed, reason FROM reviews WHERE text_key = ?"
+_REVIEW = ("row", "label", "labels", "undecided", "failed", "source", "sureness", "sureness_from", "reason")
+_COLUMNS = ("text_key", "step", "row_id", *_REVIEW)
+_NAMES, _VALUES = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
+_INSERT = f"INSERT INTO reviews ({_NAMES}) VALUES ({_VALUES}) ON CONFLICT (text_key) DO NOTHING"  # noqa: S608 (ours)
+_SELECT = f"SELECT step, row_id, {', '.join(_REVIEW)} FROM reviews"  # noqa: S608 (our own names)
+_FIND = f"{_SELECT} WHERE text_key = ?"
+_LABELLED = (
+    f"{_SELECT} WHERE step < ? AND (label IS NOT NULL OR labels IS NOT NULL) AND source IN ('llm', 'human', 'gold') "
+    "ORDER BY step DESC, row DESC LIMIT ?"
+)
+
+_Row = tuple[
+    int, str, int, str | None, str | None, int, int, Source, float | None, SurenessFrom | None, str
+]  # step and row_id, then _REVIEW
 
 
-def key_of_text(text: str) -> str:
-    """Return the key that texts share which are the same but for white space and case."""
-    return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()
+def key_of_text(text: str, text_pair: str | None = None) -> str:
+    """Return the key that texts (or pairs of texts) share which are the same but for white space and case."""
+    parts = [text] if text_pair is None else [text, text_pair]
+    digests = [_hash(" ".join(part.casefold().split())) for part in parts]
+    return digests[0] if len(digests) == 1 else _hash(" ".join(digests))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class BookedReview(Record):
@@ -40,30 +63,28 @@ class BookedReview(Record):
 
 
 class ReviewBook:
-    """Reviews by the key of their text, in the ledger's SQLite file. The first review of a text stays."""
+    """Reviews by the key of their text, in the ledger's SQLite file. The first review of a text stays.
+
+    Raises RunFolderError where the file holds reviews of another version.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.executescript(_TABLES)
+        found = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(reviews)")}
+        if found != set(_COLUMNS):
+            self._connection.close()
+            raise RunFolderError(
+                f"the reviews in {path} were written by another version: their columns are {', '.join(sorted(found))}, "
+                f"and this version reads {', '.join(sorted(_COLUMNS))}",
+                next_step="Finish the run with the version that began it, or start a new run.",
+            )
 
     def record(self, keys: Sequence[str], booked: Sequence[BookedReview]) -> None:
         """Write reviews down, all or none."""
-        rows = [
-            (
-                key,
-                one.step,
-                one.review.row,
-                one.row_id,
-                one.review.label,
-                one.review.source,
-                one.review.sureness,
-                one.review.failed,
-                one.review.reason,
-            )
-            for key, one in zip(keys, booked, strict=True)
-        ]
+        rows = [(key, one.step, one.row_id, *_as_values(one.review)) for key, one in zip(keys, booked, strict=True)]
         with self._lock, self._connection:
             self._connection.executemany(_INSERT, rows)
 
@@ -77,11 +98,32 @@ class ReviewBook:
                     found[key] = _as_booked(row)
         return found
 
+    def list_labelled(self, before_step: int, most: int) -> tuple[BookedReview, ...]:
+        """Return reviews that a language model, a person or gold rows decided before a step, the latest first."""
+        with self._lock:
+            rows: list[_Row] = self._connection.execute(_LABELLED, (before_step, most)).fetchall()
+        return tuple(map(_as_booked, rows))
+
     def close(self) -> None:
         self._connection.close()
 
 
-def _as_booked(row: tuple[int, int, str, str | None, Source, float | None, int, str]) -> BookedReview:
-    step, number, row_id, label, source, sureness, failed, reason = row
-    review = Review(row=number, label=label, source=source, sureness=sureness, failed=bool(failed), reason=reason)
+def _as_values(review: Review) -> tuple[object, ...]:
+    values = {name: getattr(review, name) for name in _REVIEW}
+    return tuple({**values, "labels": None if review.labels is None else json.dumps(review.labels)}.values())
+
+
+def _as_booked(row: _Row) -> BookedReview:
+    step, row_id, number, label, labels, undecided, failed, source, sureness, sureness_from, reason = row
+    review = Review(
+        row=number,
+        label=label,
+        labels=None if labels is None else tuple(json.loads(labels)),
+        undecided=bool(undecided),
+        failed=bool(failed),
+        source=source,
+        sureness=sureness,
+        sureness_from=sureness_from,
+        reason=reason,
+    )
     return BookedReview(step=step, row_id=row_id, review=review)

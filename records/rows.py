@@ -1,12 +1,15 @@
 """The columns of the tables that a run writes, and the records of a vote and a review."""
 
-from typing import Literal
+from typing import Literal, Self
 
 import pyarrow as pa
+from pydantic import model_validator
 
 from records.base import Record
 
 Source = Literal["vote", "llm", "human", "gold", "offline"]
+SurenessFrom = Literal["logprob", "stated"]
+"""The log-probability of the label's tokens, or the number that the reviewer wrote."""
 
 ROW = "__row__"
 """The internal row number (int64, from 0, in the input's order) in `input.parquet` and the stage tables."""
@@ -52,12 +55,25 @@ def script_output(labels: int, features: int | None = None) -> pa.Schema:
 
 
 class Review(Record):
-    """A reviewer's answer for one row. `label` is None where it could not tell or failed; `reason` then says why."""
+    """A reviewer's answer for one row: its label (`label`, or `labels` where a text may have any number of them), or
+    that it cannot tell (`undecided`), or none at all (`failed`, and `reason` says why). Exactly one of these.
+    """
 
     row: int
-    label: str | None
+    label: str | None = None
+    labels: tuple[str, ...] | None = None
+    undecided: bool = False
+    failed: bool = False
     source: Source
     sureness: float | None = None
-    """How sure the reviewer says it is, from 0 to 1."""
-    failed: bool = False
+    """How likely the reviewer holds its answer to be right, from 0 to 1; not calibrated. None where it did not say."""
+    sureness_from: SurenessFrom | None = None
+    """None where it was neither: a classifier's probability, say."""
     reason: str = ""
+
+    @model_validator(mode="after")
+    def _check_one_answer(self) -> Self:
+        answers = (self.label is not None, self.labels is not None, self.undecided, self.failed)
+        if sum(answers) != 1:
+            raise ValueError(f"a review is one of label, labels, undecided and failed, got {sum(answers)} of them")
+        return self
