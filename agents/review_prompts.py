@@ -20,9 +20,9 @@ ID_LENGTH = 6
 
 
 def make_ids(rows: Sequence[ReviewRow], seed: int) -> tuple[str, ...]:
-    """Return a short id for each row of one request, all different.
+    """Return a short id for each row of one request, all different, of the letters a to z and the digits 2 to 7.
 
-    They are of the letters a to z and the digits 2 to 7, and the same whenever the same rows are asked about together, so that a resumed run sends the same request.
+    They are the same whenever the same rows are asked about together, so that a resumed run sends the same request.
     They hang on all its rows and texts: whoever wrote one of the texts cannot name the id of another.
     """
     told = [seed, [(row.row, row.text, row.text_pair) for row in rows]]
@@ -40,23 +40,31 @@ def render_review(
     task: TaskSpec, form: ReplyForm, ids: Sequence[str], rows: Sequence[ReviewRow], examples: Sequence[KnownRow] = ()
 ) -> Prompt:
     """Return the prompt that asks for the labels of rows; votes are shown where the rows have them."""
-    return render_prompt(
-        "reviewer",
-        sentence=task.sentence,
-        kind=task.kind,
-        language=task.language,
-        domain=task.domain,
-        labels=[_show_label(label) for label in task.labels],
-        guidelines=task.guidelines,
-        edge_cases=task.edge_cases,
-        examples=[_show_example(example, form) for example in examples],
-        rows=[_show_row(key, row) for key, row in zip(ids, rows, strict=True)],
-        votes=any(row.votes for row in rows),
-        thoughts=form.thoughts,
-        reasons=form.reasons,
-        cannot_tell=CANNOT_TELL,
-        form=write_example(form, len(rows)),
-    )
+    return render_prompt("reviewer", **describe_review(task, form, ids, rows, examples))
+
+
+def describe_review(
+    task: TaskSpec, form: ReplyForm, ids: Sequence[str], rows: Sequence[ReviewRow], examples: Sequence[KnownRow] = ()
+) -> dict[str, Any]:
+    """Return what the prompt is rendered with."""
+    return {
+        "sentence": task.sentence,
+        "pair": task.kind == "text_pair",
+        "several": form.several,
+        "columns": task.text_columns,
+        "language": task.language,
+        "domain": task.domain,
+        "labels": [_show_label(label) for label in task.labels],
+        "guidelines": task.guidelines,
+        "edge_cases": task.edge_cases,
+        "examples": [_show_example(example, form) for example in examples],
+        "rows": [_show_row(key, row) for key, row in zip(ids, rows, strict=True)],
+        "votes": any(row.votes for row in rows),
+        "thoughts": form.thoughts,
+        "reasons": form.reasons,
+        "cannot_tell": CANNOT_TELL,
+        "form": write_example(form, len(rows)),
+    }
 
 
 def _show_label(label: LabelSpec) -> dict[str, Any]:

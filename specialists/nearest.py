@@ -11,8 +11,8 @@ from sklearn.pipeline import make_pipeline
 
 from specialists.arrays import Floats, Integers
 
-NEAR = 0.05
-"""An example must add as much cosine similarity to the rows of a request, in sum."""
+NEAR = 0.1
+"""The cosine similarity to a row from which on a text is an example for it; texts about different things have less."""
 
 
 class TextIndex:
@@ -39,27 +39,27 @@ def choose_examples(similarity: Floats, group: Integers, most: int) -> Integers:
     """Return the places of at most `most` texts that show rows what they resemble, of all groups in turn.
 
     `similarity` (n_rows, n_texts) is that of the rows to the texts, and `group` (n_texts,) the label of each text.
-    The groups take turns, the nearest one first; each gives the text that adds most to how near its texts come to the
-    rows altogether, so that no row has all the examples. A group whose texts would add less than NEAR gives none.
-    Of texts that are alike the first is taken.
+    Only texts that are NEAR to a row are chosen. The groups take turns, the nearest one first; each gives the text
+    with the greatest gain, the sum over rows of the growth of √(similarity to what the group gave so far): what
+    resembles a row that has examples already counts for less, so that each row has its own. Of equals the first is
+    taken.
     """
-    covered = {int(one): np.zeros(len(similarity)) for one in np.unique(group)}
+    near = similarity.max(axis=0, initial=0.0) >= NEAR
+    left = {int(one): np.flatnonzero(near & (group == one)) for one in np.unique(group[near])}
+    given = {one: np.zeros(len(similarity)) for one in left}
     chosen: list[int] = []
-    while covered and len(chosen) < most:
-        best = {one: _find_best(similarity, group == one, near, chosen) for one, near in covered.items()}
-        covered = {one: covered[one] for one, (_, gain) in best.items() if gain >= NEAR}
-        for one in sorted(covered, key=lambda one: -best[one][1])[: most - len(chosen)]:
-            place = best[one][0]
+    while left and len(chosen) < most:
+        best = {one: _find_best(similarity[:, places], given[one]) for one, places in left.items()}
+        for one in sorted(best, key=lambda one: -best[one][1])[: most - len(chosen)]:
+            place = int(left[one][best[one][0]])
             chosen.append(place)
-            covered[one] = np.maximum(covered[one], similarity[:, place])
+            given[one] += similarity[:, place]
+            left[one] = left[one][left[one] != place]
+        left = {one: places for one, places in left.items() if len(places)}
     return np.array(chosen, dtype=np.int64)
 
 
-def _find_best(
-    similarity: Floats, members: np.ndarray[tuple[int], np.dtype[np.bool_]], near: Floats, chosen: Sequence[int]
-) -> tuple[int, float]:
-    """Return the text of a group that adds most to how near the group comes to the rows, and how much it adds."""
-    gains = np.maximum(similarity - near[:, None], 0).sum(axis=0)
-    gains[~members] = -1.0
-    gains[list(chosen)] = -1.0
+def _find_best(similarity: Floats, given: Floats) -> tuple[int, float]:
+    """Return the text with the greatest gain, and its gain, for rows (n_rows,) that resemble what they were given."""
+    gains = (np.sqrt(given[:, None] + similarity) - np.sqrt(given)[:, None]).sum(axis=0)
     return int(gains.argmax()), float(gains.max())

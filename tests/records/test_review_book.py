@@ -7,15 +7,17 @@ import sys
 from contextlib import closing
 
 import pytest
+from pydantic import ValidationError
 
+from records.errors import RunFolderError
 from records.ledger import Ledger
 from records.review_book import BookedReview, ReviewBook, key_of_text
 from records.rows import Review
 
 
-def booked(row: int, label: str | None, step: int = 1) -> BookedReview:
-    failed = label is None
-    review = Review(row=row, label=label, source="llm", sureness=0.5, failed=failed, reason="unsure" if failed else "")
+def booked(row: int, label: str | None, step: int = 1, **fields) -> BookedReview:
+    given = {"label": label} if label is not None else {"failed": True, "reason": "refused"}
+    review = Review(row=row, **{"source": "llm", "sureness": 0.5, "sureness_from": "stated", **given, **fields})
     return BookedReview(step=step, row_id=f"id-{row}", review=review)
 
 
@@ -34,6 +36,56 @@ def test_a_review_is_found_as_it_was_written_down(book):
     reviews = [booked(3, "good"), booked(5, None)]
     book.record(["a", "b"], reviews)
     assert book.find(["b", "a", "c"]) == {"a": reviews[0], "b": reviews[1]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label": None, "failed": False, "undecided": True, "sureness_from": "logprob"},
+        {"label": None, "failed": False, "labels": ("good", "bad")},
+        {"label": None, "failed": False, "labels": ()},
+        {"label": "good", "source": "offline", "sureness": None, "sureness_from": None},
+    ],
+)
+def test_every_kind_of_answer_comes_back(book, fields):
+    review = booked(3, None, **{"failed": True, **fields})
+    book.record(["a"], [review])
+    assert book.find(["a"]) == {"a": review}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"label": "good", "failed": True}, {"label": "good", "labels": ("good",)}, {"labels": (), "undecided": True}],
+)
+def test_a_review_says_one_thing(fields):
+    with pytest.raises(ValidationError, match="one of label, labels, undecided and failed"):
+        Review(row=1, source="llm", **fields)
+
+
+def test_decided_rows_are_those_with_a_label_from_someone_who_knows(book):
+    reviews = [
+        booked(1, "good", step=0), booked(2, None, step=0), booked(3, "bad", step=0),
+        booked(4, None, step=1, failed=False, undecided=True), booked(5, "good", step=1, source="offline"),
+        booked(6, None, step=1, failed=False, labels=()), booked(7, "good", step=2, source="human"),
+        booked(8, "good", step=3, source="gold"),
+    ]  # fmt: skip
+    book.record([str(one.review.row) for one in reviews], reviews)
+    assert [one.review.row for one in book.list_labelled(4, 10)] == [8, 7, 6, 3, 1]
+    assert [one.review.row for one in book.list_labelled(3, 10)] == [7, 6, 3, 1], "never of the step itself"
+    assert [one.review.row for one in book.list_labelled(3, 2)] == [7, 6], "the latest"
+    assert book.list_labelled(0, 10) == ()
+
+
+def test_pairs_share_a_key_only_as_pairs():
+    assert key_of_text("a b", "C") == key_of_text(" A  b", "c")
+    assert len({key_of_text("a b", "c"), key_of_text("a", "b c"), key_of_text("c", "a b"), key_of_text("a b c")}) == 4
+
+
+def test_a_book_of_another_version_is_named(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as old:
+        old.execute("CREATE TABLE reviews (text_key TEXT PRIMARY KEY, step INTEGER, label TEXT)")
+    with pytest.raises(RunFolderError, match=r"another version.*columns are label, step, text_key"):
+        ReviewBook(tmp_path / "ledger.sqlite")
 
 
 def test_the_first_review_of_a_text_stays(book):
