@@ -28,13 +28,11 @@ def book(tmp_path: Path) -> Iterator[ReviewBook]:
 
 
 def make_table() -> pa.Table:
+    voted = {"confidence": 0.6, "source": "vote", "votes": [("owner--one", "bad"), ("owner--two", "good")]}
     rows = [
-        {
-            ROW: 10 + place, ROW_ID: f"id-{10 + place}", VOTED: "bad" if text else None, "label": "bad" if text else None,
-            "confidence": 0.6, "source": "vote", "votes": [("owner--one", "bad"), ("owner--two", "good")],
-        }
-        for place, text in enumerate(TEXTS)
-    ]  # fmt: skip
+        {ROW: number, ROW_ID: name, VOTED: label, "label": label, **voted}
+        for number, name, label in zip(STAGE.number, STAGE.row_id, ["bad"] * 4 + [None], strict=True)
+    ]
     return pa.Table.from_pylist(rows, schema=STAGE_LABELS)
 
 

@@ -24,6 +24,11 @@ TWICE = (3, 150)
 """Two rows with the same text but for white space and case, in different stages."""
 
 
+def judge(text: str) -> str:
+    """Return the reviewer's answer: it cannot tell of one text in four, by its last character but one."""
+    return "cannot tell" if text.rstrip()[-2] in "37" else label_of(text)
+
+
 pytestmark = pytest.mark.xdist_group("run")  # one worker, one run
 
 
@@ -44,7 +49,7 @@ def finished(cli: Cli, tiny_hub: str, tmp_path_factory: pytest.TempPathFactory) 
     texts[TWICE[1]] = f"  {texts[TWICE[0]].upper()} "
     data = pd.DataFrame({"id": [f"r{n // 2}" for n in range(ROWS)], "text": texts, "label": ["mine"] * ROWS})
     data.to_csv(folder / "rows.csv", index=False)
-    with serving(play_team(LABELS, label_of, class_of)) as server:
+    with serving(play_team(LABELS, judge, class_of)) as server:
         done = cli(
             "run", SENTENCE, "--data", folder / "rows.csv", "--hub", tiny_hub, "--out", folder / "out",
             "--llm", "openai:scripted", "--sandbox", "process", "--stage-size", "40", "--pool-size", "16",
@@ -79,10 +84,31 @@ def test_a_row_without_a_text_says_why_it_has_no_label(labels: pd.DataFrame) -> 
 
 
 def test_reviews_win_and_say_what_they_changed(labels: pd.DataFrame) -> None:
-    reviewed = labels[labels["review_label"].notna()]
-    assert (reviewed["source"] == "llm").all()
-    assert (reviewed["label"] == reviewed["text"].map(label_of)).all()
-    assert (labels[labels["review_label"].isna() & labels["label"].notna()]["source"] == "vote").all()
+    decided = labels["review_label"].isin(LABELS)
+    assert (labels[decided]["source"] == "llm").all()
+    assert (labels[decided]["label"] == labels[decided]["text"].map(label_of)).all()
+    assert labels[decided]["confidence"].isna().all(), "how sure a language model says it is has not been calibrated"
+    assert (labels[~decided & labels["label"].notna()]["source"] == "vote").all()
+
+
+def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    unclear = labels[labels["review_label"] == "cannot tell"]
+    assert len(unclear) >= 2
+    assert (unclear["text"].map(judge) == "cannot tell").all()
+    assert not unclear["review_failed"].any()
+    first_hand = unclear["copied_from"].isna().sum()
+    told = [event.undecided for event in finished.folder.read_events() if isinstance(event, RowsReviewed)]
+    assert sum(told) == first_hand
+    assert f"{first_hand} cannot tell" in finished.output
+    assert f"of {first_hand} more the reviewer cannot tell" in finished.folder.report.read_text()
+
+
+def test_what_the_reviewer_sees_holds_no_vote_by_default(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    asked = [json.dumps(request) for request in finished.server.requests() if read_role(request) == "reviewer"]
+    models = {model for votes in labels["votes"].dropna() for model, _ in votes}
+    assert len(models) == 3
+    assert asked
+    assert not [request for request in asked if "vote" in request or any(model in request for model in models)]
 
 
 def test_a_stage_reviews_its_most_disputed_rows_first(labels: pd.DataFrame) -> None:

@@ -41,14 +41,14 @@ def test_a_review_is_found_as_it_was_written_down(book):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"label": None, "failed": False, "undecided": True, "sureness_from": "logprob"},
-        {"label": None, "failed": False, "labels": ("good", "bad")},
-        {"label": None, "failed": False, "labels": ()},
-        {"label": "good", "source": "offline", "sureness": None, "sureness_from": None},
+        {"undecided": True, "sureness_from": "logprob"},
+        {"labels": ("good", "bad")},
+        {"labels": ()},
+        {"label": "good", "source": "offline"},
     ],
 )
 def test_every_kind_of_answer_comes_back(book, fields):
-    review = booked(3, None, **{"failed": True, **fields})
+    review = BookedReview(step=1, row_id="x", review=Review(row=3, **{"source": "llm", "sureness": 0.5, **fields}))
     book.record(["a"], [review])
     assert book.find(["a"]) == {"a": review}
 
