@@ -42,15 +42,30 @@ def read_json(kind: type[M], check: Callable[[M], str | None] | None = None) -> 
     return read
 
 
+class _DoubledKeyError(ValueError):
+    """An object says two things under one name: neither is its answer."""
+
+
+def _refuse_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _DoubledKeyError(
+            f"An object of the reply has a name twice; its names: {', '.join(n for n, _ in pairs)[:200]}"
+        )
+    return found
+
+
 def _find_object(reply: str) -> dict[str, Any]:
     """Return the first JSON object of a reply: in a fenced block, else anywhere."""
     if not reply:
         raise ValueError("The reply was empty.")
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_refuse_doubles)
     for text in (*find_fences(reply, "json"), *find_fences(reply, ""), reply):
         for brace in re.finditer(r"\{", text):
             try:
                 value, _ = decoder.raw_decode(text, brace.start())
+            except _DoubledKeyError:
+                raise
             except (ValueError, RecursionError):
                 continue
             return value

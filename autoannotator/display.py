@@ -145,10 +145,8 @@ def _tell_stage(event: Event) -> str:
             return f"  vote     all agree on {event.unanimous:.0%}"
         case RowsReviewed():
             what = "review" if event.kind == "risk" else "spot check"
-            rest = "".join(
-                f", {n} {word}" for n, word in ((event.undecided, "cannot tell"), (event.failed, "failed")) if n
-            )
-            return f"  {what:<8} {event.rows} rows by {event.source}, {event.changed} labels changed{rest}"
+            failed = f", {event.failed} failed" if event.failed else ""
+            return f"  {what:<8} {event.rows} rows by {event.source}, {event.changed} labels changed{failed}"
         case Gated():
             verdict = "promoted" if event.promoted else "rejected"
             return f"  gate     {repo_of(event.model)} v{event.version} {verdict}: {event.reason}"

@@ -28,9 +28,6 @@ class RunSummary(Record):
     unlabelled: int
     specialists: tuple[SpecialistSummary, ...]
     reviewed_share: float
-    """The share of rows that a reviewer gave a label; those of which it cannot tell, or failed, are beside them."""
-    undecided: int
-    review_failed: int
     reviewer: str
     fine_tunes_promoted: int
     fine_tunes_rejected: int
@@ -53,8 +50,6 @@ def summarise_run(folder: RunFolder) -> RunSummary:
             SpecialistSummary(name=one.name, agreement=one.agreement, promoted=one.version) for one in told.models
         ),
         reviewed_share=told.reviewed / told.rows,
-        undecided=told.undecided,
-        review_failed=told.failed,
         reviewer=told.controller,
         fine_tunes_promoted=told.promoted,
         fine_tunes_rejected=told.rejected,
@@ -74,18 +69,13 @@ def tell_summary(summary: RunSummary) -> list[Text]:
     return [
         align("rows", f"{summary.rows:,}{unlabelled}"),
         align("specialists", "\n".join(map(_tell_specialist, summary.specialists))),
-        align("reviewed", f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}{_tell_rest(summary)}"),
+        align("reviewed", f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}"),
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
-
-
-def _tell_rest(summary: RunSummary) -> str:
-    counts = ((summary.undecided, "cannot tell"), (summary.review_failed, "failed"))
-    return "".join(f", {count:,} {word}" for count, word in counts if count)
 
 
 def _tell_specialist(one: SpecialistSummary) -> str:

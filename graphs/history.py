@@ -75,11 +75,9 @@ class RunHistory:
             stage=stage,
             rows=self.started[stage].rows,
             unanimous=voted.unanimous if voted else 0.0,
-            reviewed=_count_decided(reviews[0]),
-            spot_checked=_count_decided(reviews[1]),
+            reviewed=reviews[0].rows - reviews[0].failed if reviews[0] else 0,
+            spot_checked=reviews[1].rows - reviews[1].failed if reviews[1] else 0,
             changed=sum(review.changed for review in reviews if review),
-            undecided=sum(review.undecided for review in reviews if review),
-            failed=sum(review.failed for review in reviews if review),
             promoted=sum(gate.promoted for gate in gates),
             rejected=sum(not gate.promoted for gate in gates),
         )
@@ -87,11 +85,6 @@ class RunHistory:
     def count_promotions(self, model: str) -> int:
         """Return how many of a specialist's fine-tunes were promoted."""
         return sum(gate.promoted for gate in self.gated.values() if gate.model == model)
-
-
-def _count_decided(review: RowsReviewed | None) -> int:
-    """Return how many rows got a label in a review."""
-    return review.rows - review.undecided - review.failed if review else 0
 
 
 def read_history(folder: RunFolder) -> RunHistory:

@@ -24,6 +24,7 @@ class LabelScan:
 
     rows: int = 0
     unlabelled: int = 0
+    reviewed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     agreed: Counter[str] = field(default_factory=Counter)
     hardest: tuple[HardRow, ...] = ()
@@ -37,6 +38,7 @@ class LabelScan:
         """Count one more row."""
         self.rows += 1
         self.unlabelled += row["label"] is None
+        self.reviewed += row["review_label"] is not None
         if row["label"] is not None:
             self.counts[row["label"]] += 1
             self.agreed.update(model for model, label in row["votes"] or () if label == row["label"])

@@ -49,10 +49,6 @@ class ReportStage(Record):
     spot_checked: int
     changed: int
     """Rows whose label a review changed."""
-    undecided: int = 0
-    """Rows of which the reviewer said that it cannot tell."""
-    failed: int = 0
-    """Rows for which the reviewer gave no usable answer."""
     promoted: int
     rejected: int
     """Fine-tunes that the gate let through, and that it did not."""
@@ -132,14 +128,6 @@ class ReportData(Record):
     @property
     def changed(self) -> int:
         return sum(stage.changed for stage in self.stages)
-
-    @property
-    def undecided(self) -> int:
-        return sum(stage.undecided for stage in self.stages)
-
-    @property
-    def failed(self) -> int:
-        return sum(stage.failed for stage in self.stages)
 
     @property
     def promoted(self) -> int:

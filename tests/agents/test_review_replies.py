@@ -64,6 +64,12 @@ def test_one_wrong_answer_spoils_the_reply_and_is_named(form: ReplyForm, answers
     assert told in str(caught.value)
 
 
+def test_two_labels_in_one_answer_are_none() -> None:
+    doubled = write(GOOD, BAD).replace('"label": "good"', '"label": "good", "label": "bad"')
+    with pytest.raises(ValueError, match="a name twice; its names: id, label, label, sure"):
+        read_answers(ONE, IDS)(doubled)
+
+
 def test_what_is_wrong_is_told_in_few_words() -> None:
     flood = [{"id": f"{number}" * 500, "label": "x" * 5000, "sure": 1} for number in range(500)]
     with pytest.raises(ValueError) as caught:  # noqa: PT011

@@ -9,10 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphs.history import RunHistory
 from graphs.reviewing import ReviewStep, apply_reviews
 from graphs.tables import STAGE_LABELS, VOTED, StageRows, read_label
-from records.events import RowsReviewed, StageStarted
 from records.folder import RunFolder
 from records.review_book import BookedReview, ReviewBook, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
@@ -96,12 +94,3 @@ def test_examples_are_the_rows_that_earlier_steps_decided(book: ReviewBook, tmp_
     known = ReviewStep(number=2, reviews=book, rows=STAGE).gather_known(folder, 5)
     assert [(one.text, one.labels) for one in known] == [("text 11", ("bad",)), ("text 3", ("good",))]
     assert ReviewStep(number=0, reviews=book, rows=STAGE).gather_known(folder, 5) == ()
-
-
-def test_the_report_counts_what_was_not_decided() -> None:
-    history = RunHistory()
-    history.take(StageStarted(stage=0, stages=1, rows=50))
-    history.take(RowsReviewed(stage=0, kind="risk", rows=10, changed=2, undecided=3, failed=1, source="llm"))
-    history.take(RowsReviewed(stage=0, kind="spot_check", rows=4, changed=0, undecided=1, failed=0, source="llm"))
-    (stage,) = history.tell_stages()
-    assert (stage.reviewed, stage.spot_checked, stage.undecided, stage.failed) == (6, 3, 4, 1)
