@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from specialists.arrays import Floats, Integers
 
 NEAR = 0.1
-"""The cosine similarity to a row from which on a text is an example for it; texts about different things have less."""
+"""The cosine similarity to a row from which on a text is an example for it; most texts about other things have less."""
 
 
 class TextIndex:
