@@ -4,14 +4,15 @@ any chat model; `agents.team.make_team` picks. An agent sees records and returns
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from records.base import Record
 from records.candidate import Candidate, LabelMap, Selection
+from records.figures import StageFigures
 from records.rows import Review
 from records.task import TaskSpec
 
@@ -166,6 +167,43 @@ class Reviewer(Protocol):
         ...
 
 
+Action = Literal["go_on", "raise_review_share", "drop_specialist", "relabel_pair", "stop_run"]
+
+
+class Decision(Record):
+    """What the result critic wants done after a stage: one action, and what it is about.
+
+    `evidence`: the figures that speak for it, by their names; any action but go_on has one at least.
+    """
+
+    action: Action
+    review_share: float | None = None
+    specialist: str | None = None
+    labels: tuple[str, ...] = Field(default=(), max_length=2)
+    evidence: dict[str, float]
+    reason: str
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Self:
+        needed = {
+            "raise_review_share": self.review_share is not None,
+            "drop_specialist": self.specialist is not None,
+            "relabel_pair": len(set(self.labels)) == 2,
+        }
+        if not needed.get(self.action, True) or (self.action != "go_on" and not self.evidence):
+            raise ValueError(f"{self.action} lacks what it is about, or its evidence")
+        return self
+
+
+class ResultCritic(Protocol):
+    def criticise(self, task: TaskSpec, figures: StageFigures) -> Decision | None:
+        """Return what should be done after this stage; None: the figures were not judged.
+
+        Raises ReplyError where no reply could be used, and LLMUnreachableError.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Team:
     """The agents of one run. `description` is shown wherever their work is ("offline: no language model")."""
@@ -175,4 +213,5 @@ class Team:
     coder: Coder
     critic: Critic
     reviewer: Reviewer
+    result_critic: ResultCritic
     description: str

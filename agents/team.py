@@ -6,6 +6,7 @@ from agents.asking import Asker
 from agents.base import Team
 from agents.coder import LLMCoder, OfflineCoder
 from agents.critic import LLMCritic, OfflineCritic
+from agents.result_critic import LLMResultCritic, OfflineResultCritic
 from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
 from agents.selector import LLMSelector, OfflineSelector
 from agents.target import LLMTarget, describe_llm
@@ -25,6 +26,7 @@ def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, c
             coder=OfflineCoder(),
             critic=OfflineCritic(),
             reviewer=OfflineReviewer(),
+            result_critic=OfflineResultCritic(),
             description="offline: no language model",
         )
     asker = make_asker(target, ledger)
@@ -34,6 +36,7 @@ def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, c
         coder=LLMCoder(asker),
         critic=LLMCritic(asker),
         reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=concurrency),
+        result_critic=LLMResultCritic(asker),
         description=f"{target.model} at {target.host}",
     )
 

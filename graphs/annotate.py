@@ -2,7 +2,8 @@
 
 analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
       ▲ ask_person     ▲ widen the search           └── repair_scripts ◄──────────┘ (bounded)
-audition → [ annotate_stage → vote → review → spot_check → (pool ≥ β) fine_tune → gate ] for each stage → report
+audition → [ annotate_stage → vote → review → spot_check → criticise_stage ( → relabel, or → ask_to_go_on )
+           → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage → report
 """
 
 from collections.abc import Callable
@@ -13,12 +14,15 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from graphs import auditioning, learning, preparing, reporting, scripting, staging
+from graphs import auditioning, criticising, learning, preparing, reporting, scripting, staging
 from graphs.context import RunContext
 from graphs.state import RunState, Update
 from records.events import NodeStarted
 
 Node = Callable[[RunState, Runtime[RunContext]], Command[Any] | Update | None]
+
+WAITING: tuple[Node, ...] = (preparing.ask_person, criticising.ask_to_go_on)
+"""The nodes that wait for a person; such a node may have no effect before it has the answer."""
 
 NODES: tuple[Node, ...] = (
     preparing.analyse_task,
@@ -34,6 +38,10 @@ NODES: tuple[Node, ...] = (
     staging.vote,
     staging.review,
     staging.spot_check,
+    criticising.criticise_stage,
+    criticising.ask_to_go_on,
+    staging.relabel,
+    staging.finish_stage,
     learning.fine_tune,
     learning.gate,
     reporting.report,
@@ -57,14 +65,17 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     graph.add_edge("annotate_stage", "vote")
     graph.add_edge("vote", "review")
     graph.add_edge("review", "spot_check")
+    graph.add_edge("spot_check", "criticise_stage")
+    graph.add_edge("relabel", "finish_stage")
+    graph.add_edge("ask_to_go_on", "finish_stage")
     graph.add_edge("fine_tune", "gate")
     graph.set_finish_point("report")
     return graph
 
 
 def _announced(node: Node) -> Node:
-    """Return the node with an event at its start; a node that waits for a person may have no effect before it."""
-    if node is preparing.ask_person:
+    """Return the node with an event at its start, but for those that wait for a person."""
+    if node in WAITING:
         return node
 
     @wraps(node)

@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 from agents.base import ScriptParts
 from graphs.context import RunContext
 from graphs.engine import Job
+from graphs.state import RunState
 from records.base import Record
 from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist, slug_of
 from records.errors import SandboxError
+from records.events import SpecialistDropped
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
 from sandbox.base import RunResult
@@ -53,6 +55,19 @@ def refuse_selected(folder: RunFolder, slug: str, reason: str) -> None:
 def read_lock(folder: RunFolder) -> ModelsLock:
     """Return the ensemble."""
     return read_record(folder.lock, ModelsLock)
+
+
+def list_voters(folder: RunFolder, state: RunState) -> tuple[Specialist, ...]:
+    """Return the specialists that vote now: the ensemble, less those that were dropped."""
+    return tuple(one for one in read_lock(folder).specialists if one.name in state["versions"])
+
+
+def drop_specialists(context: RunContext, state: RunState, reasons: dict[str, str], stage: int) -> dict[str, int]:
+    """Let the specialists that `reasons` names vote no more from `stage` on, and return who votes, at which version."""
+    for name, reason in reasons.items():
+        context.engine.release(name, state["versions"][name])
+        context.emit(SpecialistDropped(stage=stage, model=name, reason=reason))
+    return {name: version for name, version in state["versions"].items() if name not in reasons}
 
 
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:

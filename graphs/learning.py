@@ -17,7 +17,7 @@ from langgraph.types import Command
 
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import check_sandbox, read_lock, specialist_job
+from graphs.jobs import check_sandbox, list_voters, read_lock, specialist_job
 from graphs.state import RunState, Update
 from graphs.tables import (
     VOTED,
@@ -76,7 +76,7 @@ def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
         futures = [
             pool.submit(_teach, context, specialist_job(context, one, versions[one.name]), stage, round_, lesson)
-            for one in read_lock(context.folder).specialists
+            for one in list_voters(context.folder, state)
         ]
         for future in futures:
             future.result()

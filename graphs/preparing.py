@@ -21,6 +21,7 @@ from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
 from records.task import TaskSpec
 from records.task_file import read_task_file, write_task
+from specialists.confusion import RELABEL_SHARE
 
 SEARCH_LIMITS = (20, 60)
 """Models asked for per search, by round: a second, wider round follows where the first finds too few."""
@@ -50,6 +51,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "stages": math.ceil(rows / stage_size),
         "search_round": 0,
         "stage": 0,
+        "review_share": context.settings.review_share,
         "pool": 0,
         "pool_from": 0,
         "learned": 0,
@@ -130,8 +132,10 @@ def _import_rows(context: RunContext, task: TaskSpec) -> int:
 def _tell_exposure(context: RunContext, rows: int, stages: int) -> None:
     """Say how many rows a language model may see."""
     if context.llm_host:
-        share = context.settings.review_share + context.settings.spot_check_share
-        most = math.ceil(share * rows) + stages
+        settings = context.settings
+        largest = max(settings.review_share, settings.largest_review_share)
+        share = largest + settings.spot_check_share + RELABEL_SHARE
+        most = min(rows, math.ceil(share * rows) + stages)
         context.emit(Noticed(message=f"{context.llm_host} may see up to {most} of {rows} rows for review."))
 
 

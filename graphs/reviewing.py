@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,19 @@ from specialists.arrays import Booleans, Integers
 MOST_KNOWN = 2000
 """Decided rows among which a reviewer's examples are looked for."""
 
+StepKind = Literal["risk", "spot_check", "relabel"]
+"""The steps of a stage, in their order."""
+
+
+def number_step(stage: int, kind: StepKind) -> int:
+    """Return the number of a step: it grows with every step of a run."""
+    kinds = get_args(StepKind)
+    return len(kinds) * stage + kinds.index(kind)
+
 
 @dataclass(frozen=True)
 class ReviewStep:
-    """One step: the risky rows of a stage, or its spot check. Steps are numbered in their order.
+    """One step: the risky rows of a stage, its spot check, or its relabel. Steps are numbered in their order.
 
     Choices rest on earlier steps only, so that a step that was interrupted chooses the same rows again.
     """

@@ -1,7 +1,9 @@
-"""One stage: annotate its rows, vote, review the riskiest, and spot-check the rest."""
+"""One stage: annotate its rows, vote, review the riskiest, spot-check the rest, and relabel what the critic doubts."""
 
+import json
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +14,9 @@ from langgraph.types import Command
 from agents.base import Consensus, ReviewRequest
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import read_lock, specialist_job
-from graphs.reviewing import ReviewStep, apply_reviews
-from graphs.state import RunState
+from graphs.jobs import drop_specialists, list_voters, specialist_job
+from graphs.reviewing import ReviewStep, StepKind, apply_reviews, number_step
+from graphs.state import RunState, Update
 from graphs.tables import (
     VOTED,
     StageRows,
@@ -30,16 +32,17 @@ from graphs.tables import (
 )
 from records.errors import ModelError
 from records.events import RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
-from records.folder import write_table
+from records.folder import write_json, write_table
 from specialists.arrays import Booleans, Floats, Integers
+from specialists.confusion import RELABEL_SHARE, choose_confused
 from specialists.risk import choose_riskiest, draw_spot_check
 from specialists.vote import take_soft_vote
 
 
-def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Have every specialist annotate the rows of this stage.
+def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Have every specialist annotate the rows of this stage; one that fails votes no more.
 
-    Raises ModelError where a specialist that passed its audition fails now; the run can be resumed.
+    Raises ModelError where all of them fail; the run can be resumed.
     """
     context, stage = runtime.context, state["stage"]
     if stage and (before := _scratch(context, stage - 1)).exists():
@@ -47,24 +50,38 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> None:
     rows = _stage_rows(context, state)
     context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(rows.number)))
     inputs = _write_stage_shards(context, stage, rows)
-    jobs = [
-        specialist_job(context, specialist, state["versions"][specialist.name])
-        for specialist in read_lock(context.folder).specialists
-    ]
+    jobs = [specialist_job(context, one, state["versions"][one.name]) for one in list_voters(context.folder, state)]
     features = context.team.reviewer.source == "offline"
     assignments = [Assignment(job, shards_for(inputs, job.name), features) for job in jobs]
+    noted = _scratch(context, stage) / "failures.json"
+    if not noted.exists():  # noted once: what fails in a moment of need might do well when the node runs again
+        failures = _collect_votes(context, stage, assignments)
+        if len(failures) == len(jobs):
+            raise ModelError(
+                "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
+            )
+        write_json(noted, failures)
+    failures = json.loads(noted.read_text(encoding="utf-8"))
+    return {"versions": drop_specialists(context, state, failures, stage)}
+
+
+def _collect_votes(context: RunContext, stage: int, assignments: Sequence[Assignment]) -> dict[str, str]:
+    """Write every specialist's votes down; return specialist → why, for those that failed."""
 
     def report(job: Job, done: int, total: int) -> None:
         context.emit(ShardAnnotated(stage=stage, model=job.name, done=done, total=total))
 
-    failures = context.engine.annotate(assignments, report)
-    if failures:
-        raise ModelError(
-            "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
-        )
+    failures = {job.name: why for job, why in context.engine.annotate(assignments, report).items()}
     for one in assignments:
-        votes = merge_shards(one.shards, context.read_task().label_names)
-        write_table(context.folder.votes(stage, one.job.name), votes.select(["id", "label", "score", "probs"]))
+        if one.job.name in failures:
+            continue
+        try:
+            votes = merge_shards(one.shards, context.read_task().label_names)
+        except ModelError as error:
+            failures[one.job.name] = error.what
+        else:
+            write_table(context.folder.votes(stage, one.job.name), votes.select(["id", "label", "score", "probs"]))
+    return failures
 
 
 def _stage_rows(context: RunContext, state: RunState) -> StageRows:
@@ -102,25 +119,44 @@ def vote(state: RunState, runtime: Runtime[RunContext]) -> None:
 
 def review(state: RunState, runtime: Runtime[RunContext]) -> None:
     """Review the riskiest rows of this stage."""
-    share = runtime.context.settings.review_share
 
     def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
-        return choose_riskiest(agreement, risk, eligible, share)
+        return choose_riskiest(agreement, risk, eligible, state["review_share"])
 
     _review_rows(runtime.context, state, "risk", choose)
 
 
-def spot_check(
-    state: RunState, runtime: Runtime[RunContext]
-) -> Command[Literal["fine_tune", "annotate_stage", "report"]]:
-    """Review a small uniform sample of the rows that nobody looked at, and decide what comes next."""
-    context, stage = runtime.context, state["stage"]
-    settings = context.settings
+def spot_check(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Review a small uniform sample of the rows that nobody looked at."""
+    settings = runtime.context.settings
 
     def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
-        return draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + stage)
+        return draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + state["stage"])
 
-    _review_rows(context, state, "spot_check", choose)
+    _review_rows(runtime.context, state, "spot_check", choose)
+
+
+def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
+    """Review rows of this stage that are torn between the two labels which the result critic doubts."""
+    context, stage = runtime.context, state["stage"]
+    labels = context.read_task().label_names
+    first, second = (labels.index(label) for label in state["relabel"])
+    rows = _stage_rows(context, state)
+    mean = np.zeros((len(rows.text), len(labels)))
+    mean[~rows.empty] = take_soft_vote(read_probs(context.folder, stage, list(state["versions"]))).mean
+
+    def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
+        return choose_confused(mean, (first, second), eligible, math.floor(RELABEL_SHARE * len(mean)))
+
+    _review_rows(context, state, "relabel", choose)
+
+
+def finish_stage(
+    state: RunState, runtime: Runtime[RunContext]
+) -> Command[Literal["fine_tune", "annotate_stage", "report"]]:
+    """Count what was reviewed, and decide what comes next."""
+    context, stage = runtime.context, state["stage"]
+    settings = context.settings
     table = read_stage_labels(context.folder, stage)
     taught = [
         read_label(label) is not None and copied is None
@@ -141,11 +177,9 @@ Choice = Callable[[Floats, Floats, Booleans], Integers]
 """From agreement, risk and eligibility, each (n_rows,), to the rows to review."""
 
 
-def _review_rows(context: RunContext, state: RunState, kind: Literal["risk", "spot_check"], choose: Choice) -> None:
+def _review_rows(context: RunContext, state: RunState, kind: StepKind, choose: Choice) -> None:
     stage, settings = state["stage"], context.settings
-    step = ReviewStep(
-        number=2 * stage + (kind == "spot_check"), reviews=context.reviews, rows=_stage_rows(context, state)
-    )
+    step = ReviewStep(number=number_step(stage, kind), reviews=context.reviews, rows=_stage_rows(context, state))
     table = read_stage_labels(context.folder, stage)
     agreement = table["agreement"].to_numpy(zero_copy_only=False)
     risk = table["risk"].to_numpy(zero_copy_only=False)

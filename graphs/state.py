@@ -5,11 +5,12 @@ from typing import Any, Literal, TypedDict
 Update = dict[str, Any]
 """What a node changes of the state: field → new value."""
 
-Asked = Literal["labels", "text"]
+Asked = Literal["labels", "text", "go_on"]
 
 
 class Question(TypedDict):
-    """What the person is asked: the setting it answers, and the words; the second line says how else to answer.
+    """What the person is asked: the setting it answers (`go_on`: none, the run waits for leave), and the words; the
+    second line says how else to answer.
 
     `in_words`: the answer may be in any words, not only values separated by commas.
     """
@@ -48,6 +49,10 @@ class RunState(TypedDict):
     versions: dict[str, int]
     """Specialist of the ensemble → the version that votes; in the order of the lock."""
     stage: int
+    review_share: float
+    """The largest share of a stage that is reviewed for risk; the result critic may raise it."""
+    relabel: list[str]
+    """The two labels between which rows of this stage are relabelled."""
     pool: int
     """Reviewed rows since the last fine-tune."""
     pool_from: int

@@ -192,8 +192,9 @@ def spread(values: Sequence[T], places: Integers, size: int) -> list[T | None]:
 
 
 def count_tokens(folder: RunFolder, stages: int, model: str) -> int:
-    """Return how many tokens a specialist read to annotate all stages."""
-    metadata = (pq.read_schema(folder.votes(stage, model)).metadata for stage in range(stages))
+    """Return how many tokens a specialist read to annotate the stages in which it voted."""
+    votes = (folder.votes(stage, model) for stage in range(stages))
+    metadata = (pq.read_schema(path).metadata for path in votes if path.exists())
     return sum(int(one[TOKENS]) for one in metadata)
 
 
