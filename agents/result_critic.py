@@ -97,17 +97,15 @@ def _conclude(reply: _DecisionReply, shown: dict[str, float]) -> Decision:
         specialist=reply.specialist if reply.action == "drop_specialist" else None,
         labels=tuple(reply.labels or ()) if reply.action == "relabel_pair" else (),
         evidence={name: shown[name] for name in reply.evidence},
-        reason=reply.reason.strip(),
+        reason=" ".join(reply.reason.split()),
     )
 
 
 def _reply_schema(task: TaskSpec, figures: StageFigures) -> dict[str, Any]:
     """Return the reply's schema. Every field is required and may be null, as strict endpoints want it."""
+    actions = [action for action in get_args(Action) if figures.stages_left or action not in LATER]
     fields = {
-        "action": {
-            "type": "string",
-            "enum": [one for one in get_args(Action) if figures.stages_left or one not in LATER],
-        },
+        "action": {"type": "string", "enum": actions},
         "review_share": {"type": ["number", "null"]},
         "specialist": {"type": ["string", "null"], "enum": [*figures.specialists, None]},
         "labels": {"type": ["array", "null"], "items": {"type": "string", "enum": list(task.label_names)}},

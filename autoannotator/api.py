@@ -57,10 +57,13 @@ class Run:
         """What was asked of a language model, by role, and what each specialist read."""
         return json.loads(self.folder.cost.read_text(encoding="utf-8"))
 
-    def resume(self, on_event: Callable[[Event], None] | None = None) -> "Run":
-        """Finish the run where it stopped; a finished one is left as it is."""
+    def resume(self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False) -> "Run":
+        """Finish the run where it stopped; a finished one is left as it is. `yes`: where it waits for leave, give it.
+
+        Raises WaitingForPersonError where it waits without.
+        """
         with Display(Console(stderr=True)) as display:
-            return Run(resume_run(self.folder, on_event or display.take, refuse_to_ask))
+            return Run(resume_run(self.folder, on_event or display.take, refuse_to_ask, leave=yes))
 
 
 def open_run(run: str | Path) -> Run:

@@ -19,6 +19,8 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
         what, _, _ = strip_controls(question["text"]).partition("\n")
         with display.paused():
             answer = display.console.input(Text(f"{what}\n{_choose_prompt(question)}"))
+        if question["asks"] == "go_on" and answer.strip().casefold() not in {"y", "yes"}:
+            return refuse_to_ask(question)
         return answer.strip(" ,\t") or refuse_to_ask(question)
 
     return ask
@@ -27,4 +29,10 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
 def _choose_prompt(question: Question) -> str:
     if question["in_words"]:
         return "Your answer: "
-    return "Labels, separated by commas: " if question["asks"] == "labels" else "Text column: "
+    match question["asks"]:
+        case "labels":
+            return "Labels, separated by commas: "
+        case "text":
+            return "Text column: "
+        case "go_on":
+            return "Go on all the same? [y/N] "

@@ -67,7 +67,7 @@ def resume(options: argparse.Namespace) -> Outcome:
     """Finish a run that was stopped."""
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
-        return show_run(resume_run(find_run(options.run), display.take, ask))
+        return show_run(resume_run(find_run(options.run), display.take, ask, leave=options.yes))
 
 
 def status(options: argparse.Namespace) -> Outcome:

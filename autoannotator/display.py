@@ -10,11 +10,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from autoannotator.terminal import strip_controls
+from graphs.history import describe_decision
 from records.candidate import repo_of
 from records.events import (
     Auditioned,
     CandidateDropped,
     CandidatesSelected,
+    EndpointApproved,
+    EndpointPaused,
     EnsembleChosen,
     EpochTrained,
     Event,
@@ -27,6 +30,8 @@ from records.events import (
     SandboxChosen,
     ScriptTested,
     ShardAnnotated,
+    SpecialistDropped,
+    StageCriticised,
     StageFinished,
     StageStarted,
     StageVoted,
@@ -46,6 +51,9 @@ DOING = {
     "vote": "voting",
     "review": "reviewing the riskiest rows",
     "spot_check": "spot-checking",
+    "criticise_stage": "judging the stage by its figures",
+    "relabel": "reviewing rows between two labels",
+    "finish_stage": "counting the reviewed rows",
     "fine_tune": "fine-tuning the specialists",
     "gate": "judging the fine-tuned specialists",
     "report": "writing the report",
@@ -103,16 +111,28 @@ class Display:
 
 def tell(event: Event) -> str:
     """Return an event in one line; empty where it is not worth one."""
-    return _tell_preparation(event) or _tell_stage(event)
+    return _tell_surroundings(event) or _tell_preparation(event) or _tell_stage(event)
 
 
-def _tell_preparation(event: Event) -> str:  # noqa: C901, PLR0911 (one return an event)
+def _tell_surroundings(event: Event) -> str:
     match event:
         case RunStarted():
             return f"{'Resuming' if event.resumed else 'Run'} {event.run_id}"
         case SandboxChosen():
             image = f" (image {event.image.removeprefix('sha256:')[:12]})" if event.image else ""
             return "\n           ".join((f"Sandbox    {event.name}{image}", *event.shortfalls))
+        case EndpointApproved():
+            return f"Endpoint   {event.model} at {event.host} may see up to {event.rows:,} rows"
+        case EndpointPaused():
+            return f"Waiting    {event.seconds:,.0f} s for {event.host}: {event.reason}"
+        case Noticed():
+            return f"Note       {event.message}"
+        case _:
+            return ""
+
+
+def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an event)
+    match event:
         case TaskResolved():
             told = f" (inferred: {', '.join(event.inferred)})" if event.inferred else ""
             columns, labels = ", ".join(event.text_columns), ", ".join(event.labels)
@@ -122,31 +142,35 @@ def _tell_preparation(event: Event) -> str:  # noqa: C901, PLR0911 (one return a
         case CandidatesSelected():
             return f"Shortlist  {', '.join(event.kept)} ({event.dropped} dropped)"
         case ScriptTested():
-            return (
-                f"Script     {repo_of(event.model)}, attempt {event.attempt}: {event.critic} (sandbox: {event.sandbox})"
-            )
+            attempt = f"attempt {event.attempt}{', the unmodified template' if event.fallback else ''}"
+            return f"Script     {repo_of(event.model)}, {attempt}: {event.critic} (sandbox: {event.sandbox})"
         case CandidateDropped():
             return f"Dropped    {repo_of(event.model)}: {event.reason}"
         case Auditioned():
             return f"Audition   {repo_of(event.model)}: {event.reason}"
         case EnsembleChosen():
             return f"Ensemble   {', '.join(map(repo_of, event.models))}"
-        case Noticed():
-            return f"Note       {event.message}"
         case _:
             return ""
 
 
-def _tell_stage(event: Event) -> str:
+def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)
     match event:
         case StageStarted():
             return f"Stage {event.stage + 1}/{event.stages}  {event.rows:,} rows"
         case StageVoted():
             return f"  vote     all agree on {event.unanimous:.0%}"
         case RowsReviewed():
-            what = "review" if event.kind == "risk" else "spot check"
+            what = {"risk": "review", "spot_check": "spot check", "relabel": "relabel"}[event.kind]
+            undecided = f", {event.undecided} undecided" if event.undecided else ""
             failed = f", {event.failed} failed" if event.failed else ""
-            return f"  {what:<8} {event.rows} rows by {event.source}, {event.changed} labels changed{failed}"
+            changed = f"{event.changed} labels changed"
+            return f"  {what:<8} {event.rows} rows by {event.source}, {changed}{undecided}{failed}"
+        case StageCriticised():
+            done = "" if event.applied else f" (not done: {event.note})"
+            return f"  critic   {describe_decision(event)}{done}: {event.reason}"
+        case SpecialistDropped():
+            return f"Dropped    {repo_of(event.model)} from stage {event.stage + 1} on: {event.reason}"
         case Gated():
             verdict = "promoted" if event.promoted else "rejected"
             return f"  gate     {repo_of(event.model)} v{event.version} {verdict}: {event.reason}"

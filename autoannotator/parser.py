@@ -121,7 +121,7 @@ def _add_runs(parts: Commands) -> None:
     _add_run_options(shown)
     resume = _add(parts, "resume", "commands:resume", "finish a run that was stopped", "autoannotator resume RUN")
     _add_run_argument(resume)
-    resume.add_argument("--yes", action="store_true", help="ask nothing")
+    resume.add_argument("--yes", action="store_true", help="ask nothing, and let a run that waits for it go on")
     for option in ("--budget", "--target-error"):
         resume.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")

@@ -10,7 +10,15 @@ from pathlib import Path
 from autoannotator.wiring import open_context
 from graphs.driver import drive
 from graphs.state import Question
-from records.errors import AutoAnnotatorError, DataError, PersonError, RunFolderError, SandboxError, TaskUnclearError
+from records.errors import (
+    AutoAnnotatorError,
+    DataError,
+    PersonError,
+    RunFolderError,
+    SandboxError,
+    TaskUnclearError,
+    WaitingForPersonError,
+)
 from records.events import Event, RunFailed
 from records.folder import RunFolder, read_record, write_yaml
 from records.settings import Settings
@@ -22,9 +30,12 @@ Ask = Callable[[Question], str]
 
 
 def refuse_to_ask(question: Question) -> str:
-    """Raise the question as a TaskUnclearError: nobody is there to answer it."""
+    """Raise the question as an error, a TaskUnclearError or WaitingForPersonError: nobody is there to answer it."""
     what, _, next_step = question["text"].partition("\n")
-    raise TaskUnclearError(what, next_step=next_step, asks=question["asks"])
+    asks = question["asks"]
+    if asks == "go_on":
+        raise WaitingForPersonError(what, next_step=next_step)
+    raise TaskUnclearError(what, next_step=next_step, asks=asks)
 
 
 def name_run(task: str) -> str:
@@ -77,8 +88,8 @@ def _take_back(path: Path, made: list[Path]) -> None:
             one.rmdir()
 
 
-def resume_run(folder: RunFolder, show: Show, ask: Ask) -> RunFolder:
-    """Go on where a run stopped; a finished one is returned as it is.
+def resume_run(folder: RunFolder, show: Show, ask: Ask, *, leave: bool = False) -> RunFolder:
+    """Go on where a run stopped; a finished one is returned as it is. `leave`: where it waits for leave, it has it.
 
     Raises RunFolderError where files of a finished run are gone.
     """
@@ -90,15 +101,15 @@ def resume_run(folder: RunFolder, show: Show, ask: Ask) -> RunFolder:
                 next_step="Restore the files, or start a new run.",
             )
     else:
-        run(folder, read_record(folder.settings, Settings), show, ask)
+        run(folder, read_record(folder.settings, Settings), show, ask, leave=leave)
     return folder
 
 
-def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask) -> None:
+def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, leave: bool = False) -> None:
     """Drive the graph over a run folder, with its failure in the events."""
     with folder.locked(), open_context(folder, settings, show) as context:
         try:
-            drive(context, ask)
+            drive(context, ask, leave=leave)
         except AutoAnnotatorError as error:
             context.emit(RunFailed(error=str(error), exit_status=error.exit_status))
             raise

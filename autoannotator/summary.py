@@ -13,11 +13,15 @@ WIDTH = 13
 
 
 class SpecialistSummary(Record):
-    """A specialist and its agreement with the final labels, from 0 to 1; `promoted`: fine-tunes that now vote."""
+    """A specialist and its agreement with the final labels of the rows it voted on, from 0 to 1.
+
+    `promoted`: how many of its fine-tunes passed the gate; `dropped`: why it votes no more, empty where it does.
+    """
 
     name: str
     agreement: float
     promoted: int
+    dropped: str = ""
 
 
 class RunSummary(Record):
@@ -28,6 +32,9 @@ class RunSummary(Record):
     unlabelled: int
     specialists: tuple[SpecialistSummary, ...]
     reviewed_share: float
+    reviews_failed: int
+    reviews_undecided: int
+    """Rows that keep their vote since their review failed, or since the reviewer could not tell."""
     reviewer: str
     fine_tunes_promoted: int
     fine_tunes_rejected: int
@@ -47,9 +54,12 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         rows=told.rows,
         unlabelled=told.unlabelled,
         specialists=tuple(
-            SpecialistSummary(name=one.name, agreement=one.agreement, promoted=one.version) for one in told.models
+            SpecialistSummary(name=one.name, agreement=one.agreement, promoted=one.version, dropped=one.left_because)
+            for one in told.models
         ),
         reviewed_share=told.reviewed / told.rows,
+        reviews_failed=told.reviews_failed,
+        reviews_undecided=told.reviews_undecided,
         reviewer=told.controller,
         fine_tunes_promoted=told.promoted,
         fine_tunes_rejected=told.rejected,
@@ -69,7 +79,12 @@ def tell_summary(summary: RunSummary) -> list[Text]:
     return [
         align("rows", f"{summary.rows:,}{unlabelled}"),
         align("specialists", "\n".join(map(_tell_specialist, summary.specialists))),
-        align("reviewed", f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}"),
+        align("reviewed", _tell_reviews(summary)),
+        *(
+            [align("failed", f"{_keep_vote(summary.reviews_failed)}: their review failed")]
+            if summary.reviews_failed
+            else []
+        ),
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),
@@ -78,9 +93,20 @@ def tell_summary(summary: RunSummary) -> list[Text]:
     ]
 
 
+def _tell_reviews(summary: RunSummary) -> str:
+    kept = {"review failed": summary.reviews_failed, "the reviewer cannot tell": summary.reviews_undecided}
+    return "\n".join(
+        (
+            f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}",
+            *(f"{why}: {rows:,} rows keep their vote" for why, rows in kept.items() if rows),
+        )
+    )
+
+
 def _tell_specialist(one: SpecialistSummary) -> str:
     taught = f", {one.promoted} fine-tune(s) promoted" if one.promoted else ""
-    return f"{one.agreement:6.1%} of the labels are also those of {one.name}{taught}"
+    dropped = f"; dropped: {one.dropped}" if one.dropped else ""
+    return f"{one.agreement:6.1%} of the labels are also those of {one.name}{taught}{dropped}"
 
 
 def _tell_accuracy(accuracy: dict[str, float]) -> str:

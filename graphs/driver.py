@@ -19,21 +19,22 @@ MOST_STEPS = 10**9
 """Stages repeat as often as the file is long; what bounds a run are its own counters."""
 
 
-def drive(context: RunContext, ask: Callable[[Question], str]) -> RunState:
+def drive(context: RunContext, ask: Callable[[Question], str], *, leave: bool = False) -> RunState:
     """Run the graph to its end and return its last state; a run that has ended already is returned as it is.
 
-    `ask` answers a question to the person; what it raises ends the run, which can be resumed there. Every node's
-    result is on the disk before the next one begins. Raises RunFolderError where the checkpoints are damaged.
+    `ask` answers a question to the person; what it raises ends the run, which can be resumed there. `leave`: where the
+    run waits for leave to go on, it has it; it would wait again for a later one. Every node's result is on the disk
+    before the next one begins. Raises RunFolderError where the checkpoints are damaged.
     """
     try:
-        return _drive(context, ask)
+        return _drive(context, ask, leave)
     except sqlite3.DatabaseError as error:
         raise RunFolderError(
             f"{context.folder.checkpoints} cannot be used: {error}", next_step="Restore the file, or start a new run."
         ) from error
 
 
-def _drive(context: RunContext, ask: Callable[[Question], str]) -> RunState:
+def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool) -> RunState:
     with closing(sqlite3.connect(context.folder.checkpoints, check_same_thread=False)) as connection:
         saver = SqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         graph = build_graph().compile(checkpointer=saver)
@@ -42,11 +43,16 @@ def _drive(context: RunContext, ask: Callable[[Question], str]) -> RunState:
         given: Any = None if snapshot.next else {"answers": []}
         while snapshot.next or not snapshot.values:
             if snapshot.interrupts:
-                given = Command(resume=_answer(ask, snapshot.interrupts[0].value))
+                question: Question = snapshot.interrupts[0].value
+                given = Command(resume=_answer(_approve if leave and question["asks"] == "go_on" else ask, question))
             with tracing_context(enabled=False):  # whatever LANGSMITH_TRACING says: a run tells nobody
                 graph.invoke(given, config, context=context, durability="sync")
-            snapshot, given = graph.get_state(config), None
+            snapshot, given, leave = graph.get_state(config), None, False
         return cast(RunState, snapshot.values)
+
+
+def _approve(question: Question) -> str:
+    return "yes"
 
 
 def _answer(ask: Callable[[Question], str], question: Question) -> Answer:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from records.candidate import repo_of
 from records.events import (
     CandidateDropped,
     Event,
@@ -13,11 +14,13 @@ from records.events import (
     RunFinished,
     RunStarted,
     SandboxChosen,
+    SpecialistDropped,
+    StageCriticised,
     StageStarted,
     StageVoted,
 )
 from records.folder import RunFolder
-from templates.report import ReportStage
+from templates.report import ReportDecision, ReportStage, format_percent
 
 
 @dataclass
@@ -36,8 +39,11 @@ class RunHistory:
     voted: dict[int, StageVoted] = field(default_factory=dict)
     reviewed: dict[tuple[int, str], RowsReviewed] = field(default_factory=dict)
     gated: dict[tuple[str, int], Gated] = field(default_factory=dict)
+    criticised: dict[int, StageCriticised] = field(default_factory=dict)
+    left: dict[str, SpecialistDropped] = field(default_factory=dict)
+    """Specialist → since when it votes no more, and why."""
 
-    def take(self, event: Event) -> None:  # noqa: C901 (one case an event)
+    def take(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case an event)
         """Let one more event speak."""
         match event:
             case RunStarted():
@@ -58,6 +64,10 @@ class RunHistory:
                 self.reviewed[event.stage, event.kind] = event
             case Gated():
                 self.gated[event.model, event.version] = event
+            case StageCriticised():
+                self.criticised[event.stage] = event
+            case SpecialistDropped():
+                self.left[event.model] = event
             case Noticed():
                 self.notices[event.message] = None
             case _:
@@ -68,23 +78,56 @@ class RunHistory:
         return tuple(self._tell_stage(stage) for stage in sorted(self.started))
 
     def _tell_stage(self, stage: int) -> ReportStage:
-        reviews = [self.reviewed.get((stage, kind)) for kind in ("risk", "spot_check")]
+        reviews = {kind: one for (of, kind), one in self.reviewed.items() if of == stage}
+        rows = {kind: one.rows - one.failed for kind, one in reviews.items()}
         gates = [gate for gate in self.gated.values() if gate.stage == stage]
         voted = self.voted.get(stage)
         return ReportStage(
             stage=stage,
             rows=self.started[stage].rows,
             unanimous=voted.unanimous if voted else 0.0,
-            reviewed=reviews[0].rows - reviews[0].failed if reviews[0] else 0,
-            spot_checked=reviews[1].rows - reviews[1].failed if reviews[1] else 0,
-            changed=sum(review.changed for review in reviews if review),
+            reviewed=rows.get("risk", 0),
+            spot_checked=rows.get("spot_check", 0),
+            relabelled=rows.get("relabel", 0),
+            changed=sum(one.changed for one in reviews.values()),
+            undecided=sum(one.undecided for one in reviews.values()),
+            failed=sum(one.failed for one in reviews.values()),
             promoted=sum(gate.promoted for gate in gates),
             rejected=sum(not gate.promoted for gate in gates),
+        )
+
+    def tell_decisions(self) -> tuple[ReportDecision, ...]:
+        """Return what the result critic decided, stage by stage."""
+        return tuple(
+            ReportDecision(
+                stage=stage,
+                decision=describe_decision(event),
+                evidence=event.evidence,
+                reason=event.reason,
+                applied=event.applied,
+                note=event.note,
+            )
+            for stage, event in sorted(self.criticised.items())
         )
 
     def count_promotions(self, model: str) -> int:
         """Return how many of a specialist's fine-tunes were promoted."""
         return sum(gate.promoted for gate in self.gated.values() if gate.model == model)
+
+
+def describe_decision(event: StageCriticised) -> str:
+    """Return a decision of the result critic in words."""
+    match event.action:
+        case "raise_review_share":
+            return f"review up to {format_percent(event.review_share or 0)} of a stage"
+        case "drop_specialist":
+            return f"drop {repo_of(event.model or '')}"
+        case "relabel_pair":
+            return f"relabel rows between {' and '.join(event.labels)}"
+        case "stop_run":
+            return "stop and wait for a person"
+        case _:
+            return "go on"
 
 
 def read_history(folder: RunFolder) -> RunHistory:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from records.errors import RunFolderError
 from records.folder import RunFolder
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.task import CANNOT_TELL
 from templates.report import HARDEST_ROWS, HardRow
 
 BATCH = 4096
@@ -20,28 +21,35 @@ BATCH = 4096
 
 @dataclass
 class LabelScan:
-    """Counts over all rows: rows by label, and for each specialist the rows whose final label it gave."""
+    """Counts over all rows: rows by label, and for each specialist the rows it voted on and those whose final label it
+    gave."""
 
     rows: int = 0
     unlabelled: int = 0
-    reviewed: int = 0
+    failed: int = 0
+    """Rows that keep their vote since their review failed."""
+    undecided: int = 0
+    """Rows that keep their vote since the reviewer could not tell."""
     counts: Counter[str] = field(default_factory=Counter)
+    voted: Counter[str] = field(default_factory=Counter)
     agreed: Counter[str] = field(default_factory=Counter)
     hardest: tuple[HardRow, ...] = ()
 
     def agreement(self, model: str) -> float:
-        """Return the share of labelled rows, from 0 to 1, on which a specialist gave the final label."""
-        labelled = self.rows - self.unlabelled
-        return self.agreed[model] / labelled if labelled else 0.0
+        """Return the share of the rows it voted on, from 0 to 1, on which a specialist gave the final label."""
+        return self.agreed[model] / self.voted[model] if self.voted[model] else 0.0
 
     def take(self, row: dict[str, Any]) -> None:
         """Count one more row."""
         self.rows += 1
         self.unlabelled += row["label"] is None
-        self.reviewed += row["review_label"] is not None
+        self.failed += row["review_failed"]
+        self.undecided += row["review_label"] == CANNOT_TELL
         if row["label"] is not None:
             self.counts[row["label"]] += 1
-            self.agreed.update(model for model, label in row["votes"] or () if label == row["label"])
+            votes = row["votes"] or ()
+            self.voted.update(model for model, _ in votes)
+            self.agreed.update(model for model, label in votes if label == row["label"])
 
 
 def scan_labels(folder: RunFolder) -> LabelScan:

@@ -117,10 +117,13 @@ def gather_report(folder: RunFolder) -> ReportData:
         sandbox=", ".join(history.sandboxes),
         rows=scan.rows,
         unlabelled=scan.unlabelled,
+        reviews_failed=scan.failed,
+        reviews_undecided=scan.undecided,
         label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),
         models=_describe_models(folder, history, scan),
         dropped=_describe_dropped(folder, history),
         stages=history.tell_stages(),
+        decisions=history.tell_decisions(),
         cost=_describe_cost(read_record(folder.cost, Cost)),
         certificate=certificate.status,
         certificate_reason=certificate.reason,
@@ -145,6 +148,8 @@ def _describe_models(folder: RunFolder, history: RunHistory, scan: LabelScan) ->
             audition=one.audition.reason,
             agreement=scan.agreement(one.name),
             version=history.count_promotions(one.name),
+            left_at=history.left[one.name].stage if one.name in history.left else None,
+            left_because=history.left[one.name].reason if one.name in history.left else "",
         )
         for one in read_lock(folder).specialists
     )

@@ -5,7 +5,7 @@ import numpy as np
 from specialists.arrays import Booleans, Floats, Integers
 
 RELABEL_SHARE = 0.1
-"""The largest share of a stage that a relabel reviews: half of what risk alone may take by default, so that one decision
+"""The largest share of a stage that a relabel reviews: half of what risk may take by default, so that one decision
 moves no budget far."""
 
 

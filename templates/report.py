@@ -16,7 +16,7 @@ class LabelCount(Record):
 
 
 class ReportModel(Record):
-    """A specialist that voted. `agreement` is its agreement with the final vote, from 0 to 1."""
+    """A specialist that voted. `agreement` is its agreement with the final labels of the rows it voted on, 0 to 1."""
 
     name: str
     revision: str
@@ -29,6 +29,9 @@ class ReportModel(Record):
     agreement: float
     version: int
     """How many of its fine-tunes were promoted in this run."""
+    left_at: int | None = None
+    """The stage from which on it voted no more, where it was dropped."""
+    left_because: str = ""
 
 
 class DroppedModel(Record):
@@ -47,11 +50,33 @@ class ReportStage(Record):
     reviewed: int
     """Rows reviewed for their risk."""
     spot_checked: int
+    relabelled: int = 0
+    """Rows reviewed since the result critic asked for it."""
+    undecided: int = 0
+    """Rows of which the reviewer said that it cannot tell."""
+    failed: int = 0
+    """Rows whose review failed; they are in no other figure."""
     changed: int
     """Rows whose label a review changed."""
     promoted: int
     rejected: int
     """Fine-tunes that the gate let through, and that it did not."""
+
+    @property
+    def all_reviewed(self) -> int:
+        return self.reviewed + self.spot_checked + self.relabelled
+
+
+class ReportDecision(Record):
+    """What the result critic decided after a stage; `applied` is False where it may not decide that, as `note` says."""
+
+    stage: int
+    decision: str
+    evidence: dict[str, float]
+    """The figures that speak for it, by their name."""
+    reason: str
+    applied: bool
+    note: str
 
 
 class ReportCost(Record):
@@ -101,10 +126,14 @@ class ReportData(Record):
     sandbox: str
     rows: int
     unlabelled: int
+    reviews_failed: int = 0
+    reviews_undecided: int = 0
+    """Rows that keep their vote since their review failed, or since the reviewer could not tell."""
     label_counts: tuple[LabelCount, ...]
     models: tuple[ReportModel, ...]
     dropped: tuple[DroppedModel, ...]
     stages: tuple[ReportStage, ...]
+    decisions: tuple[ReportDecision, ...] = ()
     cost: ReportCost
     certificate: str
     """What is certified: "none" where nothing is."""
@@ -123,7 +152,11 @@ class ReportData(Record):
 
     @property
     def reviewed(self) -> int:
-        return sum(stage.reviewed + stage.spot_checked for stage in self.stages)
+        return sum(stage.all_reviewed for stage in self.stages)
+
+    @property
+    def relabelled(self) -> int:
+        return sum(stage.relabelled for stage in self.stages)
 
     @property
     def changed(self) -> int:
@@ -155,7 +188,7 @@ def plot_stages(stages: tuple[ReportStage, ...]) -> tuple[StagePoint, ...]:
             stage=stage,
             x=round((position + 0.5) * width, 3),
             unanimous=round(100 * stage.unanimous, 2),
-            reviewed=round(100 * (stage.reviewed + stage.spot_checked) / max(1, stage.rows), 2),
+            reviewed=round(100 * stage.all_reviewed / max(1, stage.rows), 2),
         )
         for position, stage in enumerate(stages)
     )

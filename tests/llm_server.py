@@ -138,7 +138,7 @@ def _complete(request: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def read_role(request: dict[str, Any]) -> str:
-    """Return the role that a request of our agents plays: analyst, selector, coder, critic or reviewer."""
+    """Return the role that a request of our agents plays: analyst, selector, coder, critic, reviewer or result_critic."""
     found = re.match(r"You are the (\w+) of an annotation team", request["messages"][0]["content"])
     if found is None:
         raise ValueError(f"no role in {request['messages'][0]['content'][:100]!r}")
@@ -174,6 +174,8 @@ def play_team(
                 return json.dumps(play_analyst(request))
             case "selector":
                 return json.dumps(play_selector(request))
+            case "result_critic":
+                return json.dumps({"action": "go_on", "evidence": ["stage.unanimous"], "reason": "Nothing stands out."})
             case _:
                 return json.dumps({"approved": True, "reasons": []})
 
