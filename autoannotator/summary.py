@@ -80,11 +80,6 @@ def tell_summary(summary: RunSummary) -> list[Text]:
         align("rows", f"{summary.rows:,}{unlabelled}"),
         align("specialists", "\n".join(map(_tell_specialist, summary.specialists))),
         align("reviewed", _tell_reviews(summary)),
-        *(
-            [align("failed", f"{_keep_vote(summary.reviews_failed)}: their review failed")]
-            if summary.reviews_failed
-            else []
-        ),
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),

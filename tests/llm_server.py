@@ -138,14 +138,14 @@ def _complete(request: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def read_role(request: dict[str, Any]) -> str:
-    """Return the role that a request of our agents plays: analyst, selector, coder, critic, reviewer or result_critic."""
+    """Return the role that a request of our agents plays: the name of its folder of prompts."""
     found = re.match(r"You are the (\w+) of an annotation team", request["messages"][0]["content"])
     if found is None:
         raise ValueError(f"no role in {request['messages'][0]['content'][:100]!r}")
     return found[1]
 
 
-def play_team(
+def play_team(  # noqa: C901 (one case a role)
     labels: Sequence[str], label_of: Callable[[str], str], class_of: Callable[[str], str | None], column: str = "text"
 ) -> Script:
     """Return a script that plays every role well: `label_of` labels a text, `class_of` reads the name of a class."""
