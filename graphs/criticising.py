@@ -22,6 +22,7 @@ from records.review_book import BookedReview
 from records.rows import ROW
 from specialists.arrays import Integers
 from specialists.confusion import count_confusion, count_labels
+from templates.report import format_percent
 
 
 def criticise_stage(
@@ -63,7 +64,8 @@ def find_bound(decision: Decision, state: RunState, largest_share: float) -> str
     """Return why a decision goes beyond what the critic may decide; empty where it does not."""
     share, model, last = decision.review_share, decision.specialist, state["stage"] + 1 == state["stages"]
     if share is not None and not state["review_share"] < share <= largest_share:
-        return f"a share must be above the present {state['review_share']:.0%} and at most {largest_share:.0%}"
+        present, most = format_percent(state["review_share"]), format_percent(largest_share)
+        return f"a share must be above the present {present} and at most {most}"
     if model is not None and model not in state["versions"]:
         return f"{model} does not vote"
     if model is not None and len(state["versions"]) == 1:
