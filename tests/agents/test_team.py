@@ -6,6 +6,7 @@ from agents.base import ReviewRequest, ReviewRow
 from agents.team import make_team
 from records.errors import SettingsError
 from tests.agents.builders import make_candidate, make_request
+from tests.agents.figures import make_figures
 from tests.llm_server import play_team, read_role, serving
 
 LABELS = {"NEG": "negative", "POS": "positive"}
@@ -40,7 +41,10 @@ def test_a_chat_model_plays_every_role_and_is_asked_nothing_twice(ledger, monkey
             assert team.critic.criticise(task, MODEL, parts, "import torch\n", passed=True, output="").approved
             (review,) = team.reviewer.review(ReviewRequest(task, (ReviewRow(row=3, text="Good."),)))
             assert (review.row, review.label, review.source) == (3, "positive", "llm")
+            decision = team.result_critic.criticise(task, make_figures())
+            assert decision is not None
+            assert decision.action == "go_on"
         assert team.description == f"model at {server.base_url.split('/')[2]}"
         roles = [read_role(request) for request in server.requests()]
-    assert roles == ["analyst", "analyst", "selector", "coder", "critic", "reviewer"]
+    assert roles == ["analyst", "analyst", "selector", "coder", "critic", "reviewer", "result_critic"]
     assert sum(spent.requests for spent in ledger.spending()) == len(roles)

@@ -92,6 +92,9 @@ MOMENTS: dict[str, Moment] = {
     "vote": begun("vote"),
     "review": begun("review"),
     "spot_check": begun("spot_check"),
+    "criticise_stage": begun("criticise_stage"),
+    "relabel": begun("relabel"),
+    "finish_stage": begun("finish_stage"),
     "a shard annotated": written("scratch/stage-0001/*/rows-00000.parquet"),
     "fine_tune": begun("fine_tune"),
     "the middle of fine-tuning": learning(3.0),
@@ -116,13 +119,22 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def make_team() -> Callable[[dict[str, Any]], str]:
-    """Return a team whose critic refuses the first script of one model, so that it is repaired."""
+    """Return a team whose critic refuses the first script of one model, so that it is repaired, and whose result critic
+    has rows of the first stage relabelled."""
+    relabel = {
+        "action": "relabel_pair",
+        "labels": LABELS,
+        "evidence": ["stage.unanimous"],
+        "reason": "Too many differ.",
+    }
     play = play_team(LABELS, label_of, class_of)
 
     def answer(request: dict[str, Any]) -> str:
         said = request["messages"][1]["content"]
         if read_role(request) == "critic" and "film-sentiment" in said and "mended" not in said:
             return json.dumps({"approved": False, "reasons": ["line 1: say that it is mended"]})
+        if read_role(request) == "result_critic" and '"stages_left": 2' in said:
+            return json.dumps(relabel)
         reply = str(play(request))
         if read_role(request) == "coder" and "was refused" in said:
             return reply.replace("By name.", "By name, mended.")
@@ -163,6 +175,7 @@ def uninterrupted(
     done = cli(*arguments, out, OPENAI_BASE_URL=server.base_url)
     assert done.returncode == 0, done.stderr
     assert (out / "models").is_dir(), "the run that is compared with has learned"
+    assert "relabel  3 rows" in done.stderr, "the run that is compared with has relabelled rows"
     assert "attempt 2: approved" in done.stderr, "the run that is compared with has repaired a script"
     return pq.read_table(out / "labels.parquet")
 
@@ -233,7 +246,8 @@ def find_repeated(server: LLMServer, asked: int, answered: set[str]) -> list[dic
 
 
 def test_every_node_is_killed_at_least_once() -> None:
-    from graphs.annotate import NODES
+    from graphs.annotate import NODES, WAITING
 
     killed = {name for name in MOMENTS if name in {node.__name__ for node in NODES}}
-    assert killed | {"ask_person"} == {node.__name__ for node in NODES}, "ask_person has a test of its own"
+    waiting = {node.__name__ for node in WAITING}
+    assert killed | waiting == {node.__name__ for node in NODES}, "those that wait for a person have tests of their own"

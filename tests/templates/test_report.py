@@ -11,6 +11,7 @@ from templates.report import (
     LabelCount,
     ReportCost,
     ReportData,
+    ReportDecision,
     ReportFile,
     ReportModel,
     ReportStage,
@@ -54,10 +55,15 @@ def make_report(text: str = "plain", **changes: object) -> ReportData:
                 audition=text,
                 agreement=0.91,
                 version=1,
+                left_at=1,
+                left_because=text,
             ),
         ),
         dropped=(DroppedModel(name=text, reason=text),),
         stages=STAGES,
+        decisions=(
+            ReportDecision(stage=0, decision=text, evidence={text: 0.25}, reason=text, applied=False, note=text),
+        ),
         cost=ReportCost(requests=12, prompt_tokens=3456, completion_tokens=78, usd=None, note=text),
         certificate=text,
         certificate_reason=text,
@@ -113,6 +119,22 @@ def test_every_text_is_escaped(nasty: str) -> None:
 def test_page_says_that_there_is_no_language_model() -> None:
     assert "No language model." in read_page(make_report()).words
     assert "No language model." not in read_page(make_report(language_model=True)).words
+
+
+def test_decisions_are_told_with_their_evidence_and_why_they_were_not_done() -> None:
+    decision = ReportDecision(
+        stage=3, decision="drop a/b", evidence={"stage.rows": 400}, reason="It fails.", applied=False, note="the last"
+    )
+    words = " ".join(read_page(make_report(decisions=(decision,))).words.split())
+    assert "Stage 3 drop a/b not done the last It fails. stage.rows 400" in words
+    assert "Result critic" not in read_page(make_report(decisions=())).words
+
+
+def test_rows_whose_review_came_to_nothing_are_counted() -> None:
+    words = " ".join(read_page(make_report(reviews_failed=3, reviews_undecided=1)).words.split())
+    assert "Review failed: 3 rows keep their vote." in words
+    assert "The reviewer cannot tell: 1 row keeps its vote." in words
+    assert "Review failed" not in read_page(make_report()).words
 
 
 def test_totals_weigh_the_stages_by_their_rows() -> None:
