@@ -79,16 +79,16 @@ class RunHistory:
 
     def _tell_stage(self, stage: int) -> ReportStage:
         reviews = {kind: one for (of, kind), one in self.reviewed.items() if of == stage}
-        rows = {kind: one.rows - one.failed for kind, one in reviews.items()}
+        labelled = {kind: one.rows - one.undecided - one.failed for kind, one in reviews.items()}
         gates = [gate for gate in self.gated.values() if gate.stage == stage]
         voted = self.voted.get(stage)
         return ReportStage(
             stage=stage,
             rows=self.started[stage].rows,
             unanimous=voted.unanimous if voted else 0.0,
-            reviewed=rows.get("risk", 0),
-            spot_checked=rows.get("spot_check", 0),
-            relabelled=rows.get("relabel", 0),
+            reviewed=labelled.get("risk", 0),
+            spot_checked=labelled.get("spot_check", 0),
+            relabelled=labelled.get("relabel", 0),
             changed=sum(one.changed for one in reviews.values()),
             undecided=sum(one.undecided for one in reviews.values()),
             failed=sum(one.failed for one in reviews.values()),

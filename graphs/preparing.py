@@ -79,7 +79,7 @@ def _resolve_task(context: RunContext, look: FileLook, answers: list[Answer]) ->
             for column in look.columns
         ),
         rows=look.rows,
-        answers=tuple(PersonAnswer(**answer) for answer in answers),
+        answers=tuple(PersonAnswer.model_validate(answer) for answer in answers),
     )
     return context.team.analyst.analyse(request)
 

@@ -48,14 +48,14 @@ class ReportStage(Record):
     rows: int
     unanimous: float
     reviewed: int
-    """Rows reviewed for their risk."""
+    """Rows reviewed for their risk; like the two after it, those that got a label."""
     spot_checked: int
     relabelled: int = 0
     """Rows reviewed since the result critic asked for it."""
     undecided: int = 0
     """Rows of which the reviewer said that it cannot tell."""
     failed: int = 0
-    """Rows whose review failed; they are in no other figure."""
+    """Rows whose review failed."""
     changed: int
     """Rows whose label a review changed."""
     promoted: int
