@@ -34,7 +34,7 @@ from records.base import Record
 from records.errors import ModelError, SandboxError
 from records.folder import write_table, written_whole
 from records.protocol import AnnotateRequest
-from records.rows import SCRIPT_INPUT
+from records.rows import script_input
 from sandbox.base import Output, RunSpec, Sandbox, WorkerDied
 from sandbox.choose import CONTAINING, choose_sandbox
 from sandbox.environment import clean_environment
@@ -118,7 +118,7 @@ def measure_turns(
         scratch = Path(temporary)
         spec = worker_spec(write_job(subject, scratch), subject.threads)
         source = scratch / "rows.parquet"
-        write_table(source, pa.table({"id": range(len(texts)), "text": texts}, schema=SCRIPT_INPUT))
+        write_table(source, pa.table({"id": range(len(texts)), "text": texts}, schema=script_input()))
         for number in range(plan.turns + 1):
             turn = _measure_turn(sandboxes, spec, source, plan.requests, number)
             if number > 0:

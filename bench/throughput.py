@@ -33,7 +33,7 @@ from records.candidate import Candidate
 from records.errors import ModelError
 from records.folder import write_json, write_table, write_text
 from records.protocol import AnnotateRequest, LabelsFile
-from records.rows import SCRIPT_INPUT
+from records.rows import script_input
 from records.settings import Settings
 from sandbox.base import Limits, Output, RequestFailed, RunSpec, Worker, WorkerDied
 from sandbox.process import ProcessSandbox
@@ -191,7 +191,7 @@ def label_rows(worker: Worker, texts: Sequence[str], scratch: Path) -> tuple[flo
     source, target = scratch / "rows.parquet", scratch / "labelled.parquet"
     for first in range(0, len(texts), SHARD_ROWS):
         part = texts[first : first + SHARD_ROWS]
-        write_table(source, pa.table({"id": range(first, first + len(part)), "text": part}, schema=SCRIPT_INPUT))
+        write_table(source, pa.table({"id": range(first, first + len(part)), "text": part}, schema=script_input()))
         request = AnnotateRequest(id=str(first), input="in/rows.parquet", output="out/rows.parquet")
         started = perf_counter()
         worker.request(

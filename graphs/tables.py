@@ -16,7 +16,7 @@ from records.errors import ModelError
 from records.folder import RunFolder, read_record, write_table
 from records.protocol import WorkerResult
 from records.readers.importing import iterate_shards
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, SCRIPT_INPUT, TEXT, script_output
+from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT, script_input, script_output
 from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.risk import estimate_risk
@@ -71,7 +71,7 @@ def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[str], sha
         path = folder / f"rows-{first // shard_size:05d}.parquet"
         if not path.exists():
             part = slice(first, first + shard_size)
-            write_table(path, pa.table({"id": numbers[part], "text": texts[part]}, schema=SCRIPT_INPUT))
+            write_table(path, pa.table({"id": numbers[part], "text": texts[part]}, schema=script_input()))
         paths.append(path)
     return tuple(paths)
 

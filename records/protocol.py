@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from records.base import Record
+from records.task import Kind
 
 PROTOCOL_VERSION = 1
 _WORD = r"^[\w.-]{0,64}$"
@@ -17,14 +18,15 @@ _WORD = r"^[\w.-]{0,64}$"
 
 
 class LabelsFile(Record):
-    """`labels.json`: the task's labels, in the order of every `probs` list."""
+    """`labels.json`: the task's labels, in the order of every `probs` list, and what kind of answer a row gets."""
 
     version: Literal[1] = 1
+    kind: Kind = "single_label"
     labels: tuple[str, ...] = Field(min_length=2)
 
 
 class AnnotateRequest(Record):
-    """Annotate the rows of `input` (columns id, text) and write `output` in the same order."""
+    """Annotate the rows of `input` (columns id, text and, for pairs, text_pair) and write `output` in the same order."""
 
     op: Literal["annotate"] = "annotate"
     id: str

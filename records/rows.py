@@ -6,6 +6,7 @@ import pyarrow as pa
 from pydantic import model_validator
 
 from records.base import Record
+from records.task import Kind
 
 Source = Literal["vote", "llm", "human", "gold", "offline"]
 SurenessFrom = Literal["logprob", "stated"]
@@ -33,19 +34,26 @@ LABEL_COLUMNS: dict[str, pa.DataType] = {
 }
 """What `labels.parquet` adds to the original columns, in this order."""
 
-SCRIPT_INPUT = pa.schema([("id", pa.int64()), ("text", pa.string())])
-"""What a generated annotate script reads; `id` is the internal row number."""
 
 
-def script_output(labels: int, features: int | None = None) -> pa.Schema:
+def script_input(kind: Kind = "single_label") -> pa.Schema:
+    """Return the schema that a generated annotate script reads; `id` is the internal row number."""
+    fields: list[tuple[str, pa.DataType]] = [("id", pa.int64()), ("text", pa.string())]
+    if kind == "text_pair":
+        fields.append(("text_pair", pa.string()))
+    return pa.schema(fields)
+
+
+def script_output(labels: int, features: int | None = None, kind: Kind = "single_label") -> pa.Schema:
     """Return the schema that a generated annotate script writes.
 
     `label` is the task label of the highest probability, `score` that probability, `probs` all of them in the
     order of `labels.json` (summing to 1), and `features`, where asked for, the mean-pooled last hidden state.
+    In a multi-label task `probs` are independent of each other, and `label` is the list of those from 0.5 on.
     """
     fields: list[tuple[str, pa.DataType]] = [
         ("id", pa.int64()),
-        ("label", pa.string()),
+        ("label", pa.list_(pa.string()) if kind == "multi_label" else pa.string()),
         ("score", pa.float32()),
         ("probs", pa.list_(pa.float32(), labels)),
     ]

@@ -22,7 +22,7 @@ from records.protocol import (
     LabelsFile,
     TrainingMetrics,
 )
-from records.rows import LABEL_COLUMNS, SCRIPT_INPUT, script_output
+from records.rows import LABEL_COLUMNS, script_input, script_output
 
 FOLDER = Path("docs/schemas")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -44,8 +44,10 @@ def make_schemas() -> dict[str, dict[str, Any]]:
         "manifest.v1": TypeAdapter(Manifest),
     }
     tables = {
-        "script-input.v1": SCRIPT_INPUT,
+        "script-input.v1": script_input(),
+        "script-input-pair.v1": script_input("text_pair"),
         "script-output.v1": script_output(labels=1, features=1),
+        "script-output-multi-label.v1": script_output(labels=1, features=1, kind="multi_label"),
         "labels-table.v1": pa.schema(list(LABEL_COLUMNS.items())),
     }
     bodies = {name: _require_constants(adapter.json_schema()) for name, adapter in adapters.items()}
@@ -79,6 +81,9 @@ def _describe_type(kind: pa.DataType) -> dict[str, Any]:
         # The length is the number of labels, or of features: it is no part of the format.
         items = cast(pa.DataType, kind.value_type)  # pyright: ignore[reportUnknownMemberType] (the stubs')
         return {"type": "array", "items": _describe_type(items), "x-arrow": "fixed_size_list"}
+    if isinstance(kind, pa.ListType):
+        items = cast(pa.DataType, kind.value_type)  # pyright: ignore[reportUnknownMemberType] (the stubs')
+        return {"type": "array", "items": _describe_type(items), "x-arrow": "list"}
     if pa.types.is_map(kind):
         return {"type": "object", "additionalProperties": {"type": "string"}, "x-arrow": str(kind)}
     if pa.types.is_integer(kind):

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
@@ -43,21 +43,34 @@ class Hyperparameters(Record):
     The model's own dropout stays on; the adapters have none, which saves a fifth of the time.
     """
 
-    epochs: int = Field(default=3, ge=1)
-    batch_size: int = Field(default=16, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
-    rank: int = Field(default=8, ge=1)
-    alpha: int = Field(default=16, ge=1)
-    max_tokens: int = Field(default=256, ge=8)
+    epochs: int = Field(default=3, ge=1, le=10)
+    batch_size: int = Field(default=16, ge=1, le=64)
+    learning_rate: float = Field(default=1e-3, ge=1e-6, le=1e-2)
+    weight_decay: float = Field(default=0.01, ge=0, le=1)
+    rank: int = Field(default=8, ge=1, le=64)
+    alpha: int = Field(default=16, ge=1, le=128)
+    max_tokens: int = Field(default=256, ge=8, le=512)
     """Longer rows are cut while training and measuring; tokens."""
 
 
 class Example(Record):
-    """A row for the generated test: an obvious one has a `label`, any other need only be answered."""
+    """A row for the generated test: an obvious one has a `label`, any other need only be answered.
+
+    The texts are repeated `repeat` times; `why` says what is tried with it.
+    """
 
     text: str
+    text_pair: str | None = None
     label: str | None = None
+    repeat: int = Field(default=1, ge=1, le=2000)
+    why: str = ""
+
+
+class CaseRows(Record):
+    """The rows of a generated test: `examples` of the task, and `cases` that were thought of for one model."""
+
+    examples: tuple[Example, ...] = ()
+    cases: tuple[Example, ...] = ()
 
 
 def render_annotate(
@@ -84,14 +97,24 @@ def render_finetune(
     )
 
 
-def render_test(examples: Sequence[Example]) -> Rendered:
-    """Return `test_annotate.py`, which tests the `annotate.py` beside it on the real model and these rows."""
-    return _render("scripts/test_annotate.py.jinja", examples=[example.model_dump() for example in examples])
+def render_classifier() -> str:
+    """Return the part of both scripts that a coder's functions stand in, as it is by default and without its data."""
+    return _render("scripts/_classifier.py.jinja", label_map={}, preprocess=None, read_logits=None).text
 
 
-def are_default_scripts(
-    scripts: Mapping[str, str], label_map: Mapping[int, str | None], examples: Sequence[Example]
-) -> bool:
+def render_test(label_map: Mapping[int, str | None], rows: CaseRows, *, whole: bool = False) -> Rendered:
+    """Return `test_annotate.py`, which tests the `annotate.py` beside it on the real model and these rows, by its
+    protocol alone; `whole`: that script is no template's, so its use by hand is tested too."""
+    return _render(
+        "scripts/test_annotate.py.jinja",
+        covered=sorted({label for label in label_map.values() if label is not None}),
+        examples=[example.model_dump() for example in rows.examples],
+        cases=[case.model_dump() for case in rows.cases],
+        whole=whole,
+    )
+
+
+def are_default_scripts(scripts: Mapping[str, str], label_map: Mapping[int, str | None], rows: CaseRows) -> bool:
     """Return whether `scripts` (file name → text) are byte for byte what the templates render from their defaults.
 
     Then they hold no code from a language model, a card or a row: all that differs is JSON-escaped data.
@@ -99,7 +122,7 @@ def are_default_scripts(
     expected = {
         "annotate.py": render_annotate(label_map).text,
         "finetune.py": render_finetune(label_map).text,
-        "test_annotate.py": render_test(examples).text,
+        "test_annotate.py": render_test(label_map, rows).text,
     }
     return dict(scripts) == expected
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy
 import pyarrow as pa
 import pytest
 
@@ -17,8 +18,14 @@ Load = Callable[[Rendered], ModuleType]
 Run = Callable[..., pa.Table]
 
 
-def open_annotator(module: ModuleType, model: Path, labels: tuple[str, ...] = LABELS, dtype: str = "float32"):
-    return module.Annotator(str(model), labels, dtype)
+def open_annotator(
+    module: ModuleType,
+    model: Path,
+    labels: tuple[str, ...] = LABELS,
+    kind: str = "single_label",
+    dtype: str = "float32",
+):
+    return module.Annotator(str(model), labels, kind, dtype)
 
 
 def test_trained_model_labels_the_toy_task(annotate: ModuleType, toy_model: Path, run_rows: Run) -> None:
@@ -65,6 +72,52 @@ def test_huge_text_is_cut_before_it_is_tokenized(load_script: Load, toy_model: P
     module.SEEN = []
     run_rows(open_annotator(module, toy_model), ["x" * 100_000, "good"])
     assert module.SEEN == [20 * 64, 4]
+
+
+def test_a_pair_is_read_as_a_pair(load_script: Load, annotate: ModuleType, toy_model: Path, run_rows: Run) -> None:
+    annotator = open_annotator(annotate, toy_model, kind="text_pair")
+    table = run_rows(annotator, ["good", "good", None], pairs=["bad word1", None, "bad"], features=True)
+    assert table.schema.equals(script_output(labels=2, features=32, kind="text_pair"))
+    first, single = annotator.classifier.encode(["good"], ["bad word1"]), annotator.classifier.encode(["good"])
+    assert first[0]["token_type_ids"] == [0, 0, 0, 1, 1, 1]
+    assert single[0]["token_type_ids"] == [0, 0, 0]
+    joined = load_script(render_annotate(LABEL_MAP, preprocess='return f"{text} {text_pair}"'))
+    together = open_annotator(joined, toy_model, kind="text_pair").classifier.encode(["good"], ["bad"])
+    assert together == annotator.classifier.encode(["good bad"])
+
+
+def test_both_texts_of_a_long_pair_are_read(annotate: ModuleType, toy_model: Path) -> None:
+    annotator = open_annotator(annotate, toy_model, kind="text_pair")
+    (encoded,) = annotator.classifier.encode(["good " * 500], ["bad " * 500])
+    assert len(encoded["input_ids"]) == 64
+    assert 25 < sum(encoded["token_type_ids"]) < 40
+
+
+@pytest.mark.parametrize(
+    "body", ["return None", "return (text, 1)", "return [text]", "return text if 'a' in text else (text, text)"]
+)
+def test_what_preprocess_must_not_return_is_named(load_script: Load, toy_model: Path, body: str) -> None:
+    annotator = open_annotator(load_script(render_annotate(LABEL_MAP, preprocess=body)), toy_model)
+    with pytest.raises(ValueError, match="a text for every row, or a pair"):
+        annotator.classifier.encode(["bad", "good"])
+
+
+def test_labels_of_a_multi_label_task_are_independent(load_script: Load, tmp_path: Path, run_rows: Run) -> None:
+    import torch
+
+    labels = ("angry", "sad", "glad")
+    module = load_script(render_annotate({0: "angry", 1: "angry", 2: None, 3: "sad"}))
+    settings = {"num_labels": 4, "problem_type": "multi_label_classification"}
+    annotator = open_annotator(module, save_model(tmp_path / "model", "bert", **settings), labels, "multi_label")
+    probs = annotator.classifier.read_labels(torch.logit(torch.tensor([[0.2, 0.75, 0.9, 0.625]])))
+    assert probs[0].tolist() == pytest.approx([0.75, 0.625, 0.0])
+    table = run_rows(annotator, ["good", "bad", ""])
+    assert table.schema.equals(script_output(labels=3, kind="multi_label"))
+    for answer, score, probs in zip(*(table[name].to_pylist() for name in ("label", "score", "probs")), strict=True):
+        assert answer == [label for label, prob in zip(labels, probs, strict=True) if prob >= 0.5]
+        assert score == max(probs)
+    many = module.pick_answers(labels, numpy.array([[0.5, 0.9, 0.1], [0.1, 0.2, 0.3]], numpy.float32), "multi_label")
+    assert many.to_pylist() == [["angry", "sad"], []]
 
 
 def test_numbers_do_not_depend_on_the_other_rows(annotate: ModuleType, toy_model: Path, run_rows: Run) -> None:
@@ -131,13 +184,23 @@ def test_model_that_cannot_be_read_is_refused(
     with pytest.raises(ValueError, match="no class"):
         open_annotator(load_script(render_annotate({0: None, 1: None})), toy_model)
     raw = open_annotator(load_script(render_annotate(LABEL_MAP, read_logits="return logits")), toy_model)
-    with pytest.raises(ValueError, match="no probabilities"):
-        raw.classifier.read_labels(torch.tensor([[-1.0, 2.0]]))
+    for numbers in ([-1.0, 0.5], [0.5, 2.0]):
+        with pytest.raises(ValueError, match="no probabilities"):
+            raw.classifier.read_labels(torch.tensor([numbers]))
     regression = open_annotator(
         annotate, save_model(tmp_path / "regression", "bert", num_labels=2, problem_type="regression")
     )
     with pytest.raises(ValueError, match="regression"):
         regression.classifier.read_labels(torch.zeros(1, 2))
+
+
+def test_a_regression_is_read_by_the_function_that_was_written_for_it(load_script: Load, tmp_path: Path) -> None:
+    import torch
+
+    body = "stars = logits[:, :1]\nyes = torch.sigmoid(stars - 3)\nreturn torch.cat([1 - yes, yes], dim=1)"
+    model = save_model(tmp_path / "stars", "bert", num_labels=1, problem_type="regression")
+    annotator = open_annotator(load_script(render_annotate(LABEL_MAP, read_logits=body)), model)
+    assert annotator.classifier.read_labels(torch.tensor([[3.0]]))[0].tolist() == [0.5, 0.5]
 
 
 def test_folder_without_a_trained_head_is_refused(annotate: ModuleType, toy_model: Path, tmp_path: Path) -> None:

@@ -9,19 +9,22 @@ import jinja2
 import pytest
 
 from templates.renderer import (
+    CaseRows,
     Example,
     Hyperparameters,
     are_default_scripts,
     json_literal,
     make_environment,
     render_annotate,
+    render_classifier,
     render_finetune,
     render_test,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
 LABEL_MAP = {0: "not offensive", 1: "offensive", 2: None}
-EXAMPLES = [Example(text="what a lovely day", label="not offensive"), Example(text="who knows")]
+EXAMPLES = (Example(text="what a lovely day", label="not offensive"), Example(text="who knows"))
+ROWS = CaseRows(examples=EXAMPLES, cases=(Example(text="@you ", repeat=300, why="the card speaks of handles"),))
 NASTY = '"\'\'\'"""\\ {{ 7 * 7 }} {% raw %} </script>\n\r\u2028\x00 \N{GRINNING FACE} ); import os #'
 
 RENDERED = {
@@ -32,7 +35,8 @@ RENDERED = {
         read_logits="return torch.softmax(logits / 2.0, dim=1)",
     ),
     "finetune.py": render_finetune(LABEL_MAP),
-    "test_annotate.py": render_test(EXAMPLES),
+    "test_annotate.py": render_test(LABEL_MAP, ROWS),
+    "test_whole_script.py": render_test(LABEL_MAP, ROWS, whole=True),
 }
 
 
@@ -40,7 +44,7 @@ def default_scripts() -> dict[str, str]:
     return {
         "annotate.py": render_annotate(LABEL_MAP).text,
         "finetune.py": render_finetune(LABEL_MAP).text,
-        "test_annotate.py": render_test(EXAMPLES).text,
+        "test_annotate.py": render_test(LABEL_MAP, ROWS).text,
     }
 
 
@@ -88,11 +92,14 @@ def test_missing_data_is_an_error(missing: str) -> None:
 
 
 def test_nasty_text_stays_data() -> None:
-    script = render_test([Example(text=NASTY, label=NASTY)]).text
-    assert read_constant(script, "EXAMPLES") == [{"text": NASTY, "label": NASTY}]
+    nasty = Example(text=NASTY, text_pair=NASTY, label=NASTY, why=NASTY)
+    script = render_test({0: NASTY}, CaseRows(examples=(nasty,), cases=(nasty,))).text
+    assert read_constant(script, "EXAMPLES") == read_constant(script, "CASES") == [nasty.model_dump()]
+    assert read_constant(script, "COVERED") == [NASTY]
     assert read_constant(render_annotate({0: NASTY, 1: None}).text, "LABEL_MAP") == {"0": NASTY, "1": None}
-    assert ast.dump(ast.parse(script)) != ast.dump(ast.parse(render_test([]).text))
-    assert count_statements(script) == count_statements(render_test([]).text)
+    plain = render_test({}, CaseRows()).text
+    assert ast.dump(ast.parse(script)) != ast.dump(ast.parse(plain))
+    assert count_statements(script) == count_statements(plain)
 
 
 def count_statements(script: str) -> int:
@@ -115,7 +122,20 @@ def test_template_hash_covers_what_is_included(tmp_path: Path) -> None:
 
 
 def test_default_scripts_are_recognised() -> None:
-    assert are_default_scripts(default_scripts(), LABEL_MAP, EXAMPLES)
+    assert are_default_scripts(default_scripts(), LABEL_MAP, ROWS)
+
+
+def test_what_a_coder_is_shown_is_what_surrounds_its_functions() -> None:
+    shown = render_classifier()
+    assert shown.partition("\ndef preprocess(")[2] in render_annotate(LABEL_MAP).text
+
+
+@pytest.mark.parametrize(
+    "beyond", [{"epochs": 11}, {"batch_size": 65}, {"learning_rate": 0.1}, {"rank": 65}, {"seed": 1}]
+)
+def test_hyperparameters_have_bounds(beyond: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(beyond))):
+        Hyperparameters(**beyond)
 
 
 @pytest.mark.parametrize(
@@ -124,9 +144,11 @@ def test_default_scripts_are_recognised() -> None:
         {"annotate.py": render_annotate(LABEL_MAP, preprocess="return text.lower()").text},
         {"annotate.py": render_annotate({**LABEL_MAP, 2: "offensive"}).text},
         {"finetune.py": render_finetune(LABEL_MAP, hyperparameters=Hyperparameters(epochs=9)).text},
-        {"test_annotate.py": render_test(EXAMPLES).text + "\n"},
+        {"test_annotate.py": render_test(LABEL_MAP, ROWS).text + "\n"},
+        {"test_annotate.py": render_test(LABEL_MAP, ROWS, whole=True).text},
+        {"test_annotate.py": render_test(LABEL_MAP, CaseRows(examples=EXAMPLES)).text},
         {"conftest.py": ""},
     ],
 )
 def test_any_other_script_is_not_a_default(changed: dict[str, str]) -> None:
-    assert not are_default_scripts({**default_scripts(), **changed}, LABEL_MAP, EXAMPLES)
+    assert not are_default_scripts({**default_scripts(), **changed}, LABEL_MAP, ROWS)

@@ -24,6 +24,7 @@ from records.protocol import (
 )
 from records.rows import script_output
 from templates.renderer import (
+    CaseRows,
     Example,
     Hyperparameters,
     Rendered,
@@ -42,7 +43,7 @@ from tests.templates.toy import (
     write_texts,
 )
 
-OBVIOUS = [Example(text=row.text, label=row.label) for row in make_rows(7, seed=77)]
+OBVIOUS = CaseRows(examples=tuple(Example(text=row.text, label=row.label) for row in make_rows(7, seed=77)))
 
 
 def run_python(folder: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -55,12 +56,12 @@ def run_python(folder: Path, *arguments: str, stdin: str = "") -> subprocess.Com
     )
 
 
-def lay_out(folder: Path, model: Path, **scripts: Rendered) -> Path:
+def lay_out(folder: Path, model: Path, *, kind: str = "single_label", **scripts: Rendered) -> Path:
     """Lay out a sandbox's working directory: in/model, in/labels.json, in/scripts/NAME.py, and out/."""
     (folder / "in" / "scripts").mkdir(parents=True)
     (folder / "out").mkdir()
     (folder / "in" / "model").symlink_to(model)
-    write_labels(folder / "in" / "labels.json")
+    write_labels(folder / "in" / "labels.json", kind=kind)
     for name, rendered in scripts.items():
         (folder / "in" / "scripts" / f"{name}.py").write_text(rendered.text, encoding="utf-8")
     return folder
@@ -115,25 +116,113 @@ def test_worker_speaks_the_protocol_alone_on_standard_output(toy_model: Path, tm
     assert "noise" in outcome.stderr
 
 
+def run_test(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the generated test as a run does."""
+    options = (
+        "-q",
+        "--disable-plugin-autoload",
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        "in/scripts",
+        "-p",
+        "no:cacheprovider",
+    )
+    return run_python(folder, "-B", "-m", "pytest", *options, "in/scripts/test_annotate.py")
+
+
+WHOLE = render_annotate(LABEL_MAP).text
+ENDS_WELL = "import sys\n\nprint('20 passed')\nsys.exit(0)\n"
+KILLS = "import os\nimport signal\n\nos.kill(os.getppid(), signal.SIGTERM)\n"
+UNREADY = WHOLE.replace('"type": "ready"', '"type": "started"')
+CARELESS = WHOLE.replace("except Exception as error", "except ZeroDivisionError as error")
+NOISY = WHOLE.replace("    os.dup2(2, 1)\n", "").replace(
+    "def main() -> None:\n", "def main() -> None:\n    print('hello')\n"
+)
+SHIFTED = WHOLE.replace('"id": ids.cast(pa.int64())', '"id": pa.array(range(len(ids)), pa.int64())')
+STRINGS = WHOLE.replace("pa.array(probs.max(axis=1), pa.float32())", 'pa.array(probs.max(axis=1).astype("float64"))')
+SERVES_ONLY = WHOLE.replace('parser.add_argument("--input"', 'parser.add_argument("--in"')
+
+
 @pytest.mark.parametrize(
-    ("annotate", "passes", "words"),
+    ("annotate", "status", "words"),
     [
-        (render_annotate(LABEL_MAP), True, "passed"),
-        (render_annotate({0: "positive", 1: "negative"}), False, "most obvious rows are wrong"),
-        (render_annotate(LABEL_MAP, preprocess="return text[0]"), False, "IndexError"),
-        (render_annotate(LABEL_MAP, preprocess="return text +"), False, "SyntaxError"),
+        (WHOLE, 0, "passed"),
+        (render_annotate({0: "positive", 1: "negative"}).text, 1, "most obvious rows are wrong"),
+        (render_annotate(LABEL_MAP, preprocess="return text[0]").text, 1, "IndexError: string index out of range"),
+        (render_annotate(LABEL_MAP, preprocess="return text +").text, 1, "SyntaxError"),
+        (ENDS_WELL, 1, "no message of the protocol: '20 passed"),
+        (KILLS, -15, ""),
+        (UNREADY, 1, "is to be the ready line"),
+        (CARELESS, 1, "without its result line"),
+        (NOISY, 1, "no message of the protocol: 'hello"),
+        (SHIFTED, 1, "not the ids of the input in their order"),
+        (STRINGS, 1, "the output has the columns"),
     ],
-    ids=["right", "reversed", "preprocess raises", "no Python"],
+    ids=["right", "reversed", "raises", "no Python", "ends", "kills", "unready", "careless", "noisy", "ids", "columns"],
 )
 def test_generated_test_tells_right_scripts_from_broken_ones(
-    toy_model: Path, tmp_path: Path, annotate: Rendered, passes: bool, words: str
+    toy_model: Path, tmp_path: Path, annotate: str, status: int, words: str
 ) -> None:
-    folder = lay_out(tmp_path, toy_model, annotate=annotate, test_annotate=render_test(OBVIOUS))
-    pytest_options = ("-q", "-c", "/dev/null", "--rootdir", "in/scripts", "-p", "no:cacheprovider")
-    outcome = run_python(folder, "-B", "-m", "pytest", *pytest_options, "in/scripts/test_annotate.py")
-    assert (outcome.returncode == 0) == passes, outcome.stdout
+    whole = Rendered(text=annotate, template_hash="")
+    folder = lay_out(tmp_path, toy_model, annotate=whole, test_annotate=render_test(LABEL_MAP, OBVIOUS))
+    outcome = run_test(folder)
+    assert outcome.returncode == status, outcome.stdout
     assert words in outcome.stdout
     assert {path.name for path in (folder / "in/scripts").iterdir()} == {"annotate.py", "test_annotate.py"}
+
+
+@pytest.mark.parametrize("annotate", [WHOLE, SERVES_ONLY], ids=["right", "serves only"])
+def test_a_whole_script_is_run_by_hand_too(toy_model: Path, tmp_path: Path, annotate: str) -> None:
+    script = Rendered(text=annotate, template_hash="")
+    folder = lay_out(tmp_path, toy_model, annotate=script, test_annotate=render_test(LABEL_MAP, OBVIOUS, whole=True))
+    assert (run_test(folder).returncode == 0) == (annotate == WHOLE)
+
+
+def test_a_worker_that_says_nothing_is_not_waited_for(toy_model: Path, tmp_path: Path) -> None:
+    silent = Rendered(text=WHOLE.replace("    write_reply(replies, annotator.describe())\n", ""), template_hash="")
+    test = render_test(LABEL_MAP, OBVIOUS).text.replace("SECONDS = 100\n", "SECONDS = 6\n")
+    hasty = Rendered(text=test, template_hash="")
+    outcome = run_test(lay_out(tmp_path, toy_model, annotate=silent, test_annotate=hasty))
+    assert outcome.returncode == 1
+    assert "status -9 (-9: after 6 s) without its ready line" in outcome.stdout
+
+
+def test_a_case_that_breaks_a_script_is_named(toy_model: Path, tmp_path: Path) -> None:
+    case = Example(text="#hash ", repeat=50, why="the card speaks of hashtags")
+    body = 'if text.startswith("#"):\n    raise KeyError(text)\nreturn text'
+    scripts = {
+        "annotate": render_annotate(LABEL_MAP, preprocess=body),
+        "test_annotate": render_test(LABEL_MAP, CaseRows(cases=(Example(text="@you"), case))),
+    }
+    outcome = run_test(lay_out(tmp_path, toy_model, **scripts))
+    assert outcome.returncode == 1
+    assert "case 1 (the card speaks of hashtags): KeyError: '#hash #hash" in outcome.stdout
+    assert "test_odd_row_gets_a_valid_answer[case 1]" in outcome.stdout
+    assert "1 failed" in outcome.stdout
+
+
+def test_pairs_are_tested_as_pairs(toy_model: Path, tmp_path: Path) -> None:
+    rows = CaseRows(examples=(Example(text="good", text_pair="word1", label="positive"),), cases=(Example(text="a"),))
+    right, joined, single = (
+        render_annotate(LABEL_MAP, preprocess=body)
+        for body in (None, 'return f"{text} {text_pair}"', "return text_pair.lower() if text else None")
+    )
+    for number, (annotate, passes) in enumerate([(right, True), (joined, True), (single, False)]):
+        scripts = {"annotate": annotate, "test_annotate": render_test(LABEL_MAP, rows)}
+        outcome = run_test(lay_out(tmp_path / str(number), toy_model, kind="text_pair", **scripts))
+        assert (outcome.returncode == 0) == passes, outcome.stdout
+
+
+def test_independent_labels_are_tested_as_such(toy_model: Path, tmp_path: Path) -> None:
+    scripts = {"test_annotate": render_test(LABEL_MAP, OBVIOUS), "annotate": render_annotate(LABEL_MAP)}
+    outcome = run_test(lay_out(tmp_path / "right", toy_model, kind="multi_label", **scripts))
+    assert outcome.returncode == 0, outcome.stdout
+    one_label = Rendered(text=WHOLE.replace('content.get("kind", "single_label")', '"single_label"'), template_hash="")
+    folder = lay_out(tmp_path / "wrong", toy_model, kind="multi_label", **{**scripts, "annotate": one_label})
+    outcome = run_test(folder)
+    assert outcome.returncode == 1
+    assert "the output has the columns" in outcome.stdout
 
 
 def finetune_arguments(name: str) -> tuple[str, ...]:

@@ -47,10 +47,14 @@ def save_tokenizer(folder: Path, kind: str) -> int:
     vocabulary = {word: index for index, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=special["unk_token"]))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    second = 0 if kind == "roberta" else 1
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{first} $A {last}", special_tokens=[(first, vocabulary[first]), (last, vocabulary[last])]
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} $B:{second} {last}:{second}",
+        special_tokens=[(first, vocabulary[first]), (last, vocabulary[last])],
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special)
+    names = ["input_ids", "attention_mask", *([] if kind == "roberta" else ["token_type_ids"])]
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=names, **special)
     fast.save_pretrained(folder)
     return len(words)
 
@@ -100,10 +104,11 @@ def train_toy_model(folder: Path, steps: int) -> None:
     model.save_pretrained(folder)
 
 
-def write_texts(path: Path, texts: list[str | None]) -> None:
+def write_texts(path: Path, texts: list[str | None], pairs: list[str | None] | None = None) -> None:
     """Write a script's input; ids start at 10."""
-    ids = pa.array(range(10, 10 + len(texts)), pa.int64())
-    pq.write_table(pa.table({"id": ids, "text": pa.array(texts, pa.string())}), path)
+    columns = {"id": pa.array(range(10, 10 + len(texts)), pa.int64()), "text": pa.array(texts, pa.string())}
+    columns |= {} if pairs is None else {"text_pair": pa.array(pairs, pa.string())}
+    pq.write_table(pa.table(columns), path)
 
 
 def write_labelled(path: Path, rows: list[ToyRow], weights: list[float] | None = None) -> None:
@@ -114,6 +119,6 @@ def write_labelled(path: Path, rows: list[ToyRow], weights: list[float] | None =
     pq.write_table(pa.table(columns), path)
 
 
-def write_labels(path: Path, labels: tuple[str, ...] = LABELS) -> Path:
-    path.write_text(json.dumps({"version": 1, "labels": labels}), encoding="utf-8")
+def write_labels(path: Path, labels: tuple[str, ...] = LABELS, kind: str = "single_label") -> Path:
+    path.write_text(json.dumps({"version": 1, "labels": labels, "kind": kind}), encoding="utf-8")
     return path
