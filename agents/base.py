@@ -15,6 +15,7 @@ from records.candidate import Candidate, LabelMap, Selection
 from records.figures import StageFigures
 from records.rows import Review
 from records.task import TaskSpec
+from templates.renderer import Example, Hyperparameters
 
 
 class ColumnSample(Record):
@@ -65,23 +66,29 @@ class Selector(Protocol):
 
 
 class ScriptParts(Record):
-    """What differs between models in a generated annotate script. None: the template's default.
+    """What differs between models in their generated scripts. None: the template's default.
 
-    `preprocess` is the body of `def preprocess(text: str) -> str`, `read_logits` that of
-    `def read_logits(logits: torch.Tensor) -> torch.Tensor` (n_rows, n_classes) → class probabilities.
+    `preprocess` is the body of `def preprocess(text: str, text_pair: str | None) -> str | tuple[str, str]`,
+    `read_logits` that of `def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor`, which returns
+    class probabilities (n_rows, n_classes). `script` is a whole annotate.py, where the template cannot fit; such a
+    model is not fine-tuned.
     """
 
     label_map: LabelMap
     preprocess: str | None = None
     read_logits: str | None = None
+    script: str | None = None
+    hyperparameters: Hyperparameters | None = None
+    training_reason: str = ""
     reason: str = ""
     prompt: str = ""
     reply: str = ""
     """The prompt and the raw reply it was made from; empty without a language model."""
+    prompt_hash: str = ""
 
 
 class Failure(Record):
-    """Why an attempt was refused: the test's output (shortened) and the critic's reasons."""
+    """Why an attempt was refused: the test's output (its beginning and its end) and the critic's reasons."""
 
     parts: ScriptParts
     output: str
@@ -94,8 +101,23 @@ class Coder(Protocol):
         ...
 
 
+class ModelCases(Record):
+    """Rows that a script is tested on beside those that every script is. `prompt` and `reply` as in ScriptParts."""
+
+    cases: tuple[Example, ...] = ()
+    prompt: str = ""
+    reply: str = ""
+    prompt_hash: str = ""
+
+
+class TestWriter(Protocol):
+    def write_cases(self, task: TaskSpec, candidate: Candidate) -> ModelCases:
+        """Return rows that scripts for this model and task are likely to break on. They are data, never code."""
+        ...
+
+
 class Verdict(Record):
-    """A critic's verdict on a script, with its reasons."""
+    """A critic's verdict on a script, with its reasons; each names a line of the script where it is about one."""
 
     approved: bool
     reasons: tuple[str, ...] = ()
@@ -211,6 +233,7 @@ class Team:
     analyst: Analyst
     selector: Selector
     coder: Coder
+    test_writer: TestWriter
     critic: Critic
     reviewer: Reviewer
     result_critic: ResultCritic

@@ -4,10 +4,12 @@ from pydantic import BaseModel
 
 from agents.asking import Asker
 from agents.base import ScriptParts, Verdict
-from agents.coder import show_model
+from agents.coder import find_map_faults, show_model, show_task
+from agents.lint import lint_script
 from agents.prompting import render_prompt
+from agents.repair import find_errors
 from agents.replies import read_json
-from agents.script_checks import check_script
+from agents.script_checks import check_script, parse_code
 from records.candidate import Candidate
 from records.task import TaskSpec
 
@@ -22,9 +24,15 @@ class OfflineCritic:
         return check_by_rule(task, candidate, parts, script, passed=passed, output=output)
 
 
+class _FaultReply(BaseModel):
+    line: int
+    fault: str
+    mend: str
+
+
 class _VerdictReply(BaseModel):
     approved: bool
-    reasons: list[str] = []
+    reasons: list[_FaultReply] = []
 
 
 class LLMCritic:
@@ -43,38 +51,54 @@ class LLMCritic:
         verdict = check_by_rule(task, candidate, parts, script, passed=passed, output=output)
         if not verdict.approved:
             return verdict
+        lines = script.splitlines()
         prompt = render_prompt(
             "critic",
-            sentence=task.sentence,
-            labels=task.label_names,
+            task=show_task(task),
+            pairs=task.kind == "text_pair",
+            independent=task.kind == "multi_label",
             model=show_model(candidate),
             classes=parts.label_map.classes,
             reason=parts.reason,
-            script=script,
-            output=output[-2000:],
+            whole=parts.script is not None,
+            training={} if parts.hyperparameters is None else parts.hyperparameters.model_dump(),
+            lines=lines,
+            findings=[str(finding) for finding in lint_script(script)],
+            output=output,
         )
-        reply = self._asker.ask(prompt, read_json(_VerdictReply, _find_fault), _VerdictReply.model_json_schema()).value
-        return Verdict(approved=reply.approved, reasons=tuple(reply.reasons))
+        read = read_json(_VerdictReply, lambda reply: _find_fault(reply, len(lines)))
+        reply = self._asker.ask(prompt, read, _VerdictReply.model_json_schema()).value
+        reasons = tuple(f"line {one.line}: {one.fault}; {one.mend}" for one in reply.reasons)
+        return Verdict(approved=reply.approved, reasons=reasons)
 
 
-def _find_fault(reply: _VerdictReply) -> str | None:
-    return None if reply.approved or reply.reasons else "reasons: a refusal needs at least one reason."
+def _find_fault(reply: _VerdictReply, lines: int) -> str | None:
+    """Return what is wrong with a verdict, in words that a model can act on."""
+    if reply.approved == bool(reply.reasons):
+        return "reasons: a refusal needs at least one, and an approval has none."
+    beyond = [one.line for one in reply.reasons if not 1 <= one.line <= lines]
+    return f"reasons: the script has the lines 1 to {lines}, and no line {beyond[0]}." if beyond else None
 
 
 def check_by_rule(
     task: TaskSpec, candidate: Candidate, parts: ScriptParts, script: str, *, passed: bool, output: str
 ) -> Verdict:
     """Approve a script that passed its test, reads the model's classes as labels of the task, at least two of them,
-    and does nothing that such a script has no business doing."""
-    reasons = list(check_script(script))
+    holds no bug that can be seen, and does nothing that such a script has no business doing."""
+    reasons: list[str] = []
     if not passed:
-        last = output.strip().splitlines()[-1:] or ["no output"]
-        reasons.insert(0, f"it failed its test: {last[0][:300]}")
-    covered = parts.label_map.covered()
-    if unknown := sorted(covered - set(task.label_names)):
-        reasons.append(f"the label map names {', '.join(unknown)}, which the task does not")
-    if len(covered & set(task.label_names)) < 2:
-        reasons.append("the label map covers fewer than two of the task's labels")
-    if set(parts.label_map.classes) != set(candidate.id2label):
-        reasons.append(f"the label map reads other classes than the model's {sorted(candidate.id2label)}")
+        shown = "; ".join(error[:300] for error in find_errors(output)[:3])
+        reasons.append(f"it failed its test: {shown or 'no output'}")
+    reasons += check_script(script, whole=parts.script is not None)
+    if _is_python(script):
+        reasons += [str(finding) for finding in lint_script(script) if finding.fault]
+    reasons += find_map_faults(task, candidate, parts)
     return Verdict(approved=not reasons, reasons=tuple(reasons))
+
+
+def _is_python(script: str) -> bool:
+    try:
+        parse_code(script)
+    except ValueError:
+        return False
+    return True

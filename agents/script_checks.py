@@ -57,8 +57,11 @@ _PART_NEVER_ATTRIBUTES = (sys.stdlib_module_names - {"copy", "select", "string"}
 """Ways from a value to a file or to a module (`torch.os`); `str.format` reads attributes that its text names."""
 
 
-def check_script(script: str) -> tuple[str, ...]:
-    """Return what speaks against a script, with line numbers; () where nothing does."""
+def check_script(script: str, *, whole: bool = False) -> tuple[str, ...]:
+    """Return what speaks against a script, with line numbers; () where nothing does.
+
+    `whole`: it was written whole, so that no function of it is a part that stands in a template.
+    """
     try:
         tree, scopes = parse_code(script), _read_scopes(script)
     except ValueError as error:
@@ -70,7 +73,7 @@ def check_script(script: str) -> tuple[str, ...]:
         if id(node) not in agreed
         for problem in (*_check_node(node), *_check_loading(node))
     }
-    for node in ast.walk(tree):
+    for node in () if whole else ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in _PARTS:
             problems.update(problem for inner in ast.walk(node) for problem in _check_part(inner, node.name))
             problems.update(_check_names(node, scopes))

@@ -146,7 +146,8 @@ def score_candidate(task: TaskSpec, candidate: Candidate, *, needs_map: bool) ->
     `needs_map`: whether it can serve only where the rules can read its classes.
     """
     label_map = propose_label_map(task, candidate)
-    problem = find_obstacle(candidate) or (_find_map_obstacle(label_map) if needs_map else None)
+    classes = 2 if needs_map else 1  # a regression's number, or one logit, is read by what a coder writes
+    problem = find_obstacle(candidate, classes) or (_find_map_obstacle(label_map) if needs_map else None)
     parts = {
         "labels": _rate_labels(task, label_map),
         "family": _rate_family(task, candidate),
@@ -166,12 +167,12 @@ def score_candidate(task: TaskSpec, candidate: Candidate, *, needs_map: bool) ->
     )
 
 
-def find_obstacle(candidate: Candidate) -> str | None:
-    """Return why a model cannot serve whatever the task, or None."""
+def find_obstacle(candidate: Candidate, classes: int = 2) -> str | None:
+    """Return why a model cannot serve whatever the task, or None; it needs so many `classes`."""
     if candidate.pipeline_tag != "text-classification":
         return f"dropped: its task on the Hub is {candidate.pipeline_tag or 'not stated'}, not text-classification"
-    if len(candidate.id2label) < 2:
-        return f"dropped: its config names {len(candidate.id2label)} classes, and it takes two"
+    if len(candidate.id2label) < classes:
+        return f"dropped: its config names {len(candidate.id2label)} classes, and it takes {classes}"
     refusal = find_refusal(candidate)
     return f"dropped: {refusal}" if refusal else None
 

@@ -10,6 +10,7 @@ from agents.result_critic import LLMResultCritic, OfflineResultCritic
 from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
 from agents.selector import LLMSelector, OfflineSelector
 from agents.target import LLMTarget, describe_llm
+from agents.test_writer import LLMTestWriter, OfflineTestWriter
 from records.ledger import Ledger
 
 
@@ -24,6 +25,7 @@ def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, c
             analyst=OfflineAnalyst(),
             selector=OfflineSelector(),
             coder=OfflineCoder(),
+            test_writer=OfflineTestWriter(),
             critic=OfflineCritic(),
             reviewer=OfflineReviewer(),
             result_critic=OfflineResultCritic(),
@@ -34,6 +36,7 @@ def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, c
         analyst=LLMAnalyst(asker),
         selector=LLMSelector(asker),
         coder=LLMCoder(asker),
+        test_writer=LLMTestWriter(asker),
         critic=LLMCritic(asker),
         reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=concurrency),
         result_critic=LLMResultCritic(asker),

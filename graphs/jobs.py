@@ -1,35 +1,23 @@
 """From a specialist of the lock to a job that an engine can run, with the judgement whether it is all our own."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
-from agents.base import ScriptParts
+from graphs.attempts import Attempt
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
-from records.base import Record
 from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist, slug_of
 from records.errors import SandboxError
 from records.events import SpecialistDropped
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
 from sandbox.base import RunResult
-from templates.renderer import Example, are_default_scripts
+from templates.renderer import are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
 SELECTIONS = TypeAdapter(tuple[Selection, ...])
-
-
-class Attempt(Record):
-    """`attempt.json`: what one attempt at a model's scripts was made from. The scripts lie beside it."""
-
-    version: Literal[1] = 1
-    parts: ScriptParts
-    examples: tuple[Example, ...]
-    template_hashes: dict[str, str]
-    """Script name → sha256 of its template."""
 
 
 def read_candidates(folder: RunFolder) -> dict[str, Candidate]:
@@ -76,10 +64,11 @@ def fetch_model(context: RunContext, slug: str) -> DownloadedModel:
 
 
 def labels_file(context: RunContext) -> Path:
-    """Return `labels.json`, the task's labels in their order, for the scripts."""
+    """Return `labels.json`, the task's labels in their order and its kind, for the scripts."""
     path = context.folder.path / "labels.json"
     if not path.exists():
-        write_json(path, LabelsFile(labels=context.read_task().label_names))
+        task = context.read_task()
+        write_json(path, LabelsFile(labels=task.label_names, kind=task.kind))
     return path
 
 
@@ -119,7 +108,7 @@ def is_trusted(attempt: Path, model: DownloadedModel, trusted_weights: frozenset
         return False
     made = read_record(attempt / "attempt.json", Attempt)
     scripts = {name: (attempt / name).read_text(encoding="utf-8") for name in made.template_hashes}
-    return are_default_scripts(scripts, made.parts.label_map.classes, made.examples)
+    return are_default_scripts(scripts, made.parts.label_map.classes, made.rows)
 
 
 def check_sandbox(context: RunContext, result: RunResult, doing: str) -> None:

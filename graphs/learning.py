@@ -135,6 +135,12 @@ def _teach(context: RunContext, job: Job, stage: int, round_: int, lesson: Path)
     target = context.folder.model(job.name, round_)
     if target.exists():
         return
+    if not (job.scripts / "finetune.py").exists():
+        if round_ == 1:
+            context.emit(
+                Noticed(message=f"{job.name} has a script of its own; it is not fine-tuned and stays as it is")
+            )
+        return
     scratch = lesson / job.name
     result = _train(context, job, stage, round_, lesson)
     why = "" if result.cause == "ok" else f"{result.cause}: {result.detail} {result.stderr[-500:]}".strip()

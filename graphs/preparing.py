@@ -193,5 +193,5 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Command[
             f"Why each was dropped: {context.folder.hub / 'selection.json'}",
         )
     context.emit(CandidatesSelected(kept=tuple(one.repo_id for one in kept), dropped=len(selections) - len(kept)))
-    scripts = {slug_of(one.repo_id): ScriptState(attempt=1, status="written") for one in kept}
+    scripts = {slug_of(one.repo_id): ScriptState(attempt=1, fallback=False, status="written") for one in kept}
     return Command(goto="write_scripts", update={"scripts": scripts})

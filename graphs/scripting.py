@@ -1,44 +1,34 @@
 """Write, test, criticise and repair the scripts of the shortlisted models; a broken candidate is dropped."""
 
-import difflib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.base import Failure, ScriptParts, Verdict
+from agents.base import ModelCases, ScriptParts, Verdict
+from agents.coder import find_map_faults, propose_default_parts
+from agents.repair import choose_next, clean_output, cut_output, sign_failure
+from graphs.attempts import (
+    Attempt,
+    TestResult,
+    find_same,
+    gather_rows,
+    read_attempt,
+    read_failure,
+    read_result,
+    write_attempt,
+)
 from graphs.context import RunContext
-from graphs.jobs import Attempt, Job, candidate_job, check_sandbox, read_candidates, refuse_selected
+from graphs.jobs import Job, candidate_job, check_sandbox, read_candidates, refuse_selected
 from graphs.state import RunState, ScriptState, Update
-from graphs.tables import read_first_texts
-from records.base import Record
 from records.candidate import Candidate
 from records.errors import ModelError, NoSpecialistsError
-from records.events import CandidateDropped, ScriptTested
-from records.folder import read_record, write_json, write_text, written_whole
-from sandbox.base import Cause, Limits, RunResult, RunSpec
-from templates.renderer import Example, Rendered, render_annotate, render_finetune, render_test
+from records.events import CandidateDropped, Noticed, ScriptTested
+from records.folder import write_json
+from sandbox.base import Limits, RunResult, RunSpec
 
 TEST_SECONDS = 300.0
-KEPT_OUTPUT = 2000
-"""Characters of a test's output that are kept from its start and from its end."""
-TEST_ROWS = 8
-"""Rows of the task that every script is tested on."""
-
-
-class TestResult(Record):
-    """`test_result.json`: how the generated test of an attempt ended."""
-
-    version: Literal[1] = 1
-    cause: Cause
-    sandbox: str
-    output: str
-
-    @property
-    def passed(self) -> bool:
-        return self.cause == "ok"
 
 
 def write_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -49,7 +39,9 @@ def write_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
 def repair_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Write one more attempt for every model whose last one was refused."""
     scripts = {
-        slug: ScriptState(attempt=one["attempt"] + 1, status="written") if one["status"] == "refused" else one
+        slug: ScriptState(attempt=one["attempt"] + 1, fallback=one["fallback"], status="written")
+        if one["status"] == "refused"
+        else one
         for slug, one in state["scripts"].items()
     }
     return {"scripts": _write_attempts(runtime.context, scripts)}
@@ -57,61 +49,90 @@ def repair_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 def _write_attempts(context: RunContext, scripts: dict[str, ScriptState]) -> dict[str, ScriptState]:
     candidates = read_candidates(context.folder)
-    result = dict(scripts)
-    for slug, one in scripts.items():
-        if one["status"] != "written" or context.folder.attempt(slug, one["attempt"]).exists():
-            continue
-        failures = [_read_failure(context, slug, number) for number in range(1, one["attempt"])]
-        try:
-            parts = context.team.coder.write_parts(context.read_task(), candidates[slug], failures)
-        except ModelError as error:
-            result[slug] = _drop(context, slug, one, error.what)
-            continue
-        if parts is None:
-            result[slug] = _drop(context, slug, one, "no script could be written that passes")
-        else:
-            _write_attempt(context, slug, one["attempt"], parts)
-    return result
+    return {
+        slug: _write_next(context, candidates[slug], one) if one["status"] == "written" else one
+        for slug, one in scripts.items()
+    }
+
+
+def _write_next(context: RunContext, candidate: Candidate, one: ScriptState) -> ScriptState:
+    """Write the attempt that is due: the coder's, else the unmodified template; a model that has neither is dropped."""
+    slug, number = candidate.slug, one["attempt"]
+    if context.folder.attempt(slug, number).exists():
+        return ScriptState(attempt=number, fallback=read_attempt(context, slug, number).fallback, status="written")
+    parts, why = (None, "") if one["fallback"] else _ask_coder(context, candidate, number)
+    if parts is not None:
+        _write(context, candidate, number, parts, fallback=False)
+        return ScriptState(attempt=number, fallback=False, status="written")
+    default = _find_fallback(context, candidate, number)
+    if default is None:
+        return _drop(context, slug, one, _tell_end(context, slug, number - 1, why))
+    if why:
+        context.emit(Noticed(message=f"{candidate.repo_id}: {why}; the template is tried as it is"))
+    _write(context, candidate, number, default, fallback=True)
+    return ScriptState(attempt=number, fallback=True, status="written")
+
+
+def _ask_coder(context: RunContext, candidate: Candidate, number: int) -> tuple[ScriptParts | None, str]:
+    """Return what the coder writes, or None with the reason why there is nothing new to test."""
+    failures = [read_failure(context, candidate.slug, earlier) for earlier in range(1, number)]
+    try:
+        parts = context.team.coder.write_parts(context.read_task(), candidate, failures)
+    except ModelError as error:
+        return None, error.what
+    if parts is None:
+        return None, "" if failures else "its classes cannot be read as labels of the task"
+    same = find_same(context, candidate.slug, parts, number)
+    return (parts, "") if same is None else (None, f"the coder wrote its attempt {same} once more")
+
+
+def _find_fallback(context: RunContext, candidate: Candidate, number: int) -> ScriptParts | None:
+    """Return the template as it is, with the last label map that fits it, else the one by rule; None where there is
+    no such map, or where that very script was tried."""
+    task = context.read_task()
+    earlier = [read_attempt(context, candidate.slug, n).parts.label_map for n in range(number - 1, 0, -1)]
+    written = [ScriptParts(label_map=one, reason=one.reason) for one in earlier]
+    fitting = [parts for parts in written if not find_map_faults(task, candidate, parts)]
+    parts = fitting[0] if fitting else propose_default_parts(task, candidate)
+    if parts is None or find_same(context, candidate.slug, parts, number) is not None:
+        return None
+    return parts
+
+
+def _write(context: RunContext, candidate: Candidate, number: int, parts: ScriptParts, *, fallback: bool) -> None:
+    """Write an attempt; the test writer is asked at a model's first one, and its rows serve all of them."""
+    task = context.read_task()
+    if number == 1:
+        cases = _ask_test_writer(context, candidate)
+        rows, prompt_hash = gather_rows(context, task, cases), cases.prompt_hash
+    else:
+        first = read_attempt(context, candidate.slug, 1)
+        cases, rows, prompt_hash = None, first.rows, first.cases_prompt_hash
+    attempt = Attempt(parts=parts, fallback=fallback, rows=rows, cases_prompt_hash=prompt_hash, template_hashes={})
+    write_attempt(context, candidate.slug, number, attempt, cases)
+
+
+def _ask_test_writer(context: RunContext, candidate: Candidate) -> ModelCases:
+    try:
+        return context.team.test_writer.write_cases(context.read_task(), candidate)
+    except ModelError as error:
+        told = f"{candidate.repo_id} is tested on the template's own rows only: {error.what}"
+        context.emit(Noticed(message=told))
+        return ModelCases()
+
+
+def _tell_end(context: RunContext, slug: str, attempts: int, why: str) -> str:
+    """Return in a person's words why a candidate has no script: how many were tried, and what failed last."""
+    if attempts == 0:
+        return f"no script could be written: {why}"
+    last = read_failure(context, slug, attempts)
+    counted = f"{attempts} scripts were refused, the last" if attempts > 1 else "its script was refused"
+    return f"{counted}: {'; '.join(last.reasons)}" + (f"; then {why}" if why else "")
 
 
 def _drop(context: RunContext, slug: str, one: ScriptState, reason: str) -> ScriptState:
     context.emit(CandidateDropped(model=slug, reason=reason))
-    return ScriptState(attempt=one["attempt"], status="dropped")
-
-
-def _write_attempt(context: RunContext, slug: str, number: int, parts: ScriptParts) -> None:
-    task = context.read_task()
-    examples = [Example(text=label.example, label=label.name) for label in task.labels if label.example]
-    examples += [Example(text=text) for text in read_first_texts(context.folder, TEST_ROWS)]
-    classes, preprocess, read_logits = parts.label_map.classes, parts.preprocess, parts.read_logits
-    rendered: dict[str, Rendered] = {
-        "annotate.py": render_annotate(classes, preprocess=preprocess, read_logits=read_logits),
-        "finetune.py": render_finetune(classes, preprocess=preprocess, read_logits=read_logits),
-        "test_annotate.py": render_test(examples),
-    }
-    made = Attempt(
-        parts=parts,
-        examples=tuple(examples),
-        template_hashes={name: one.template_hash for name, one in rendered.items()},
-    )
-    with written_whole(context.folder.attempt(slug, number)) as folder:
-        folder.mkdir()
-        for name, one in rendered.items():
-            (folder / name).write_text(one.text, encoding="utf-8")
-        write_json(folder / "attempt.json", made)
-        if parts.reply:
-            write_text(folder / "prompt.md", parts.prompt)
-            write_text(folder / "reply.md", parts.reply)
-        if number > 1:
-            write_text(folder / "parent.diff", _diff(context.folder.attempt(slug, number - 1), rendered))
-
-
-def _diff(parent: Path, rendered: dict[str, Rendered]) -> str:
-    lines: list[str] = []
-    for name, one in rendered.items():
-        before = (parent / name).read_text(encoding="utf-8").splitlines(keepends=True)
-        lines += difflib.unified_diff(before, one.text.splitlines(keepends=True), f"parent/{name}", name)
-    return "".join(lines)
+    return ScriptState(attempt=one["attempt"], fallback=one["fallback"], status="dropped")
 
 
 def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -128,7 +149,7 @@ def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
             continue
         try:
             jobs.append(candidate_job(context, slug, context.folder.attempt(slug, one["attempt"])))
-            scripts[slug] = ScriptState(attempt=one["attempt"], status="tested")
+            scripts[slug] = ScriptState(attempt=one["attempt"], fallback=one["fallback"], status="tested")
         except ModelError as error:
             refuse_selected(context.folder, slug, error.what)
             scripts[slug] = _drop(context, slug, one, error.what)
@@ -142,27 +163,25 @@ def _test_script(context: RunContext, job: Job) -> None:
     if target.exists():
         return
     alone = ("--disable-plugin-autoload", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir", "in/scripts")
+    brief = ("-q", "--tb=short", "--maxfail=3")
     spec = RunSpec(
-        argv=("python", "-B", "-m", "pytest", "-q", *alone, "in/scripts/test_annotate.py"),
+        argv=("python", "-B", "-m", "pytest", *brief, *alone, "in/scripts/test_annotate.py"),
         inputs={"scripts": job.scripts, "model": job.model, "labels.json": job.labels},
         limits=Limits(seconds=TEST_SECONDS, threads=context.settings.threads),
         trusted=job.trusted,
     )
     result = context.sandbox.run(spec)
     check_sandbox(context, result, f"while testing {job.name}")
-    write_json(target, TestResult(cause=result.cause, sandbox=context.sandbox.name, output=_shorten(result)))
+    write_json(target, TestResult(cause=result.cause, sandbox=context.sandbox.name, output=_read_output(result)))
 
 
-def _shorten(result: RunResult) -> str:
-    """Return the first and the last KEPT_OUTPUT characters of what a program printed."""
-    output = "\n".join(part for part in (result.detail, result.stdout, result.stderr) if part)
-    if len(output) <= 2 * KEPT_OUTPUT:
-        return output
-    return f"{output[:KEPT_OUTPUT]}\n[…]\n{output[-KEPT_OUTPUT:]}"
+def _read_output(result: RunResult) -> str:
+    printed = "\n".join(part for part in (result.detail, result.stdout, result.stderr) if part)
+    return cut_output(clean_output(printed))
 
 
 def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["repair_scripts", "audition"]]:
-    """Have the critic judge every tested script; refused ones go to repair while attempts are left.
+    """Have the critic judge every tested script; refused ones go to repair, and at last to the unmodified template.
 
     Raises NoSpecialistsError where no script is left.
     """
@@ -183,37 +202,41 @@ def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[
 
 
 def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> ScriptState:
-    attempt = context.folder.attempt(candidate.slug, one["attempt"])
-    result = read_record(attempt / "test_result.json", TestResult)
+    slug, number = candidate.slug, one["attempt"]
+    attempt, result = context.folder.attempt(slug, number), read_result(context, slug, number)
     script = (attempt / "annotate.py").read_text(encoding="utf-8")
-    parts = read_record(attempt / "attempt.json", Attempt).parts
+    parts = read_attempt(context, slug, number).parts
+    judged = True
     try:
         verdict = context.team.critic.criticise(
             context.read_task(), candidate, parts, script, passed=result.passed, output=result.output
         )
     except ModelError as error:
-        return _drop(context, candidate.slug, one, error.what)
+        verdict, judged = Verdict(approved=False, reasons=(error.what,)), False
     write_json(attempt / "verdict.json", verdict)
+    said = "approved" if verdict.approved else "; ".join(verdict.reasons)
     context.emit(
         ScriptTested(
-            model=candidate.slug,
-            attempt=one["attempt"],
+            model=slug,
+            attempt=number,
+            fallback=one["fallback"],
             passed=result.passed,
-            critic="approved" if verdict.approved else "; ".join(verdict.reasons),
+            critic=said,
             sandbox=result.sandbox,
         )
     )
     if verdict.approved:
-        return ScriptState(attempt=one["attempt"], status="accepted")
-    if one["attempt"] >= context.settings.repair_attempts:
-        return _drop(context, candidate.slug, one, f"refused {one['attempt']} times: {'; '.join(verdict.reasons)}")
-    return ScriptState(attempt=one["attempt"], status="refused")
+        return ScriptState(attempt=number, fallback=one["fallback"], status="accepted")
+    following = _choose_next(context, slug, one)
+    if following == "drop":
+        return _drop(context, slug, one, _tell_end(context, slug, number, ""))
+    # What no critic could judge, no coder can mend.
+    return ScriptState(attempt=number, fallback=following == "fall back" or not judged, status="refused")
 
 
-def _read_failure(context: RunContext, slug: str, number: int) -> Failure:
-    attempt = context.folder.attempt(slug, number)
-    return Failure(
-        parts=read_record(attempt / "attempt.json", Attempt).parts,
-        output=read_record(attempt / "test_result.json", TestResult).output,
-        reasons=read_record(attempt / "verdict.json", Verdict).reasons,
-    )
+def _choose_next(context: RunContext, slug: str, one: ScriptState) -> Literal["repair", "fall back", "drop"]:
+    signatures: list[tuple[str, ...]] = []
+    for number in range(1, one["attempt"] + 1):
+        failure, passed = read_failure(context, slug, number), read_result(context, slug, number).passed
+        signatures.append(sign_failure(failure.output, failure.reasons, passed=passed))
+    return choose_next(signatures, context.settings.repair_attempts, fallback=one["fallback"])

@@ -29,9 +29,11 @@ class Answer(TypedDict):
 
 
 class ScriptState(TypedDict):
-    """Where a candidate's script stands."""
+    """Where a candidate's script stands. `fallback`: the attempt is the unmodified template, or, where it is refused,
+    the next one is to be."""
 
     attempt: int
+    fallback: bool
     status: Literal["written", "tested", "refused", "accepted", "dropped"]
 
 

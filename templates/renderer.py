@@ -97,11 +97,6 @@ def render_finetune(
     )
 
 
-def render_classifier() -> str:
-    """Return the part of both scripts that a coder's functions stand in, as it is by default and without its data."""
-    return _render("scripts/_classifier.py.jinja", label_map={}, preprocess=None, read_logits=None).text
-
-
 def render_test(label_map: Mapping[int, str | None], rows: CaseRows, *, whole: bool = False) -> Rendered:
     """Return `test_annotate.py`, which tests the `annotate.py` beside it on the real model and these rows, by its
     protocol alone; `whole`: that script is no template's, so its use by hand is tested too."""

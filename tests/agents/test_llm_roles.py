@@ -67,13 +67,13 @@ def test_nothing_is_sent_where_no_candidate_can_serve(connect) -> None:
 
 MAP = '```json\n{"classes": {"0": "calm", "1": null, "2": "urgent"}, "reason": "the card says so"}\n```\n'
 CODE = """```python
-def preprocess(text: str) -> str:
+def preprocess(text: str, text_pair: str | None) -> str:
     import re
 
     return re.sub(r"@\\w+", "@user", text)
 ```
 ```python
-def read_logits(logits: torch.Tensor) -> torch.Tensor:
+def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
     return torch.sigmoid(logits)
 ```
 """
@@ -101,14 +101,14 @@ def test_without_code_the_defaults_stand(connect) -> None:
 @pytest.mark.parametrize(
     ("bad", "told"),
     [
-        ("The classes are clear.", "one fenced json block"),
+        ("The classes are clear.", "one fenced json block of its own"),
         (MAP.replace("urgent", "loud"), "no labels of the task"),
         (MAP.replace('"urgent"', "null"), "at least two labels"),
         (MAP.replace('"1": null, ', ""), "every class"),
         (MAP + "```python\nimport os\n```", "only the functions"),
-        (MAP + "```python\ndef preprocess(text: str) -> str:\n    return (\n```", "line 2: it is not Python"),
-        (MAP + "```python\ndef preprocess(row):\n    return row\n```", "named text"),
-        (MAP + "```python\ndef preprocess(text): return text\n```", "lines of its own"),
+        (MAP + "```python\ndef preprocess(text, text_pair):\n    return (\n```", "line 2: it is not Python"),
+        (MAP + "```python\ndef preprocess(row):\n    return row\n```", "the arguments named text and text_pair"),
+        (MAP + "```python\ndef preprocess(text, text_pair): return text\n```", "lines of its own"),
     ],
 )
 def test_parts_that_cannot_be_used_are_asked_for_again(connect, bad: str, told: str) -> None:
@@ -124,7 +124,7 @@ def test_the_coder_is_shown_what_failed(connect) -> None:
     asked = server.requests()[0]["messages"][1]["content"]
     assert "KeyError: 3" in asked
     assert "too slow" in asked
-    assert "Mend" in asked
+    assert "mend it" in asked
 
 
 PARTS = ScriptParts(label_map=LabelMap(classes={0: "calm", 1: None, 2: "urgent"}, reason=""))
@@ -142,13 +142,16 @@ def test_the_checks_come_first_and_cannot_be_argued_away(connect) -> None:
     assert criticise(asker).approved
 
 
+SWAPPED = {"line": 1, "fault": "classes 0 and 2 are swapped", "mend": "swap them"}
+
+
 def test_the_model_may_refuse_what_passed_the_checks(connect) -> None:
     asker, server = connect(
-        say({"approved": False, "reasons": []}, {"approved": False, "reasons": ["Classes 0 and 2 are swapped."]})
+        say({"approved": False, "reasons": []}, {"approved": False, "reasons": [SWAPPED]})
     )
     verdict = criticise(asker)
     assert not verdict.approved
-    assert verdict.reasons == ("Classes 0 and 2 are swapped.",)
+    assert verdict.reasons == ("line 1: classes 0 and 2 are swapped; swap them",)
     assert len(server.log) == 2
 
 

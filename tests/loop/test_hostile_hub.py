@@ -10,9 +10,10 @@ import pytest
 
 from hub.server import HubServer
 from records.folder import RunFolder
+from templates.renderer import render_annotate
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import LLMServer, play_team, read_role, serving
-from tests.tiny_hub import LABELS, build_tiny_hub, class_of, label_of, make_sentences
+from tests.tiny_hub import LABELS, MODELS, build_tiny_hub, class_of, label_of, make_sentences
 
 ROWS = 60
 MODEL, OBEYED = "review-sentiment", "film-sentiment"
@@ -121,7 +122,7 @@ def obey(request: dict[str, Any]) -> str:
     if read_role(request) != "coder" or ORDER not in request["messages"][1]["content"]:
         return reply
     body = CODE[min(len(request["messages"]) // 2 - 1, len(CODE) - 1)]
-    return f"{reply}\n```python\ndef preprocess(text: str) -> str:\n{body}\n```"
+    return f"{reply}\n```python\ndef preprocess(text: str, text_pair: str | None) -> str:\n{body}\n```"
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +142,9 @@ def test_code_that_a_card_ordered_is_never_run(obeyed: tuple[RunFolder, str, LLM
     refusals = [message for message in asked if "could not be used" in message]
     assert any("uses environ" in refusal for refusal in refusals)
     assert any("preprocess uses open" in refusal for refusal in refusals)
-    assert not list(folder.path.glob(f"scripts/tiny--{OBEYED}/*")), "nothing was written that could be run"
+    (attempt,) = folder.path.glob(f"scripts/tiny--{OBEYED}/*")
+    classes = {index: class_of(name) for index, name in enumerate(MODELS[OBEYED][0])}
+    assert (attempt / "annotate.py").read_text(encoding="utf-8") == render_annotate(classes).text, "as the template is"
     assert list(folder.path.glob(f"scripts/tiny--{MODEL}/*/verdict.json"))
     assert "usable reply in 3 attempts: line 2: preprocess uses os" in printed
 
@@ -162,7 +165,7 @@ def test_an_order_reaches_the_language_model_only_within_a_line_of_json(
 ) -> None:
     requests = obeyed[2].requests()
     held = [one for one in requests if ORDER in json.dumps(one)]
-    assert {read_role(one) for one in held} == {"selector", "coder"}
+    assert {read_role(one) for one in held} == {"selector", "coder", "test_writer", "critic"}
     for request in held:
         system, asked = (message["content"] for message in request["messages"][:2])
         assert ORDER not in system

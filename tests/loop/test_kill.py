@@ -132,12 +132,13 @@ def make_team() -> Callable[[dict[str, Any]], str]:
     def answer(request: dict[str, Any]) -> str:
         said = request["messages"][1]["content"]
         if read_role(request) == "critic" and "film-sentiment" in said and "mended" not in said:
-            return json.dumps({"approved": False, "reasons": ["line 1: say that it is mended"]})
+            fault = {"line": 1, "fault": "it is not mended", "mend": "say that it is"}
+            return json.dumps({"approved": False, "reasons": [fault]})
         if read_role(request) == "result_critic" and '"stages_left": 2' in said:
             return json.dumps(relabel)
         reply = str(play(request))
         if read_role(request) == "coder" and "was refused" in said:
-            return reply.replace("By name.", "By name, mended.")
+            return f"{reply}\n```python\ndef preprocess(text, text_pair):\n    # mended\n    return text\n```"
         return reply
 
     return answer

@@ -16,7 +16,6 @@ from templates.renderer import (
     json_literal,
     make_environment,
     render_annotate,
-    render_classifier,
     render_finetune,
     render_test,
 )
@@ -123,11 +122,6 @@ def test_template_hash_covers_what_is_included(tmp_path: Path) -> None:
 
 def test_default_scripts_are_recognised() -> None:
     assert are_default_scripts(default_scripts(), LABEL_MAP, ROWS)
-
-
-def test_what_a_coder_is_shown_is_what_surrounds_its_functions() -> None:
-    shown = render_classifier()
-    assert shown.partition("\ndef preprocess(")[2] in render_annotate(LABEL_MAP).text
 
 
 @pytest.mark.parametrize(

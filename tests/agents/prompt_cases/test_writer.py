@@ -1,0 +1,29 @@
+from agents.coder import show_model, show_task
+from records.task import Kind
+from tests.agents.builders import make_candidate
+from tests.agents.golden_prompts import INJECTION, PromptCase
+from tests.agents.prompt_cases.script_tasks import TASKS
+
+MODEL = make_candidate("owner/model", ("LABEL_0", "LABEL_1"), card=f"# Card\n{INJECTION}", architecture="Bert")
+
+
+def make_case(name: str, kind: Kind) -> PromptCase:
+    return PromptCase(
+        name,
+        "test_writer",
+        "request",
+        {
+            "task": show_task(TASKS[kind]),
+            "pairs": kind == "text_pair",
+            "independent": kind == "multi_label",
+            "model": show_model(MODEL),
+            "bounds": {"fewest": 4, "most": 16, "text": 2000, "row": 100_000},
+        },
+    )
+
+
+CASES = (
+    make_case("test-writer", "single_label"),
+    make_case("test-writer-pair", "text_pair"),
+    make_case("test-writer-multi-label", "multi_label"),
+)
