@@ -146,9 +146,7 @@ SWAPPED = {"line": 1, "fault": "classes 0 and 2 are swapped", "mend": "swap them
 
 
 def test_the_model_may_refuse_what_passed_the_checks(connect) -> None:
-    asker, server = connect(
-        say({"approved": False, "reasons": []}, {"approved": False, "reasons": [SWAPPED]})
-    )
+    asker, server = connect(say({"approved": False, "reasons": []}, {"approved": False, "reasons": [SWAPPED]}))
     verdict = criticise(asker)
     assert not verdict.approved
     assert verdict.reasons == ("line 1: classes 0 and 2 are swapped; swap them",)

@@ -1,0 +1,205 @@
+"""The coder over a scripted model: what its reply may hold beside the label map."""
+
+import pytest
+
+from agents.base import Failure
+from agents.coder import LLMCoder, find_map_faults, propose_default_parts
+from agents.critic import LLMCritic, OfflineCritic
+from agents.prompting import PROMPTS
+from records.task import LabelSpec, TaskSpec
+from templates.renderer import Hyperparameters, render_annotate
+from tests.agents.builders import make_candidate, make_task
+
+TASK = make_task("urgent", "calm")
+MODEL = make_candidate("a/model", ("LABEL_0", "LABEL_1"))
+STARS = make_candidate("a/stars", ("LABEL_0",))
+MAP = '```json\n{"classes": {"1": "calm", "0": "urgent"}, "reason": "the card says so"}\n```\n'
+READ = """```python
+def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
+    high = torch.sigmoid(logits[:, :1] - 3)
+    return torch.cat([1 - high, high], dim=1)
+```
+"""
+LONG = "x = 1\n" * 12_000
+HANDLES = """```python
+def preprocess(text: str, text_pair: str | None) -> str:
+    import re
+
+    return re.sub(r"@\\w+", "@user", text)
+```
+"""
+WHOLE = render_annotate({0: "urgent", 1: "calm"}).text
+PAIR = TaskSpec(
+    sentence="Does the claim follow?",
+    kind="text_pair",
+    labels=(LabelSpec(name="yes", example="It rains.", example_pair="It is wet."), LabelSpec(name="no")),
+    text_columns=("premise", "claim"),
+)
+
+
+def say(*replies: str):
+    left = list(replies)
+    return lambda request: left.pop(0) if len(left) > 1 else left[0]
+
+
+def write(connect, *replies: str, task: TaskSpec = TASK, model=MODEL, failures: tuple[Failure, ...] = ()):
+    asker, server = connect(say(*replies))
+    parts = LLMCoder(asker).write_parts(task, model, failures)
+    assert parts is not None
+    return parts, [request["messages"][-1]["content"] for request in server.requests()]
+
+
+def test_the_map_is_kept_in_the_order_of_the_classes(connect) -> None:
+    parts, _ = write(connect, MAP)
+    assert list(parts.label_map.classes.items()) == [(0, "urgent"), (1, "calm")]
+    assert (parts.hyperparameters, parts.script, len(parts.prompt_hash)) == (None, None, 64)
+
+
+def test_the_defaults_that_the_coder_is_shown_are_those_of_the_template() -> None:
+    prompt = (PROMPTS / "coder" / "request.jinja").read_text(encoding="utf-8")
+    shown = [block.split("```")[0] for block in prompt.split("```python\n")[1:]]
+    assert len(shown) == 2
+    for function in shown:
+        signature, body = function.split("\n", 1)
+        assert signature in WHOLE
+        assert body in WHOLE
+
+
+def test_hyperparameters_come_with_their_reason(connect) -> None:
+    block = '```json\n{"training": {"epochs": 2, "learning_rate": 5e-4}, "reason": "It is large."}\n```'
+    parts, _ = write(connect, MAP + block)
+    assert parts.hyperparameters == Hyperparameters(epochs=2, learning_rate=5e-4)
+    assert parts.training_reason == "It is large."
+
+
+@pytest.mark.parametrize(
+    ("training", "told"),
+    [
+        ('{"epochs": 50}', "training.epochs"),
+        ('{"rank": 512}', "training.rank"),
+        ('{"learning_rate": 1.0}', "training.learning_rate"),
+        ('{"output_dir": "/tmp"}', "training.output_dir"),
+    ],
+)
+def test_hyperparameters_beyond_their_bounds_are_asked_for_again(connect, training: str, told: str) -> None:
+    _, asked = write(connect, f'{MAP}```json\n{{"training": {training}, "reason": ""}}\n```', MAP)
+    assert told in asked[1]
+
+
+def test_a_whole_script_is_taken_as_it_is(connect) -> None:
+    parts, _ = write(connect, f"{MAP}```python\n{WHOLE}```")
+    assert parts.script == WHOLE
+    assert (parts.preprocess, parts.read_logits) == (None, None)
+    assert OfflineCritic().criticise(TASK, MODEL, parts, WHOLE, passed=True, output="").approved
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (f"```python\n{WHOLE}import socket\n```", "imports socket"),
+        ('```python\n"""Label texts."""\nimport os\nos.system("ls")\n```', "line 3: uses os.system"),
+        ('```python\n"""Label texts."""\nimport torch\ntorch.load("x")\n```', "line 3: uses load"),
+        (f"```python\n{WHOLE}```\n{READ}", "stands alone"),
+        (f'```python\n"""Label texts."""\n{"x = 1 " * 12_000}\n```', "it is not Python"),
+        (f'```python\n"""Label texts."""\n{LONG}```', "allowed are 60000"),
+        (f'```python\n{WHOLE}```\n```json\n{{"training": {{}}, "reason": ""}}\n```', "leave the training block out"),
+    ],
+)
+def test_a_whole_script_that_may_not_be_is_asked_for_again(connect, code: str, told: str) -> None:
+    parts, asked = write(connect, MAP + code, MAP)
+    assert parts.script is None
+    assert told in asked[1]
+
+
+def test_a_function_of_a_whole_script_may_use_what_the_script_has(connect) -> None:
+    script = '"""Label texts."""\nimport re\n\n\ndef preprocess(text):\n    return re.sub("a", "b", text)\n'
+    assert write(connect, f"{MAP}```python\n{script}```")[0].script == script
+
+
+def test_a_regression_is_read_by_columns_of_its_own(connect) -> None:
+    parts, asked = write(connect, MAP + READ, model=STARS)
+    assert parts.read_logits is not None
+    assert "in [0, 1]" in asked[0]
+
+
+def test_the_columns_of_a_function_are_counted_without_a_gap(connect) -> None:
+    gap = MAP.replace('"1": "calm"', '"2": "calm"')
+    three = MAP.replace('"1": "calm"', '"1": null, "2": "calm"')
+    parts, asked = write(connect, gap + READ, three + READ, model=STARS)
+    assert "count the columns from 0" in asked[1]
+    assert parts.label_map.classes == {0: "urgent", 1: None, 2: "calm"}
+
+
+def test_one_logit_is_no_and_yes(connect) -> None:
+    parts, _ = write(connect, MAP, model=STARS)
+    assert find_map_faults(TASK, STARS, parts) == []
+    assert find_map_faults(TASK, make_candidate("a/b", ("x", "y", "z")), parts) != []
+
+
+def test_handles_are_replaced_by_a_function_of_its_own(connect) -> None:
+    parts, _ = write(connect, MAP + HANDLES)
+    script = render_annotate(parts.label_map.classes, preprocess=parts.preprocess).text
+    assert OfflineCritic().criticise(TASK, MODEL, parts, script, passed=True, output="").approved
+
+
+def test_a_pair_is_asked_for_as_a_pair(connect) -> None:
+    map_ = MAP.replace("calm", "no").replace("urgent", "yes")
+    code = "```python\ndef preprocess(text, text_pair):\n    return (text_pair or '', text)\n```"
+    parts, asked = write(connect, map_ + code, task=PAIR)
+    assert parts.preprocess == "return (text_pair or '', text)"
+    assert "It is wet." in asked[0]
+    assert "second text of the row" in asked[0]
+
+
+def test_a_failure_is_shown_from_its_beginning_to_its_end(connect) -> None:
+    parts, _ = write(connect, MAP)
+    failure = Failure(parts=parts, output="a" * 2000 + "\n[…]\n" + "z" * 2000, reasons=("line 3: no; yes",))
+    _, asked = write(connect, MAP + READ, failures=(failure,))
+    assert "a" * 2000 + r"\n[…]\n" + "z" * 2000 in asked[0]
+    assert "line 3: no; yes" in asked[0]
+
+
+def test_the_template_as_it_is_needs_classes_that_can_be_read_by_rule() -> None:
+    assert propose_default_parts(TASK, MODEL) is None
+    named = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
+    assert named is not None
+    assert named.label_map.classes == {0: "calm", 1: "urgent"}
+
+
+def test_a_bug_that_ruff_sees_cannot_be_argued_away(connect) -> None:
+    asker, server = connect(say('{"approved": true, "reasons": []}'))
+    parts = write(connect, MAP)[0]
+    verdict = LLMCritic(asker).criticise(TASK, MODEL, parts, f"{WHOLE}x = unknown\n", passed=True, output="")
+    assert verdict.reasons == (f"line {len(WHOLE.splitlines()) + 1}: F821 Undefined name `unknown`",)
+    assert server.log == []
+
+
+def test_the_critic_sees_numbered_lines_output_and_remarks(connect) -> None:
+    asker, server = connect(say('{"approved": true, "reasons": []}'))
+    parts = write(connect, MAP)[0]
+    script = f"{WHOLE}unused = 1\nimport math\n"
+    assert LLMCritic(asker).criticise(TASK, MODEL, parts, script, passed=True, output="9 passed").approved
+    asked = server.requests()[-1]["messages"][1]["content"].splitlines()
+    assert f'{len(WHOLE.splitlines()) + 1} "unused = 1"' in asked
+    assert any("F401 `math` imported but unused" in line for line in asked)
+    assert any("9 passed" in line for line in asked)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ('{"approved": false, "reasons": [{"line": 0, "fault": "a", "mend": "b"}]}', "no line 0"),
+        ('{"approved": false, "reasons": [{"line": 4000, "fault": "a", "mend": "b"}]}', "no line 4000"),
+        ('{"approved": false, "reasons": ["it is bad"]}', "reasons.0"),
+        ('{"approved": false, "reasons": []}', "a refusal needs at least one"),
+        ('{"approved": true, "reasons": [{"line": 1, "fault": "a", "mend": "b"}]}', "an approval has none"),
+    ],
+)
+def test_a_verdict_that_names_no_line_of_the_script_is_asked_for_again(connect, bad: str, told: str) -> None:
+    good = '{"approved": false, "reasons": [{"line": 1, "fault": "a", "mend": "b"}]}'
+    asker, server = connect(say(bad, good))
+    parts = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
+    assert parts is not None
+    verdict = LLMCritic(asker).criticise(TASK, MODEL, parts, WHOLE, passed=True, output="")
+    assert verdict.reasons == ("line 1: a; b",)
+    assert told in server.requests()[1]["messages"][-1]["content"]
