@@ -87,8 +87,8 @@ def check_by_rule(
     holds no bug that can be seen, and does nothing that such a script has no business doing."""
     reasons: list[str] = []
     if not passed:
-        shown = "; ".join(error[:300] for error in find_errors(output)[:3])
-        reasons.append(f"it failed its test: {shown or 'no output'}")
+        first = next(iter(find_errors(output)), "no output")
+        reasons.append(f"it failed its test: {first[:300]}")
     reasons += check_script(script, whole=parts.script is not None)
     if _is_python(script):
         reasons += [str(finding) for finding in lint_script(script) if finding.fault]

@@ -58,9 +58,11 @@ def find_errors(output: str) -> tuple[str, ...]:
     return tuple(line for line in output.splitlines() if line.strip())[:1]
 
 
-def sign_failure(output: str, reasons: Sequence[str], *, passed: bool) -> tuple[str, ...]:
-    """Return the signature of a failure: the same where the same went wrong in another line, with other values."""
-    errors = () if passed else find_errors(output)
+def sign_failure(errors: Sequence[str], reasons: Sequence[str]) -> tuple[str, ...]:
+    """Return the signature of a failure: the same where the same went wrong in another line, with other values.
+
+    `errors` are those of its test, none where it passed, and `reasons` the critic's.
+    """
     return tuple(dict.fromkeys(map(_mask, (*errors, *reasons))))
 
 

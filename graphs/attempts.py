@@ -38,6 +38,8 @@ class TestResult(Record):
     sandbox: str
     output: str
     """Its first and last 2,000 characters, without what differs between two runs of the same."""
+    errors: tuple[str, ...] = ()
+    """What of the whole output tells of an error; empty where the test passed."""
 
     @property
     def passed(self) -> bool:

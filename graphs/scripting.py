@@ -8,7 +8,7 @@ from langgraph.types import Command
 
 from agents.base import ModelCases, ScriptParts, Verdict
 from agents.coder import find_map_faults, propose_default_parts
-from agents.repair import choose_next, clean_output, cut_output, sign_failure
+from agents.repair import choose_next, clean_output, cut_output, find_errors, sign_failure
 from graphs.attempts import (
     Attempt,
     TestResult,
@@ -26,7 +26,7 @@ from records.candidate import Candidate
 from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, Noticed, ScriptTested
 from records.folder import write_json
-from sandbox.base import Limits, RunResult, RunSpec
+from sandbox.base import Limits, RunSpec
 
 TEST_SECONDS = 300.0
 
@@ -172,12 +172,12 @@ def _test_script(context: RunContext, job: Job) -> None:
     )
     result = context.sandbox.run(spec)
     check_sandbox(context, result, f"while testing {job.name}")
-    write_json(target, TestResult(cause=result.cause, sandbox=context.sandbox.name, output=_read_output(result)))
-
-
-def _read_output(result: RunResult) -> str:
-    printed = "\n".join(part for part in (result.detail, result.stdout, result.stderr) if part)
-    return cut_output(clean_output(printed))
+    output = clean_output("\n".join(part for part in (result.detail, result.stdout, result.stderr) if part))
+    errors = () if result.cause == "ok" else find_errors(output)
+    write_json(
+        target,
+        TestResult(cause=result.cause, sandbox=context.sandbox.name, output=cut_output(output), errors=errors),
+    )
 
 
 def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["repair_scripts", "audition"]]:
@@ -237,6 +237,6 @@ def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> Scrip
 def _choose_next(context: RunContext, slug: str, one: ScriptState) -> Literal["repair", "fall back", "drop"]:
     signatures: list[tuple[str, ...]] = []
     for number in range(1, one["attempt"] + 1):
-        failure, passed = read_failure(context, slug, number), read_result(context, slug, number).passed
-        signatures.append(sign_failure(failure.output, failure.reasons, passed=passed))
+        reasons = read_failure(context, slug, number).reasons
+        signatures.append(sign_failure(read_result(context, slug, number).errors, reasons))
     return choose_next(signatures, context.settings.repair_attempts, fallback=one["fallback"])

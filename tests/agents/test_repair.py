@@ -8,8 +8,7 @@ FIRST = """\
 ____ test_odd_row[emoji] ____
 in/scripts/test_annotate.py:112: in run
     assert reply["type"] == "result", f"{what}: {reply.get('error', reply)}"
-E   AssertionError: emoji (an odd text): KeyError: '🙂'
-E   assert 'error' == 'result'
+E   Failed: emoji (an odd text): KeyError: '🙂'
 ----- Captured stderr call -----
   File "/tmp/autoannotator-box-x81/in/scripts/annotate.py", line 63, in preprocess
 KeyError: '🙂'
@@ -57,24 +56,22 @@ def test_beginning_and_end_of_an_output_are_kept() -> None:
 
 
 def test_the_errors_of_an_output_are_found() -> None:
-    assert find_errors(FIRST)[0] == "AssertionError: emoji (an odd text): KeyError: '🙂'"
+    assert find_errors(FIRST)[0] == "Failed: emoji (an odd text): KeyError: '🙂'"
     assert find_errors(CRASH) == ("ModuleNotFoundError: No module named 'nothing'",)
     assert find_errors(TIMEOUT) == ("timeout: it ran for more than 300 s",)
     assert find_errors("") == ()
 
 
 def test_a_signature_is_of_the_error_and_not_of_its_values() -> None:
-    first = sign_failure(FIRST, ("it failed its test: KeyError: '🙂'", "line 3: F821 Undefined name `x`"), passed=False)
+    first = sign_failure(find_errors(FIRST), ("it failed its test: KeyError: '🙂'", "line 3: F821 Undefined name `x`"))
+    again = sign_failure(find_errors(SECOND), ("it failed its test: KeyError: '👍'", "line 9: F821 Undefined name `x`"))
+    assert again == first
+    assert sign_failure(find_errors(FIRST.replace("KeyError", "TypeError")), ()) != sign_failure(find_errors(FIRST), ())
+    assert sign_failure(find_errors(FIRST), ("line 3: uses eval",)) != sign_failure(find_errors(FIRST), ())
     assert (
-        sign_failure(SECOND, ("it failed its test: KeyError: '👍'", "line 9: F821 Undefined name `x`"), passed=False)
-        == first
-    )
-    assert sign_failure(FIRST.replace("KeyError", "TypeError"), (), passed=False) != sign_failure(
-        FIRST, (), passed=False
-    )
-    assert sign_failure(FIRST, ("line 3: uses eval",), passed=False) != sign_failure(FIRST, (), passed=False)
-    assert sign_failure("5 passed", ("line 3: a; b",), passed=True) == sign_failure(
-        "6 passed", ("line 4: a; b",), passed=True
+        sign_failure((), ("line 3: a; b",))
+        == sign_failure((), ("line 4: a; b",))
+        != sign_failure((), ("line 4: a; c",))
     )
 
 

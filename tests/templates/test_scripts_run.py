@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -281,6 +282,40 @@ def test_fine_tune_keeps_the_folder_ordinary(kind: str, tmp_path: Path, annotate
     table = run_rows(annotator, [row.text for row in rows])
     before = run_rows(annotate.Annotator(str(model), LABELS), [row.text for row in rows])
     assert table["probs"].to_pylist() != before["probs"].to_pylist()
+
+
+def write_lesson(folder: Path, columns: dict[str, list]) -> tuple[str, ...]:
+    """Write the same rows to learn from and to measure on; return the arguments of their fine-tune."""
+    for name in ("train", "valid"):
+        pq.write_table(pa.table(columns), folder / "in" / f"{name}.parquet")
+    return (*finetune_arguments("new"), "--labels", "in/labels.json")
+
+
+def test_fine_tune_reads_pairs(toy_model: Path, tmp_path: Path, annotate) -> None:
+    """What a pair is labelled is in its second text, which the model has never looked at."""
+    script = render_finetune(LABEL_MAP, hyperparameters=Hyperparameters(epochs=6, learning_rate=1e-2))
+    folder = lay_out(tmp_path, toy_model, kind="text_pair", finetune=script)
+    rows = make_rows(200, seed=8)
+    columns = {"text": ["word1"] * 200, "text_pair": [row.text for row in rows], "label": [row.label for row in rows]}
+    outcome = run_python(folder, *write_lesson(folder, columns))
+    assert outcome.returncode == 0, outcome.stderr
+    metrics = TrainingMetrics.model_validate_json((folder / "out/new.json").read_text())
+    assert metrics.accuracy_after > 0.9
+    assert annotate.Annotator(str(folder / "out/new"), LABELS, "text_pair").describe()["model_type"] == "bert"
+
+
+def test_fine_tune_teaches_independent_labels(tmp_path: Path) -> None:
+    model = save_model(tmp_path / "model", "bert", problem_type="multi_label_classification")
+    script = render_finetune(LABEL_MAP, hyperparameters=Hyperparameters(epochs=10, learning_rate=1e-2, rank=32))
+    folder = lay_out(tmp_path / "work", model, kind="multi_label", finetune=script)
+    texts = {"good": ["positive"], "bad": ["negative"], "good bad": ["negative", "positive"], "word1": []}
+    columns = {"text": list(texts) * 60, "label": pa.array(list(texts.values()) * 60, pa.list_(pa.string()))}
+    outcome = run_python(folder, *write_lesson(folder, columns))
+    assert outcome.returncode == 0, outcome.stderr
+    metrics = TrainingMetrics.model_validate_json((folder / "out/new.json").read_text())
+    assert (metrics.train_rows, metrics.skipped_rows) == (240, 0)
+    assert metrics.accuracy_after == 1.0
+    assert metrics.loss_after < metrics.loss_before
 
 
 def test_fine_tune_refuses_a_label_that_is_none_of_the_tasks(toy_model: Path, tmp_path: Path) -> None:
