@@ -26,7 +26,7 @@ class LabelsFile(Record):
 
 
 class AnnotateRequest(Record):
-    """Annotate the rows of `input` (columns id, text and, for pairs, text_pair) and write `output` in the same order."""
+    """Annotate the rows of `input` (columns id, text; for pairs text_pair too) and write `output` in the same order."""
 
     op: Literal["annotate"] = "annotate"
     id: str

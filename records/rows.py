@@ -35,7 +35,6 @@ LABEL_COLUMNS: dict[str, pa.DataType] = {
 """What `labels.parquet` adds to the original columns, in this order."""
 
 
-
 def script_input(kind: Kind = "single_label") -> pa.Schema:
     """Return the schema that a generated annotate script reads; `id` is the internal row number."""
     fields: list[tuple[str, pa.DataType]] = [("id", pa.int64()), ("text", pa.string())]
