@@ -3,9 +3,10 @@
     python annotate.py --model DIR --labels labels.json --input in.parquet --output out.parquet [--features]
     python annotate.py --model DIR --labels labels.json --serve
 
-Input columns: id (int64), text. Output columns, in the input's order: id, label, score, probs (in the order of
-labels.json) and, where asked for, features (the mean-pooled last hidden state, float16). With --serve the model stays
-loaded: requests are read from standard input and answered on standard output, one JSON object a line.
+Input columns: id (int64), text and, for pairs of texts, text_pair. Output columns, in the input's order: id, label (a
+list where labels.json says multi_label), score, probs (in the order of labels.json) and, where asked for, features (the
+mean-pooled last hidden state, float16). With --serve the model stays loaded: requests are read from standard input and
+answered on standard output, one JSON object a line.
 """
 
 import argparse
@@ -37,6 +38,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 PROTOCOL = 1
 BATCH_TOKENS = 4096
 """A batch holds at most so many tokens, padding counted, and at least one row."""
+THRESHOLD = 0.5
+"""In a multi-label task a text has the labels whose probability is at least this."""
 SECONDS_BETWEEN_PROGRESS = 0.2
 
 LABEL_MAP: dict[int, str | None] = {
@@ -51,13 +54,16 @@ CHARACTERS_PER_TOKEN = 20
 """A text is cut to this many characters a token before it is tokenized, so that a huge one costs no more."""
 
 
-def preprocess(text: str) -> str:
-    """Return the text as the model expects it."""
-    return text
+def preprocess(text: str, text_pair: str | None) -> str | tuple[str, str]:
+    """Return one text, or two, as the model expects it; `text_pair` is None where the task is about single texts."""
+    return text if text_pair is None else (text, text_pair)
 
 
 def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
-    """Return class probabilities (n_rows, n_classes) from logits (n_rows, n_logits)."""
+    """Return class probabilities (n_rows, n_classes) from logits (n_rows, n_logits).
+
+    `problem_type` is the configuration's: regression, single_label_classification, multi_label_classification or "".
+    """
     if problem_type == "regression":
         raise ValueError("the model is a regression: its number is no probability of a class")
     if logits.shape[1] == 1:  # one logit: class 1 is "yes", class 0 is "no"
@@ -69,10 +75,14 @@ def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
 
 
 class Classifier:
-    """A sequence classifier that reads texts and answers with probabilities over `labels`."""
+    """A sequence classifier that reads texts, or pairs of them, and answers with probabilities over `labels`.
 
-    def __init__(self, folder: str, labels: Sequence[str], dtype: torch.dtype) -> None:
+    `kind` is that of labels.json: in a multi_label task the labels are independent of each other.
+    """
+
+    def __init__(self, folder: str, labels: Sequence[str], dtype: torch.dtype, kind: str = "single_label") -> None:
         self.labels = list(labels)
+        self.independent = kind == "multi_label"
         unknown = {label for label in LABEL_MAP.values() if label is not None} - set(self.labels)
         if unknown:
             raise ValueError(f"LABEL_MAP names {sorted(unknown)}; the task's labels are {self.labels}")
@@ -93,13 +103,14 @@ class Classifier:
         self.inputs = set(inspect.signature(self.model.forward).parameters)
         self.max_tokens = min(MAX_TOKENS, find_max_tokens(self.model), self.tokenizer.model_max_length)
 
-    def encode(self, texts: Sequence[str]) -> list[dict[str, list[int]]]:
-        """Return the model's inputs for each text, not padded."""
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[dict[str, list[int]]]:
+        """Return the model's inputs for each text, or each text and its pair, not padded."""
         bound = CHARACTERS_PER_TOKEN * self.max_tokens
-        prepared = [preprocess(text[:bound]) for text in texts]
+        seconds = [None] * len(texts) if pairs is None else [pair[:bound] for pair in pairs]
+        prepared = [preprocess(text[:bound], second) for text, second in zip(texts, seconds, strict=True)]
         if not prepared:
             return []
-        encoded = self.tokenizer(prepared, truncation=True, max_length=self.max_tokens)
+        encoded = self.tokenizer(*split_prepared(prepared), truncation=True, max_length=self.max_tokens)
         names = [name for name in encoded if name in self.inputs]
         return [{name: encoded[name][row] for name in names} for row in range(len(prepared))]
 
@@ -113,10 +124,11 @@ class Classifier:
         }
 
     def read_labels(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return label probabilities (n_rows, n_labels), each row summing to 1.
+        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
 
         A label's probability is the sum over its classes, renormalised over the classes that have a label; where
-        these got nothing the answer is even, and so has a low score. Raises ValueError where an answer is no number.
+        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
+        classes', and 0 without a class. Raises ValueError where an answer is no number.
         """
         if not torch.isfinite(logits).all():
             raise ValueError("the model answered with numbers that are not finite")
@@ -124,12 +136,25 @@ class Classifier:
         shape = tuple(classes.shape)
         if shape != (len(logits), len(LABEL_MAP)) or sorted(LABEL_MAP) != list(range(len(LABEL_MAP))):
             raise ValueError(f"LABEL_MAP has the classes {sorted(LABEL_MAP)}, the model answered {shape}")
-        if not torch.isfinite(classes).all() or (classes < 0).any():
+        if not torch.isfinite(classes).all() or (classes < 0).any() or (classes > 1 + 1e-4).any():
             raise ValueError("read_logits returned values that are no probabilities")
+        if self.independent:
+            return (classes.clamp_max(1.0).unsqueeze(2) * self.membership).amax(dim=1)
         mapped = classes @ self.membership
         total = mapped.sum(dim=1, keepdim=True)
         covered = self.membership.any(dim=0).float()
         return torch.where(total > 1e-6, mapped / total.clamp_min(1e-6), covered / covered.sum())
+
+
+def split_prepared(prepared: Sequence[str | tuple[str, str]]) -> list[list[str]]:
+    """Return what preprocess made as columns for the tokenizer: one of texts, or one of first and one of second texts.
+
+    Raises ValueError where it is neither a text for every row nor a pair of texts for every row.
+    """
+    rows = [row if isinstance(row, tuple) else (row,) for row in prepared]
+    if {len(row) for row in rows} not in ({1}, {2}) or not all(isinstance(part, str) for row in rows for part in row):
+        raise ValueError("preprocess must return a text for every row, or a pair (text, text_pair) for every row")
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def find_max_tokens(model: torch.nn.Module) -> int:
@@ -144,9 +169,10 @@ def find_max_tokens(model: torch.nn.Module) -> int:
 class Annotator:
     """A loaded classifier that labels parquet files."""
 
-    def __init__(self, model: str, labels: Sequence[str], dtype: str = "float32") -> None:
+    def __init__(self, model: str, labels: Sequence[str], kind: str = "single_label", dtype: str = "float32") -> None:
+        self.kind = kind
         self.dtype = dtype
-        self.classifier = Classifier(model, labels, getattr(torch, dtype))
+        self.classifier = Classifier(model, labels, getattr(torch, dtype), kind)
 
     def describe(self) -> dict[str, object]:
         """Return what the worker says of itself when it is ready."""
@@ -166,8 +192,9 @@ class Annotator:
         self, source: str, target: str, features: bool, on_progress: Callable[[int, int], None]
     ) -> tuple[int, int]:
         """Label the rows of `source` into `target`; return how many rows, and how many tokens without padding."""
-        table = pq.read_table(source, columns=["id", "text"])
-        encoded = self.classifier.encode([text or "" for text in table["text"].to_pylist()])
+        names = ["text", "text_pair"] if self.kind == "text_pair" else ["text"]
+        table = pq.read_table(source, columns=["id", *names])
+        encoded = self.classifier.encode(*([text or "" for text in table[name].to_pylist()] for name in names))
         lengths = [len(row["input_ids"]) for row in encoded]
         probs = np.zeros((len(encoded), len(self.classifier.labels)), dtype=np.float32)
         pooled = np.zeros((len(encoded), self.classifier.model.config.hidden_size if features else 0), dtype=np.float16)
@@ -176,7 +203,8 @@ class Annotator:
             probs[batch], pooled[batch] = self.read_batch([encoded[row] for row in batch], features)
             done += len(batch)
             on_progress(done, len(encoded))
-        write_output(target, table["id"], self.classifier.labels, probs, pooled if features else None)
+        answers = pick_answers(self.classifier.labels, probs, self.kind)
+        write_output(target, table["id"], answers, probs, pooled if features else None)
         return len(encoded), sum(lengths)
 
     @torch.inference_mode()
@@ -204,13 +232,21 @@ def plan_batches(lengths: Sequence[int]) -> list[list[int]]:
     return batches
 
 
+def pick_answers(labels: Sequence[str], probs: np.ndarray, kind: str) -> pa.Array:
+    """Return each row's most probable label or, in a multi-label task, the list of those that are probable enough."""
+    if kind == "multi_label":
+        picked = [[label for label, chosen in zip(labels, row, strict=True) if chosen] for row in probs >= THRESHOLD]
+        return pa.array(picked, pa.list_(pa.string()))
+    return pa.array([labels[index] for index in probs.argmax(axis=1)], pa.string())
+
+
 def write_output(
-    path: str, ids: pa.ChunkedArray, labels: Sequence[str], probs: np.ndarray, features: np.ndarray | None
+    path: str, ids: pa.ChunkedArray, answers: pa.Array, probs: np.ndarray, features: np.ndarray | None
 ) -> None:
     """Write the output table whole: under another name first."""
     columns = {
         "id": ids.cast(pa.int64()),
-        "label": pa.array([labels[index] for index in probs.argmax(axis=1)], pa.string()),
+        "label": answers,
         "score": pa.array(probs.max(axis=1), pa.float32()),
         "probs": pa.FixedSizeListArray.from_arrays(pa.array(probs.ravel(), pa.float32()), probs.shape[1]),
     }
@@ -257,16 +293,18 @@ def write_reply(replies: TextIO, reply: dict[str, object]) -> None:
     replies.flush()
 
 
-def read_label_names(path: str) -> list[str]:
+def read_labels_file(path: str) -> tuple[list[str], str]:
+    """Return the task's labels in their order, and its kind."""
     with open(path, encoding="utf-8") as file:
-        return json.load(file)["labels"]
+        content = json.load(file)
+    return content["labels"], content.get("kind", "single_label")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Label texts with one classifier.")
     parser.add_argument("--model", required=True, help="the model's folder")
     parser.add_argument("--labels", required=True, help="labels.json: the task's labels, in the order of probs")
-    parser.add_argument("--input", help="parquet with the columns id and text")
+    parser.add_argument("--input", help="parquet with the columns id, text and, for pairs, text_pair")
     parser.add_argument("--output", help="the parquet to write")
     parser.add_argument("--features", action="store_true", help="write the mean-pooled last hidden state too")
     parser.add_argument("--serve", action="store_true", help="answer requests from standard input")
@@ -278,7 +316,7 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
         os.environ["RAYON_NUM_THREADS"] = str(options.threads)
-    annotator = Annotator(options.model, read_label_names(options.labels), options.dtype)
+    annotator = Annotator(options.model, *read_labels_file(options.labels), options.dtype)
     if options.serve:
         serve(annotator, sys.stdin, REPLIES)
         return

@@ -2,7 +2,8 @@
 
     python finetune.py --model DIR --train t.parquet --valid v.parquet --output DIR --metrics m.json
 
-Columns: text, label (of the task), weight (optional, 1 where it is absent). The classes and what they stand for stay
+Columns: text, text_pair (where the task is about pairs), label (of the task; a list where --labels says multi_label),
+weight (optional, 1 where it is absent). The classes and what they stand for stay
 as they are, so that the same annotate.py runs the result. With the same seed and number of threads the weights are
 the same, bit for bit; also where training was stopped and goes on with --resume from the file of --checkpoint. Each
 epoch is told of on standard output, as one line of JSON; all else that is printed goes to standard error.
@@ -52,13 +53,16 @@ CHARACTERS_PER_TOKEN = 20
 """A text is cut to this many characters a token before it is tokenized, so that a huge one costs no more."""
 
 
-def preprocess(text: str) -> str:
-    """Return the text as the model expects it."""
-    return text
+def preprocess(text: str, text_pair: str | None) -> str | tuple[str, str]:
+    """Return one text, or two, as the model expects it; `text_pair` is None where the task is about single texts."""
+    return text if text_pair is None else (text, text_pair)
 
 
 def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
-    """Return class probabilities (n_rows, n_classes) from logits (n_rows, n_logits)."""
+    """Return class probabilities (n_rows, n_classes) from logits (n_rows, n_logits).
+
+    `problem_type` is the configuration's: regression, single_label_classification, multi_label_classification or "".
+    """
     if problem_type == "regression":
         raise ValueError("the model is a regression: its number is no probability of a class")
     if logits.shape[1] == 1:  # one logit: class 1 is "yes", class 0 is "no"
@@ -70,10 +74,14 @@ def read_logits(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
 
 
 class Classifier:
-    """A sequence classifier that reads texts and answers with probabilities over `labels`."""
+    """A sequence classifier that reads texts, or pairs of them, and answers with probabilities over `labels`.
 
-    def __init__(self, folder: str, labels: Sequence[str], dtype: torch.dtype) -> None:
+    `kind` is that of labels.json: in a multi_label task the labels are independent of each other.
+    """
+
+    def __init__(self, folder: str, labels: Sequence[str], dtype: torch.dtype, kind: str = "single_label") -> None:
         self.labels = list(labels)
+        self.independent = kind == "multi_label"
         unknown = {label for label in LABEL_MAP.values() if label is not None} - set(self.labels)
         if unknown:
             raise ValueError(f"LABEL_MAP names {sorted(unknown)}; the task's labels are {self.labels}")
@@ -94,13 +102,14 @@ class Classifier:
         self.inputs = set(inspect.signature(self.model.forward).parameters)
         self.max_tokens = min(MAX_TOKENS, find_max_tokens(self.model), self.tokenizer.model_max_length)
 
-    def encode(self, texts: Sequence[str]) -> list[dict[str, list[int]]]:
-        """Return the model's inputs for each text, not padded."""
+    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[dict[str, list[int]]]:
+        """Return the model's inputs for each text, or each text and its pair, not padded."""
         bound = CHARACTERS_PER_TOKEN * self.max_tokens
-        prepared = [preprocess(text[:bound]) for text in texts]
+        seconds = [None] * len(texts) if pairs is None else [pair[:bound] for pair in pairs]
+        prepared = [preprocess(text[:bound], second) for text, second in zip(texts, seconds, strict=True)]
         if not prepared:
             return []
-        encoded = self.tokenizer(prepared, truncation=True, max_length=self.max_tokens)
+        encoded = self.tokenizer(*split_prepared(prepared), truncation=True, max_length=self.max_tokens)
         names = [name for name in encoded if name in self.inputs]
         return [{name: encoded[name][row] for name in names} for row in range(len(prepared))]
 
@@ -114,10 +123,11 @@ class Classifier:
         }
 
     def read_labels(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return label probabilities (n_rows, n_labels), each row summing to 1.
+        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
 
         A label's probability is the sum over its classes, renormalised over the classes that have a label; where
-        these got nothing the answer is even, and so has a low score. Raises ValueError where an answer is no number.
+        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
+        classes', and 0 without a class. Raises ValueError where an answer is no number.
         """
         if not torch.isfinite(logits).all():
             raise ValueError("the model answered with numbers that are not finite")
@@ -125,12 +135,25 @@ class Classifier:
         shape = tuple(classes.shape)
         if shape != (len(logits), len(LABEL_MAP)) or sorted(LABEL_MAP) != list(range(len(LABEL_MAP))):
             raise ValueError(f"LABEL_MAP has the classes {sorted(LABEL_MAP)}, the model answered {shape}")
-        if not torch.isfinite(classes).all() or (classes < 0).any():
+        if not torch.isfinite(classes).all() or (classes < 0).any() or (classes > 1 + 1e-4).any():
             raise ValueError("read_logits returned values that are no probabilities")
+        if self.independent:
+            return (classes.clamp_max(1.0).unsqueeze(2) * self.membership).amax(dim=1)
         mapped = classes @ self.membership
         total = mapped.sum(dim=1, keepdim=True)
         covered = self.membership.any(dim=0).float()
         return torch.where(total > 1e-6, mapped / total.clamp_min(1e-6), covered / covered.sum())
+
+
+def split_prepared(prepared: Sequence[str | tuple[str, str]]) -> list[list[str]]:
+    """Return what preprocess made as columns for the tokenizer: one of texts, or one of first and one of second texts.
+
+    Raises ValueError where it is neither a text for every row nor a pair of texts for every row.
+    """
+    rows = [row if isinstance(row, tuple) else (row,) for row in prepared]
+    if {len(row) for row in rows} not in ({1}, {2}) or not all(isinstance(part, str) for row in rows for part in row):
+        raise ValueError("preprocess must return a text for every row, or a pair (text, text_pair) for every row")
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def find_max_tokens(model: torch.nn.Module) -> int:
@@ -144,39 +167,56 @@ def find_max_tokens(model: torch.nn.Module) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """A labelled row, encoded. `label` is an index into the classifier's labels; -1: no class stands for it."""
+    """A labelled row, encoded. `targets` is 1 for each of the classifier's labels that it has, else 0; `covered`:
+    whether a class stands for every label that it has."""
 
     inputs: dict[str, list[int]]
-    label: int
+    targets: list[float]
+    covered: bool
     weight: float
 
 
 def read_rows(path: str, classifier: Classifier, known: Sequence[str] | None) -> list[Row]:
     """Return the rows of a file. Raises ValueError where a label is missing, or is not among the `known` ones."""
     columns = pq.read_table(path).to_pydict()
-    labels = columns["label"]
-    unknown = {label for label in labels if label is None or (known is not None and label not in known)}
+    owned = [label if classifier.independent and label is not None else [label] for label in columns["label"]]
+    names = {label for labels in owned for label in labels}
+    unknown = {label for label in names if label is None or (known is not None and label not in known)}
     if unknown:
         raise ValueError(f"{path}: the labels {unknown} are none of the task's")
-    index = {label: position for position, label in enumerate(classifier.labels)}
-    encoded = classifier.encode([text or "" for text in columns["text"]])
-    weights = columns.get("weight", [1.0] * len(labels))
+    texts = [[text or "" for text in columns[name]] for name in ("text", "text_pair") if name in columns]
+    weights = columns.get("weight", [1.0] * len(owned))
     return [
-        Row(inputs, index.get(label, -1), float(weight))
-        for inputs, label, weight in zip(encoded, labels, weights, strict=True)
+        Row(
+            inputs,
+            [float(label in labels) for label in classifier.labels],
+            set(labels) <= set(classifier.labels),
+            float(weight),
+        )
+        for inputs, labels, weight in zip(classifier.encode(*texts), owned, weights, strict=True)
     ]
+
+
+def is_usable(classifier: Classifier, row: Row) -> bool:
+    """Return whether something can be learned from a row: what no class stands for is no label in a multi-label task."""
+    return row.covered or classifier.independent
 
 
 def measure_loss(classifier: Classifier, rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return, a row each, −log of the probability of its label, and whether that label is the answer.
 
-    A label's probability is that of its classes together, renormalised over the classes that have a label.
+    A label's probability is that of its classes together, renormalised over the classes that have a label. In a
+    multi-label task the loss is the mean over the labels, and a row is right where each of them is.
     """
     logits = classifier.model(**classifier.pad([row.inputs for row in rows])).logits
     probs = classifier.read_labels(logits)
-    labels = torch.tensor([row.label for row in rows])
-    losses = -torch.log(probs.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1) + 1e-9)
-    return losses, probs.argmax(dim=1) == labels
+    targets = torch.tensor([row.targets for row in rows])
+    covered = torch.tensor([row.covered for row in rows])
+    if classifier.independent:
+        losses = -torch.log(torch.where(targets > 0, probs, 1 - probs) + 1e-9).mean(dim=1)
+        return losses, ((probs >= 0.5) == (targets > 0)).all(dim=1) & covered
+    losses = -torch.log((probs * targets).sum(dim=1) + 1e-9)
+    return losses, (probs.argmax(dim=1) == targets.argmax(dim=1)) & covered
 
 
 @torch.inference_mode()
@@ -190,8 +230,9 @@ def evaluate(classifier: Classifier, rows: Sequence[Row]) -> tuple[float, float]
         batch = ordered[start : start + size]
         losses, hits = measure_loss(classifier, batch)
         right += int(hits.sum())
-        loss += float(sum(value for value, row in zip(losses.tolist(), batch, strict=True) if row.label >= 0))
-    return right / len(rows), loss / max(1, sum(row.label >= 0 for row in rows))
+        usable = [is_usable(classifier, row) for row in batch]
+        loss += float(sum(value for value, use in zip(losses.tolist(), usable, strict=True) if use))
+    return right / len(rows), loss / max(1, sum(is_usable(classifier, row) for row in rows))
 
 
 def add_adapters(model: torch.nn.Module) -> PeftModel:
@@ -342,11 +383,11 @@ def write_metrics(path: Path, metrics: dict[str, float]) -> None:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Teach one classifier from labelled rows.")
     parser.add_argument("--model", required=True, help="the model's folder")
-    parser.add_argument("--train", required=True, help="parquet with the columns text, label and perhaps weight")
+    parser.add_argument("--train", required=True, help="parquet with the columns text, label and perhaps more")
     parser.add_argument("--valid", required=True, help="parquet of the same columns, to measure on")
     parser.add_argument("--output", required=True, type=Path, help="the folder to write the model to")
     parser.add_argument("--metrics", required=True, type=Path, help="the json file to write the measures to")
-    parser.add_argument("--labels", help="labels.json: any other label in the rows is an error")
+    parser.add_argument("--labels", help="labels.json: the kind of task, and all labels of the rows")
     parser.add_argument("--threads", type=int, help="processor threads (default: the library's choice)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--checkpoint", type=Path, help="safetensors to write after every epoch but the last")
@@ -361,12 +402,13 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
         os.environ["RAYON_NUM_THREADS"] = str(options.threads)
-    known = json.loads(Path(options.labels).read_text(encoding="utf-8"))["labels"] if options.labels else None
+    task = json.loads(Path(options.labels).read_text(encoding="utf-8")) if options.labels else {}
+    known, kind = task.get("labels"), task.get("kind", "single_label")
     covered = list(dict.fromkeys(label for label in LABEL_MAP.values() if label is not None))
-    classifier = Classifier(options.model, covered, torch.float32)
+    classifier = Classifier(options.model, covered, torch.float32, kind)
     classifier.max_tokens = min(classifier.max_tokens, HYPERPARAMETERS["max_tokens"])
     rows, valid = read_rows(options.train, classifier, known), read_rows(options.valid, classifier, known)
-    usable = [row for row in rows if row.label >= 0]
+    usable = [row for row in rows if is_usable(classifier, row)]
     if not usable or not valid:
         raise ValueError(f"{len(usable)} rows to learn from and {len(valid)} to measure on; both need one at least")
     accuracy_before, loss_before = evaluate(classifier, valid)
