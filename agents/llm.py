@@ -1,132 +1,257 @@
-"""The only maker of chat models, and the only place that knows how their endpoints fail.
+"""The only maker of chat models, and the only place that sends them anything.
 
 Structured output of compatible servers is unreliable, so the format is asked for in three ways, the strictest first,
 and what comes back is read as text all the same.
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+import time
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import openai
+import tenacity
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 
-from agents.asking import Completion, Message
-from agents.target import LLMTarget, find_api_key
-from records.errors import AutoAnnotatorError, LLMUnreachableError, ReplyError
+from agents.asking import REFUSAL, Completion, Message, TokenLogprob
+from agents.breaker import CircuitBreaker, PassingFailureError
+from agents.failures import RequestRefusedError, classify, give_up, hide_secrets
+from agents.forms import Form, choose_form, is_settled, learn, step_down
+from agents.pacing import Clock, Pace
+from agents.prices import price_request
+from agents.target import LLMTarget, Terms, find_api_key
+from records.errors import ReplyError
+from records.ledger import Capabilities, Ledger
 
-TIMEOUT = 120.0
-"""Seconds that an endpoint may stay silent."""
-RETRIES = 4
-"""How often a request is repeated after a lost connection, 429 or 5xx, with growing pauses."""
+TRIES = 5
+"""How often a request is sent to an endpoint that has never answered, or that answers others meanwhile."""
+BUSY_TRIES = 20
+"""The same where it says that it is asked too much: 429."""
+LONGEST_WAIT = 30.0
+REPLY_TOKENS = 300
+"""Tokens of a reply, before it is there."""
 
 _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
-_NOT_THE_REQUEST = frozenset({401, 403, 404, 408, 409, 429})
-"""Statuses below 500 that are not about what this one request holds."""
 
 
-def make_chat_model(target: LLMTarget, *, timeout: float = TIMEOUT, max_retries: int = RETRIES) -> BaseChatModel:
+def make_chat_model(target: LLMTarget, timeout: float) -> BaseChatModel:
     """Return the chat model of `--llm`. Nothing is sent yet, and no trace of what will be goes anywhere else.
 
-    Raises SettingsError where its key is missing.
+    It tries once: trying again is for `EndpointChat`. Raises SettingsError where its key is missing.
     """
     os.environ.update(dict.fromkeys(_TRACING, "false"))
+    # What it warns of are formats that are not taken; another is tried then.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"langchain_openai\.")
     return ChatOpenAI(
         model=target.model,
         base_url=target.base_url,
         api_key=find_api_key(target),  # pyright: ignore[reportArgumentType] (it takes plain text)
         timeout=timeout,
-        max_retries=max_retries,
-        temperature=0,
+        max_retries=0,
         stream_usage=True,
         use_responses_api=False,
     )
 
 
-@dataclass
-class LangChainChat:
-    """Any LangChain chat model as a `ChatModel`."""
+class EndpointChat:
+    """A LangChain chat model at an endpoint as a `ChatModel`, for all threads of a run.
 
-    model: BaseChatModel
-    target: LLMTarget
-    _strictness: int = field(default=0, init=False)
-    """How many of the stricter formats this endpoint has refused so far."""
+    It keeps to the terms, finds out once in which form the endpoint takes requests, tries again where that may help,
+    and pauses where the endpoint fails; `tell` hears of pauses (seconds, reason).
+    """
+
+    def __init__(
+        self,
+        target: LLMTarget,
+        ledger: Ledger,
+        terms: Terms,
+        tell: Callable[[float, str], None] = lambda seconds, reason: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._target = target
+        self._ledger = ledger
+        self._terms = terms
+        self._clock = clock or Clock()
+        self._model = make_chat_model(target, terms.timeout)
+        known = ledger.find_capabilities(self.endpoint, self.name)
+        self._known = known or Capabilities()
+        self._settling = threading.Lock()
+        self._slots = threading.Semaphore(terms.concurrency)
+        self._pace = Pace(terms.requests_per_minute, terms.tokens_per_minute, self._clock)
+        self._breaker = CircuitBreaker(
+            answered=known is not None,
+            patience=terms.patience,
+            first_pause=terms.first_pause,
+            clock=self._clock,
+            tell=tell,
+        )
+        self._growing = tenacity.wait_exponential_jitter(
+            multiplier=terms.first_wait, max=LONGEST_WAIT, jitter=terms.first_wait
+        )
 
     @property
     def name(self) -> str:
-        return self.target.model
+        return self._target.model
 
-    def complete(self, messages: tuple[Message, ...], schema: dict[str, Any] | None) -> Completion:
-        """Return the reply. Raises LLMUnreachableError, or ReplyError where this one request is refused."""
-        chat = [(message.role, message.content) for message in messages]
-        formats = list(enumerate(_list_formats(schema)))[self._strictness if schema else 0 :]
-        for place, response_format in formats:
-            # In the extra body: the client would otherwise parse the reply itself, and lose one that is not JSON.
-            model = self.model.bind(extra_body={"response_format": response_format}) if response_format else self.model
+    @property
+    def endpoint(self) -> str:
+        return self._target.endpoint
+
+    def complete(
+        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, logprobs: bool = False
+    ) -> Completion:
+        """Return the reply, its secrets hidden.
+
+        Raises LLMUnreachableError, and ReplyError where this one request is refused in every form, or fails again and
+        again while others are answered.
+        """
+        if not is_settled(self._known, schema=schema is not None, logprobs=logprobs):
+            with self._settling:  # one thread finds out, the others wait for what it found
+                if not is_settled(self._known, schema=schema is not None, logprobs=logprobs):
+                    return self._negotiate(messages, schema, logprobs)
+        return self._negotiate(messages, schema, logprobs)
+
+    def _negotiate(self, messages: tuple[Message, ...], schema: dict[str, Any] | None, logprobs: bool) -> Completion:
+        """Send in the form that is known to be taken, else in laxer and laxer ones; remember what was answered."""
+        form = choose_form(self._known, schema=schema is not None, logprobs=logprobs)
+        while True:
             try:
-                reply = model.invoke(chat)
-            except openai.APIError as error:
-                if response_format is not None and _is_refusal(error):
-                    continue
-                raise _explain(error, self.target) from error
-            except (ValueError, TypeError, AttributeError, LookupError) as error:
-                # What the client makes of a body that is no chat completion.
-                raise _explain(error, self.target) from error
-            self._strictness = place if schema else self._strictness
-            usage = reply.usage_metadata or {}
-            return Completion(
-                text=reply.text,
-                tokens_in=usage.get("input_tokens", 0),
-                tokens_out=usage.get("output_tokens", 0),
-            )
-        raise AssertionError("the last format asks for nothing and is never refused for its sake")
+                completion = self._send_until_answered(messages, schema, form)
+            except RequestRefusedError as refusal:
+                laxer = step_down(form, str(refusal))
+                if laxer is None:
+                    raise ReplyError(
+                        f"{self._target.host} refused a request to {self.name}: it {refusal}",
+                        next_step="Check that the model takes chat requests and that its context is long enough.",
+                    ) from refusal
+                form = laxer
+                continue
+            known = learn(self._known, form, schema=schema is not None, logprobs=logprobs)
+            if known != self._known:
+                self._known = known
+                self._ledger.record_capabilities(self.endpoint, self.name, known)
+            return completion
 
-
-def _list_formats(schema: dict[str, Any] | None) -> Iterator[dict[str, Any] | None]:
-    if schema is not None:
-        yield {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
-        yield {"type": "json_object"}
-    yield None
-
-
-def _is_refusal(error: openai.APIError) -> bool:
-    """Whether the endpoint is well and will not take this one request."""
-    return (
-        isinstance(error, openai.APIStatusError)
-        and error.status_code < 500
-        and error.status_code not in _NOT_THE_REQUEST
-    )
-
-
-def _explain(error: Exception, target: LLMTarget) -> AutoAnnotatorError:
-    """Return what an endpoint's failure means for the person."""
-    host, later = target.host, "Then continue the run with `autoannotator resume`."
-    if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
-        return LLMUnreachableError(
-            f"{host} refused the key ({error.status_code})", next_step=f"Set OPENAI_API_KEY to a valid key. {later}"
+    def _send_until_answered(
+        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, form: Form
+    ) -> Completion:
+        """Try until there is an answer, or no hope of one. Raises RequestRefusedError too."""
+        before = self._breaker.answers
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PassingFailureError),
+            wait=self._choose_wait,
+            stop=lambda state: self._is_hopeless(state, before),
+            sleep=self._clock.sleep,
+            reraise=True,
         )
-    if isinstance(error, openai.NotFoundError):
-        return LLMUnreachableError(
-            f"{host} knows no model {target.model!r}, or {target.base_url} is not its address (404)",
-            next_step=f"Check the name in --llm and OPENAI_BASE_URL (most end in /v1). {later}",
+        try:
+            for attempt in retrying:
+                with attempt, self._slots, self._breaker.turn():
+                    return self._send(messages, schema, form, attempt.retry_state.attempt_number)
+        except PassingFailureError as failure:
+            alone = self._breaker.is_over or self._breaker.answers == before
+            if alone or self._asks_too_long(failure):
+                raise give_up(failure, self._target) from failure
+            raise ReplyError(
+                f"{self._target.host} answers other requests and not this one to {self.name}: it {failure.what}",
+                next_step="Look into the server's log.",
+            ) from failure
+        raise AssertionError("it either returns or raises")
+
+    def _is_hopeless(self, state: tenacity.RetryCallState, before: int) -> bool:
+        failure = _failure_of(state)
+        if self._breaker.is_over or self._asks_too_long(failure):
+            return True
+        if self._breaker.has_answered and self._breaker.answers == before:
+            return False  # it is the breaker that loses patience
+        return state.attempt_number >= (BUSY_TRIES if failure.busy else TRIES)
+
+    def _asks_too_long(self, failure: PassingFailureError) -> bool:
+        return (failure.retry_after or 0.0) > self._terms.patience
+
+    def _choose_wait(self, state: tenacity.RetryCallState) -> float:
+        failure = _failure_of(state)
+        if failure.retry_after is not None:
+            return failure.retry_after
+        return 0.0 if self._breaker.is_open else self._growing(state)
+
+    def _send(
+        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, form: Form, attempt: int
+    ) -> Completion:
+        """Try once. Raises what `agents.failures.classify` makes of a failure."""
+        sent = self._pace.admit(sum(len(one.content.encode()) for one in messages) // 4 + REPLY_TOKENS)
+        started = time.monotonic()
+        try:
+            reply = self._bind(schema, form).invoke([(one.role, one.content) for one in messages])
+        except (openai.APIError, ValueError, TypeError, AttributeError, LookupError) as error:
+            # The errors that are not the client's are what it makes of a body that is no chat completion.
+            raise classify(error, self._target) from None
+        latency = time.monotonic() - started
+        usage = reply.usage_metadata or {}
+        tokens_in = usage.get("input_tokens") or None
+        tokens_out = None if tokens_in is None else usage.get("output_tokens", 0)
+        if tokens_in is not None and tokens_out is not None:
+            self._pace.settle(sent, tokens_in + tokens_out)
+        text, finish, tokens = _read_reply(reply)
+        shown = hide_secrets(text, self._target)
+        return Completion(
+            text=shown,
+            finish=finish,
+            tokens=tokens if shown == text else (),
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            usd=price_request(self._target, tokens_in, tokens_out, self._terms.price),
+            sampling=form.sampling,
+            latency=latency,
+            attempt=attempt,
         )
-    if isinstance(error, openai.APIStatusError) and _is_refusal(error):
-        return ReplyError(
-            f"{host} refused a request to {target.model} ({error.status_code}): {_shown(error)}",
-            next_step="Check that the model takes chat requests and that its context is long enough.",
-        )
-    if isinstance(error, openai.APITimeoutError):
-        what = "did not answer in time"
-    elif isinstance(error, openai.APIConnectionError):
-        what = "cannot be reached"
-    elif isinstance(error, openai.APIStatusError):
-        what = f"answered {error.status_code}: {_shown(error)}"
-    else:
-        what = f"did not answer with a chat completion: {_shown(error)}"
-    return LLMUnreachableError(f"{host} {what}", next_step=f"Check that the server runs, or wait. {later}")
+
+    def _bind(self, schema: dict[str, Any] | None, form: Form) -> Any:  # noqa: ANN401 (LangChain names no type for it)
+        sampling: dict[str, Any] = {"temperature": 0} if form.temperature else {}
+        if form.logprobs:
+            sampling["logprobs"] = True
+        # In the extra body: the client would otherwise parse the reply itself, and lose one that is not JSON.
+        if form.format == "json_schema":
+            asked = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
+            sampling["extra_body"] = {"response_format": asked}
+        elif form.format == "json_object":
+            sampling["extra_body"] = {"response_format": {"type": "json_object"}}
+        return self._model.bind(**sampling)
 
 
-def _shown(error: Exception) -> str:
-    return str(error).replace("\n", " ")[:300]
+def _failure_of(state: tenacity.RetryCallState) -> PassingFailureError:
+    failure = state.outcome.exception() if state.outcome else None
+    if not isinstance(failure, PassingFailureError):
+        raise TypeError(f"only a passing failure is tried again, and this is {failure!r}")
+    return failure
+
+
+def _read_reply(reply: AIMessage) -> tuple[str, str, tuple[TokenLogprob, ...]]:
+    """Return the text, why it ended, and its tokens."""
+    metadata = reply.response_metadata
+    finish = str(metadata.get("finish_reason") or "")
+    refusal = reply.additional_kwargs.get("refusal")
+    if refusal or finish == "content_filter":
+        return str(refusal or reply.text), REFUSAL, ()
+    return str(reply.text), finish, _read_tokens((metadata.get("logprobs") or {}).get("content") or [])
+
+
+def _read_tokens(entries: list[dict[str, Any]]) -> tuple[TokenLogprob, ...]:
+    """Return the tokens; those that hold parts of one character are put together: the texts join to the reply."""
+    tokens: list[TokenLogprob] = []
+    held, logprob = b"", 0.0
+    for entry in entries:
+        data = entry.get("bytes")
+        held += bytes(data) if data is not None else str(entry["token"]).encode("utf-8", "replace")
+        logprob += float(entry["logprob"])
+        try:
+            text = held.decode()
+        except UnicodeDecodeError:
+            continue
+        tokens.append(TokenLogprob(text=text, logprob=logprob))
+        held, logprob = b"", 0.0
+    return tuple(tokens)

@@ -1,5 +1,6 @@
 """What `--llm` names: the model, and the host that its requests go to. Nothing is sent from here."""
 
+import base64
 import ipaddress
 import os
 import urllib.parse
@@ -8,6 +9,7 @@ from records.base import Record
 from records.errors import SettingsError
 
 OFFLINE = "offline"
+SHORTEST_SECRET = 8
 _PUBLIC = "https://api.openai.com/v1"
 
 
@@ -22,12 +24,33 @@ class LLMTarget(Record):
         return urllib.parse.urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @property
+    def endpoint(self) -> str:
+        """The base URL without a name, a password or a query: what may be shown and written down."""
+        parts = urllib.parse.urlsplit(self.base_url)
+        return urllib.parse.urlunsplit((parts.scheme, self.host, parts.path.rstrip("/"), "", ""))
+
+    @property
     def is_loopback(self) -> bool:
         name = urllib.parse.urlsplit(self.base_url).hostname or ""
         try:
             return name == "localhost" or ipaddress.ip_address(name).is_loopback
         except ValueError:
             return False
+
+
+class Terms(Record):
+    """How an endpoint may be asked; the fields of `records.settings.Settings` by these names say what they mean."""
+
+    concurrency: int = 4
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout: float = 120.0
+    patience: float = 1800.0
+    price: tuple[float, float] | None = None
+    first_wait: float = 0.5
+    """Seconds before a second try; those before later ones grow."""
+    first_pause: float = 5.0
+    """Seconds for which an endpoint that fails again and again is left alone at first."""
 
 
 def describe_llm(llm: str) -> LLMTarget | None:
@@ -47,7 +70,7 @@ def describe_llm(llm: str) -> LLMTarget | None:
     parts = urllib.parse.urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise SettingsError(
-            f"OPENAI_BASE_URL is {base_url!r}, which is no http or https address",
+            f"OPENAI_BASE_URL is {base_url.rpartition('@')[2]!r}, which is no http or https address",
             next_step="Set it to the server's address with its version, such as http://localhost:8000/v1",
         )
     return LLMTarget(model=model.strip(), base_url=base_url)
@@ -65,3 +88,17 @@ def find_api_key(target: LLMTarget) -> str:
             next_step="Set OPENAI_API_KEY (any word, where the server asks for none).",
         )
     return key
+
+
+def find_secrets(target: LLMTarget) -> tuple[str, ...]:
+    """Return what must never be written down or shown, in every form in which it is sent.
+
+    A key of fewer than 8 characters is no secret: servers of one's own take any word, and hiding "none" or "x" would
+    tear holes into replies.
+    """
+    parts = urllib.parse.urlsplit(target.base_url)
+    name, password = (urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
+    pair = f"{name}:{password}"
+    basic = base64.b64encode(pair.encode()).decode()
+    shapes = (os.environ.get("OPENAI_API_KEY", ""), basic, pair, password, parts.password or "")
+    return tuple(shape for shape in shapes if len(shape) >= SHORTEST_SECRET)

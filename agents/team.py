@@ -1,5 +1,7 @@
 """Brings the agents of a run together."""
 
+from collections.abc import Callable
+
 from agents.analyst import LLMAnalyst
 from agents.analyst_rules import OfflineAnalyst
 from agents.asking import Asker
@@ -9,13 +11,24 @@ from agents.critic import LLMCritic, OfflineCritic
 from agents.result_critic import LLMResultCritic, OfflineResultCritic
 from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
 from agents.selector import LLMSelector, OfflineSelector
-from agents.target import LLMTarget, describe_llm
+from agents.target import LLMTarget, Terms, describe_llm
 from agents.test_writer import LLMTestWriter, OfflineTestWriter
 from records.ledger import Ledger
 
+DEFAULT_TERMS = Terms()
 
-def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, concurrency: int = 2) -> Team:
+
+def make_team(
+    llm: str,
+    ledger: Ledger,
+    *,
+    manner: ReviewManner | None = None,
+    terms: Terms = DEFAULT_TERMS,
+    tell: Callable[[float, str], None] = lambda seconds, reason: None,
+) -> Team:
     """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.
+
+    `tell` hears of every pause of the endpoint: its seconds, and the reason.
 
     Raises SettingsError where `llm` is neither, or its key is missing.
     """
@@ -31,21 +44,26 @@ def make_team(llm: str, ledger: Ledger, *, manner: ReviewManner | None = None, c
             result_critic=OfflineResultCritic(),
             description="offline: no language model",
         )
-    asker = make_asker(target, ledger)
+    asker = make_asker(target, ledger, terms, tell)
     return Team(
         analyst=LLMAnalyst(asker),
         selector=LLMSelector(asker),
         coder=LLMCoder(asker),
         test_writer=LLMTestWriter(asker),
         critic=LLMCritic(asker),
-        reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=concurrency),
+        reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=terms.concurrency),
         result_critic=LLMResultCritic(asker),
         description=f"{target.model} at {target.host}",
     )
 
 
-def make_asker(target: LLMTarget, ledger: Ledger) -> Asker:
+def make_asker(
+    target: LLMTarget,
+    ledger: Ledger,
+    terms: Terms = DEFAULT_TERMS,
+    tell: Callable[[float, str], None] = lambda seconds, reason: None,
+) -> Asker:
     """Return what asks the model. Raises SettingsError where its key is missing."""
-    from agents.llm import LangChainChat, make_chat_model  # noqa: PLC0415 (takes seconds, and offline does without)
+    from agents.llm import EndpointChat  # noqa: PLC0415 (takes seconds, and offline does without)
 
-    return Asker(LangChainChat(make_chat_model(target), target), ledger)
+    return Asker(EndpointChat(target, ledger, terms, tell), ledger)

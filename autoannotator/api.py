@@ -58,12 +58,14 @@ class Run:
         return json.loads(self.folder.cost.read_text(encoding="utf-8"))
 
     def resume(self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False) -> "Run":
-        """Finish the run where it stopped; a finished one is left as it is. `yes`: where it waits for leave, give it.
+        """Finish the run where it stopped; a finished one is left as it is. `yes` as for `annotate`, and where the run
+        waits for leave, it gives it.
 
         Raises WaitingForPersonError where it waits without.
         """
         with Display(Console(stderr=True)) as display:
-            return Run(resume_run(self.folder, on_event or display.take, refuse_to_ask, leave=yes))
+            show = on_event or display.take
+            return Run(resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes))
 
 
 def open_run(run: str | Path) -> Run:
@@ -77,6 +79,7 @@ def annotate(
     data: str | Path | pd.DataFrame | DatasetLike,
     out: str | Path | None = None,
     on_event: Callable[[Event], None] | None = None,
+    yes: bool = False,
     **settings: Setting,
 ) -> Run:
     """Label the rows of `data` and return the finished run.
@@ -85,7 +88,8 @@ def annotate(
     `data` is a file (csv, tsv, txt, json, jsonl, xlsx, parquet), a DataFrame or a `datasets.Dataset`. `settings` are
     the options of `autoannotator run` by the same names, with underscores (`hub="starter"`, `models=3`,
     `learning=False`), and the other fields of `records.settings.Settings`. `out` is the run folder. `on_event` is told
-    what happens; by default it is shown on standard error.
+    what happens; by default it is shown on standard error. With `yes` a language model on another machine may see
+    rows of the data; without it, that is a PersonError which says how many.
 
     Raises the errors of `records.errors`: SettingsError and DataError for what the caller can mend, and
     InfrastructureError, after which `open_run(out).resume()` goes on.
@@ -105,7 +109,7 @@ def annotate(
             if table is not None:
                 write_table(folder.path / GIVEN, table)
 
-        return Run(start_run(resolved, path, show, refuse_to_ask, prepare))
+        return Run(start_run(resolved, path, show, refuse_to_ask, approve=lambda told: yes, prepare=prepare))
 
 
 def _as_table(data: object) -> pa.Table:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from autoannotator.asking import choose_ask
+from autoannotator.asking import choose_approve, choose_ask
 from autoannotator.display import Display
 from autoannotator.runner import GENERATED, find_run, resume_run, start_run
 from autoannotator.settings import resolve_settings
@@ -52,9 +52,9 @@ def start(options: argparse.Namespace, task: str | None, data: str | Path, task_
     given = {name: getattr(options, name) for name in SETTINGS_OPTIONS}
     settings = resolve_settings({**given, "task": task, "data": data, "task_file": task_file})
     with Display(Console(stderr=True)) as display:
-        return start_run(
-            settings, options.out, display.take, choose_ask(display, allowed=not (options.yes or options.json))
-        )
+        ask = choose_ask(display, allowed=not (options.yes or options.json))
+        approve = choose_approve(display, yes=options.yes, allowed=not options.json)
+        return start_run(settings, options.out, display.take, ask, approve=approve)
 
 
 def show_run(folder: RunFolder) -> Outcome:
@@ -67,7 +67,9 @@ def resume(options: argparse.Namespace) -> Outcome:
     """Finish a run that was stopped."""
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
-        return show_run(resume_run(find_run(options.run), display.take, ask, leave=options.yes))
+        approve = choose_approve(display, yes=options.yes, allowed=not options.json)
+        folder = resume_run(find_run(options.run), display.take, ask, approve=approve, leave=options.yes)
+        return show_run(folder)
 
 
 def status(options: argparse.Namespace) -> Outcome:

@@ -111,7 +111,17 @@ class Display:
 
 def tell(event: Event) -> str:
     """Return an event in one line; empty where it is not worth one."""
-    return _tell_surroundings(event) or _tell_preparation(event) or _tell_stage(event)
+    return _tell_endpoint(event) or _tell_surroundings(event) or _tell_preparation(event) or _tell_stage(event)
+
+
+def _tell_endpoint(event: Event) -> str:
+    match event:
+        case EndpointApproved():
+            return f"Model      {event.model} at {event.host} may see up to {event.rows:,} rows"
+        case EndpointPaused():
+            return f"Paused     {event.seconds:.0f} s: {event.host} {event.reason}"
+        case _:
+            return ""
 
 
 def _tell_surroundings(event: Event) -> str:

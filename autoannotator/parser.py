@@ -121,7 +121,9 @@ def _add_runs(parts: Commands) -> None:
     _add_run_options(shown)
     resume = _add(parts, "resume", "commands:resume", "finish a run that was stopped", "autoannotator resume RUN")
     _add_run_argument(resume)
-    resume.add_argument("--yes", action="store_true", help="ask nothing, and let a run that waits for it go on")
+    resume.add_argument(
+        "--yes", action="store_true", help="ask nothing, let a run that waits go on, and let its model see rows"
+    )
     for option in ("--budget", "--target-error"):
         resume.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
@@ -184,7 +186,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
     where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
-    parser.add_argument("--yes", action="store_true", help="ask nothing")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and let the model of --llm see rows")
     for option in NOT_YET_OPTIONS:
         parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from autoannotator.consent import Approve, ask_consent
 from autoannotator.wiring import open_context
 from graphs.driver import drive
 from graphs.state import Question
@@ -56,11 +57,18 @@ def find_run(run: str | Path) -> RunFolder:
 
 
 def start_run(
-    settings: Settings, out: Path | None, show: Show, ask: Ask, prepare: Callable[[RunFolder], None] | None = None
+    settings: Settings,
+    out: Path | None,
+    show: Show,
+    ask: Ask,
+    *,
+    approve: Approve,
+    prepare: Callable[[RunFolder], None] | None = None,
 ) -> RunFolder:
     """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first.
 
-    Where the data or the task cannot be used, nothing is left behind. Raises whatever stopped the run.
+    Where the data or the task cannot be used, or the person does not let the language model see their rows, nothing
+    is left behind. Raises whatever stopped the run.
     """
     path = out or GENERATED / name_run(settings.task)
     made = [one for one in (path, *path.parents) if not one.exists()]
@@ -69,7 +77,7 @@ def start_run(
         write_yaml(folder.settings, settings)
         if prepare:
             prepare(folder)
-        run(folder, settings, show, ask)
+        run(folder, settings, show, ask, approve=approve)
     except (DataError, PersonError, SandboxError):
         if not folder.task.exists():
             _take_back(path, made)
@@ -88,7 +96,7 @@ def _take_back(path: Path, made: list[Path]) -> None:
             one.rmdir()
 
 
-def resume_run(folder: RunFolder, show: Show, ask: Ask, *, leave: bool = False) -> RunFolder:
+def resume_run(folder: RunFolder, show: Show, ask: Ask, *, approve: Approve, leave: bool = False) -> RunFolder:
     """Go on where a run stopped; a finished one is returned as it is. `leave`: where it waits for leave, it has it.
 
     Raises RunFolderError where files of a finished run are gone.
@@ -101,14 +109,15 @@ def resume_run(folder: RunFolder, show: Show, ask: Ask, *, leave: bool = False) 
                 next_step="Restore the files, or start a new run.",
             )
     else:
-        run(folder, read_record(folder.settings, Settings), show, ask, leave=leave)
+        run(folder, read_record(folder.settings, Settings), show, ask, approve=approve, leave=leave)
     return folder
 
 
-def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, leave: bool = False) -> None:
+def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve: Approve, leave: bool = False) -> None:
     """Drive the graph over a run folder, with its failure in the events."""
     with folder.locked(), open_context(folder, settings, show) as context:
         try:
+            ask_consent(context, approve)
             drive(context, ask, leave=leave)
         except AutoAnnotatorError as error:
             context.emit(RunFailed(error=str(error), exit_status=error.exit_status))

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from agents.reviewer import ReviewManner
-from agents.target import describe_llm
+from agents.target import Terms, describe_llm
 from agents.team import make_team
 from graphs.context import RunContext
 from graphs.engine import LocalEngine
@@ -16,7 +16,7 @@ from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
 from records.errors import SettingsError
-from records.events import Event, Noticed, RunStarted, SandboxChosen
+from records.events import EndpointPaused, Event, Noticed, RunStarted, SandboxChosen
 from records.folder import RunFolder
 from records.ledger import Ledger
 from records.review_book import ReviewBook
@@ -58,12 +58,17 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             endpoint = stack.enter_context(open_starter_hub(cache, lambda message: emit(Noticed(message=message))))
             return HubClient(endpoint, cache)
 
-        llm = None if settings.llm == "offline" else describe_llm(settings.llm)
+        llm = describe_llm(settings.llm)
+
+        def tell_pause(seconds: float, reason: str) -> None:
+            emit(EndpointPaused(host=llm.host if llm else "", seconds=seconds, reason=reason))
+
         yield RunContext(
             folder=folder,
             settings=settings,
-            team=make_team(settings.llm, ledger, manner=_choose_manner(settings), concurrency=settings.llm_concurrency),
-            llm_host=None if llm is None else f"{llm.model} at {llm.host}",
+            team=make_team(
+                settings.llm, ledger, manner=_choose_manner(settings), terms=_make_terms(settings), tell=tell_pause
+            ),
             open_hub=open_hub,
             trusted_weights=starter_weight_hashes(),
             sandbox=sandbox,
@@ -80,6 +85,17 @@ def _choose_manner(settings: Settings) -> ReviewManner:
         style=settings.review_style,
         reasons=settings.review_reasons,
         seed=settings.seed,
+    )
+
+
+def _make_terms(settings: Settings) -> Terms:
+    return Terms(
+        concurrency=settings.llm_concurrency,
+        requests_per_minute=settings.llm_requests_per_minute,
+        tokens_per_minute=settings.llm_tokens_per_minute,
+        timeout=settings.llm_timeout,
+        patience=settings.llm_patience,
+        price=settings.llm_price,
     )
 
 

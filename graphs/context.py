@@ -18,12 +18,11 @@ from sandbox.base import Sandbox
 
 @dataclass(frozen=True)
 class RunContext:
-    """The parts of one run. `emit` writes an event down and shows it; `llm_host` is None without a language model."""
+    """The parts of one run. `emit` writes an event down and shows it."""
 
     folder: RunFolder
     settings: Settings
     team: Team
-    llm_host: str | None
     open_hub: Callable[[], HubClient]
     """Returns the one client of this run; the starter hub is built and served at the first call."""
     trusted_weights: frozenset[str]

@@ -21,7 +21,6 @@ from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
 from records.task import TaskSpec
 from records.task_file import read_task_file, write_task
-from specialists.confusion import RELABEL_SHARE
 
 SEARCH_LIMITS = (20, 60)
 """Models asked for per search, by round: a second, wider round follows where the first finds too few."""
@@ -57,7 +56,6 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "learned": 0,
         "unlabelled": 0,
     }
-    _tell_exposure(context, rows, update["stages"])
     return Command(goto="search_hub", update=update)
 
 
@@ -68,8 +66,6 @@ def _resolve_task(context: RunContext, look: FileLook, answers: list[Answer]) ->
         task = read_task_file(Path(settings.task_file)).model_copy(update={"sentence": settings.task})
         _check_columns(settings.task_file, task, look)
         return task
-    if context.llm_host:
-        context.emit(Noticed(message=f"{context.llm_host} will see the sentence and up to 20 rows of the file."))
     request = TaskRequest(
         sentence=settings.task,
         labels=settings.labels,
@@ -127,16 +123,6 @@ def _import_rows(context: RunContext, task: TaskSpec) -> int:
     for notice in _notices(imported):
         context.emit(Noticed(message=notice))
     return imported.rows
-
-
-def _tell_exposure(context: RunContext, rows: int, stages: int) -> None:
-    """Say how many rows a language model may see."""
-    if context.llm_host:
-        settings = context.settings
-        largest = max(settings.review_share, settings.largest_review_share)
-        share = largest + settings.spot_check_share + RELABEL_SHARE
-        most = min(rows, math.ceil(share * rows) + stages)
-        context.emit(Noticed(message=f"{context.llm_host} may see up to {most} of {rows} rows for review."))
 
 
 def _notices(imported: ImportedRows) -> list[str]:

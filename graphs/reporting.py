@@ -2,7 +2,7 @@
 
 import datetime
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ from graphs.tables import count_tokens, read_stage_labels
 from records.candidate import repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
+from records.ledger import Spending
 from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
@@ -79,15 +80,20 @@ def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa
 
 
 def _add_up_cost(context: RunContext, stages: int) -> Cost:
-    roles = tuple(
-        RoleCost(**one.model_dump(), usd=None, reason=f"no price is known for {one.model}")
-        for one in context.ledger.spending()
-    )
+    roles = tuple(RoleCost(**one.model_dump(), reason=_why_no_price(one)) for one in context.ledger.spending())
     specialists = tuple(
         SpecialistCost(name=one.name, parameters=one.parameters, tokens=count_tokens(context.folder, stages, one.name))
         for one in read_lock(context.folder).specialists
     )
     return Cost(roles=roles, specialists=specialists)
+
+
+def _why_no_price(spent: Spending) -> str:
+    if spent.usd is not None:
+        return ""
+    if spent.tokens_in is None or spent.tokens_out is None:
+        return f"the endpoint of {spent.model} does not count tokens, so its price is not known"
+    return f"no price is known for {spent.model}: start a run with --llm-price IN,OUT (USD for a million tokens)"
 
 
 def _why_no_certificate(context: RunContext) -> str:
@@ -165,11 +171,17 @@ def _describe_dropped(folder: RunFolder, history: RunHistory) -> tuple[DroppedMo
 def _describe_cost(cost: Cost) -> ReportCost:
     return ReportCost(
         requests=sum(role.requests for role in cost.roles),
-        prompt_tokens=sum(role.tokens_in for role in cost.roles),
-        completion_tokens=sum(role.tokens_out for role in cost.roles),
+        prompt_tokens=_add([role.tokens_in for role in cost.roles]),
+        completion_tokens=_add([role.tokens_out for role in cost.roles]),
         usd=cost.usd,
         note="; ".join(dict.fromkeys(role.reason for role in cost.roles if role.reason)) or NO_LANGUAGE_MODEL,
     )
+
+
+def _add(counts: Sequence[int | None]) -> int | None:
+    """Return the sum; None where a count is not known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _as_words(value: object) -> str:

@@ -5,7 +5,7 @@ import json
 import sqlite3
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from records.base import Record
 from records.errors import RunFolderError
@@ -16,44 +16,95 @@ CREATE TABLE IF NOT EXISTS answers (
     request_hash TEXT NOT NULL PRIMARY KEY,
     role TEXT NOT NULL,
     model TEXT NOT NULL,
+    endpoint TEXT NOT NULL,
     prompt_hash TEXT NOT NULL,
     request TEXT NOT NULL,
+    sampling TEXT NOT NULL,
     reply TEXT NOT NULL,
-    tokens_in INTEGER NOT NULL,
-    tokens_out INTEGER NOT NULL,
+    finish TEXT NOT NULL,
+    logprobs TEXT,
+    tokens_in INTEGER,
+    tokens_out INTEGER,
+    usd REAL,
+    latency REAL NOT NULL,
+    attempt INTEGER NOT NULL,
     created TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS endpoints (
+    endpoint TEXT NOT NULL,
+    model TEXT NOT NULL,
+    capabilities TEXT NOT NULL,
+    PRIMARY KEY (endpoint, model)
 ) STRICT;
 """
 
 
-class Answer(Record):
-    """One answer: the raw reply to one request. `tokens_in` and `tokens_out` are as the endpoint counts them."""
+class Exchange(Record):
+    """What came back on one request, and how: all that is known of it but the request itself."""
 
-    request_hash: str
     role: str
     model: str
+    endpoint: str
+    """The base URL, without a name or a password."""
     prompt_hash: str
-    request: str
+    sampling: str
+    """What was sent beside the messages, as JSON: temperature, response format, log-probabilities."""
     reply: str
-    tokens_in: int
-    tokens_out: int
+    """The raw reply."""
+    finish: str
+    """Why it ended, in the endpoint's word (`stop`, `length`), or `refusal`: then the reply is the refusal's text."""
+    logprobs: str | None
+    """The reply's tokens as JSON, [[text, log-probability], …]; None where the endpoint gave none."""
+    tokens_in: int | None
+    tokens_out: int | None
+    """As the endpoint counts them; None where it does not."""
+    usd: float | None
+    """None where the price is not known."""
+    latency: float
+    """Seconds from sending to the whole reply, waits before and failed tries not counted."""
+    attempt: int
+    """At which try the endpoint answered, from 1."""
+
+
+class Answer(Exchange):
+    """One answer: a request, as JSON, and what came back."""
+
+    request_hash: str
+    request: str
     created: str
 
 
 class Spending(Record):
-    """What one role has used so far."""
+    """What one role has asked of one model so far. Sums are None where one of their figures is not known."""
 
     role: str
     model: str
     requests: int
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
+    usd: float | None
+
+
+class Capabilities(Record):
+    """What an endpoint takes with one model; None: not tried yet."""
+
+    format: Literal["json_schema", "json_object", "none"] | None = None
+    """The strictest response format."""
+    logprobs: bool | None = None
+    temperature: bool | None = None
 
 
 _COLUMNS = ", ".join(Answer.model_fields)
 _FIND = f"SELECT {_COLUMNS} FROM answers WHERE request_hash = ?"  # noqa: S608 (names of our own fields)
 _VALUES = ", ".join("?" * len(Answer.model_fields))
 _INSERT = f"INSERT INTO answers ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (request_hash) DO NOTHING"  # noqa: S608
+_SPENDING = """
+SELECT role, model, COUNT(*),
+    IIF(COUNT(tokens_in) = COUNT(*), SUM(tokens_in), NULL),
+    IIF(COUNT(tokens_out) = COUNT(*), SUM(tokens_out), NULL),
+    IIF(COUNT(usd) = COUNT(*), SUM(usd), NULL)
+FROM answers GROUP BY role, model ORDER BY role, model
+"""
 
 
 def hash_request(request: dict[str, Any]) -> str:
@@ -68,7 +119,7 @@ def _to_answer(row: tuple[Any, ...]) -> Answer:
 class Ledger:
     """Answers in a SQLite file, each on the disk before it is used. Safe to share between threads.
 
-    Raises RunFolderError where the file is no ledger.
+    Raises RunFolderError where the file is no ledger, or one of another version.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,12 +128,20 @@ class Ledger:
         try:
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_TABLES)
+            columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(answers)")}
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise RunFolderError(
                 f"{path} cannot be used as a ledger: {error}",
                 next_step="Restore the file, or start a new run.",
             ) from error
+        if columns != set(Answer.model_fields):
+            self._connection.close()
+            odd = ", ".join(sorted(columns ^ set(Answer.model_fields)))
+            raise RunFolderError(
+                f"{path} is the ledger of another version of this program: it differs in {odd}",
+                next_step="Finish the run with the version that began it, or start a new run.",
+            )
 
     def find(self, request_hash: str) -> Answer | None:
         """Return the recorded answer to a request, or None."""
@@ -90,44 +149,42 @@ class Ledger:
             row = self._connection.execute(_FIND, (request_hash,)).fetchone()
         return _to_answer(row) if row else None
 
-    def record(
-        self,
-        request: dict[str, Any],
-        reply: str,
-        *,
-        role: str,
-        model: str,
-        prompt_hash: str,
-        tokens_in: int,
-        tokens_out: int,
-    ) -> Answer:
+    def record(self, request: dict[str, Any], exchange: Exchange) -> Answer:
         """Write an answer down and return what the ledger holds: the first answer to a request stays."""
         answer = Answer(
+            **exchange.model_dump(),
             request_hash=hash_request(request),
-            role=role,
-            model=model,
-            prompt_hash=prompt_hash,
             request=json.dumps(request, ensure_ascii=False),
-            reply=reply,
-            tokens_in=tokens_in,
-            tokens_out=tokens_out,
             created=now(),
         )
+        values = tuple(getattr(answer, name) for name in Answer.model_fields)
         with self._lock, self._connection:
-            self._connection.execute(_INSERT, tuple(answer.model_dump().values()))
+            self._connection.execute(_INSERT, values)
             row = self._connection.execute(_FIND, (answer.request_hash,)).fetchone()
         return _to_answer(row)
+
+    def find_capabilities(self, endpoint: str, model: str) -> Capabilities | None:
+        """Return what an endpoint is known to take with a model; None where it has never answered."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT capabilities FROM endpoints WHERE endpoint = ? AND model = ?", (endpoint, model)
+            ).fetchone()
+        return Capabilities.model_validate_json(row[0]) if row else None
+
+    def record_capabilities(self, endpoint: str, model: str, capabilities: Capabilities) -> None:
+        """Write down what an endpoint takes with a model; the last word stays."""
+        with self._lock, self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?)", (endpoint, model, capabilities.model_dump_json())
+            )
 
     def spending(self) -> tuple[Spending, ...]:
         """Return what each role has used, in the order of their names."""
         with self._lock:
-            rows = self._connection.execute(
-                "SELECT role, model, COUNT(*), SUM(tokens_in), SUM(tokens_out) FROM answers "
-                "GROUP BY role, model ORDER BY role, model"
-            ).fetchall()
+            rows = self._connection.execute(_SPENDING).fetchall()
         return tuple(
-            Spending(role=role, model=model, requests=requests, tokens_in=t_in, tokens_out=t_out)
-            for role, model, requests, t_in, t_out in rows
+            Spending(role=role, model=model, requests=requests, tokens_in=t_in, tokens_out=t_out, usd=usd)
+            for role, model, requests, t_in, t_out, usd in rows
         )
 
     def close(self) -> None:

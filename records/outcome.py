@@ -16,13 +16,16 @@ class Certificate(Record):
 
 
 class RoleCost(Record):
-    """What one role asked of one model. `usd` is None where no price is known; `reason` then says so."""
+    """What one role asked of one model. `usd` is None where no price is known; `reason` then says so.
+
+    `tokens_in` and `tokens_out` are None where the endpoint did not count those of every request.
+    """
 
     role: str
     model: str
     requests: int = Field(ge=0)
-    tokens_in: int = Field(ge=0)
-    tokens_out: int = Field(ge=0)
+    tokens_in: int | None = Field(ge=0)
+    tokens_out: int | None = Field(ge=0)
     usd: float | None = Field(ge=0)
     reason: str = ""
 

@@ -80,11 +80,14 @@ class ReportDecision(Record):
 
 
 class ReportCost(Record):
-    """What the language model cost. `usd` is None where the price is not known; `note` then says why."""
+    """What the language model cost. `usd` is None where the price is not known; `note` then says why.
+
+    Tokens are None where the endpoint did not count them.
+    """
 
     requests: int
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
     usd: float | None
     note: str = ""
 

@@ -1,10 +1,13 @@
 """A scripted server that speaks `/v1/chat/completions` on loopback, and remembers every request.
 
-A test gives it a function from the request (a dict, as sent) to the reply's text, or to a `Refusal`.
+A test gives it a function from the request (a dict, as sent) to the reply's text, or to another `Answer`. Faults that
+make a good script a bad one are in `tests.faults`.
 """
 
 import json
 import re
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +28,25 @@ class Refusal:
     """Seconds before it is sent."""
 
 
-Answer = str | Refusal
+@dataclass(frozen=True)
+class Said:
+    """A completion of which more than the text matters."""
+
+    text: str | None
+    finish: str | None = "stop"
+    refusal: str | None = None
+    counted: bool = True
+    """Whether its tokens are counted."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A connection that is reset: before anything is sent, or in the middle of the body."""
+
+    sends: str = ""
+
+
+Answer = str | Said | Refusal | Broken
 Script = Callable[[dict[str, Any]], Answer]
 
 
@@ -39,15 +60,22 @@ class Exchange:
 
 
 class LLMServer:
-    """The running server: its address, and `log`, what was asked so far, in the order of the answers."""
+    """The running server: its address, and `log`, what was asked so far, in the order of the answers.
 
-    def __init__(self, script: Script) -> None:
+    With `logprobs`, from a token's text to its log-probability, it gives the tokens of a reply to whoever asks: words,
+    white spaces and signs.
+    """
+
+    def __init__(self, script: Script, *, logprobs: Callable[[str], float] | None = None) -> None:
         self.script = script
+        self.logprobs = logprobs
         self.log: list[Exchange] = []
+        self.sent: dict[str, str] = {}
+        """The headers of the request that is being answered, by their names in lower case."""
         self.hits = 0
         """Requests of any kind, those that are no chat request too."""
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"scripted": self}))
         self._server.daemon_threads = True
 
     @property
@@ -75,9 +103,9 @@ class LLMServer:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[LLMServer]:
+def serving(script: Script, *, logprobs: Callable[[str], float] | None = None) -> Iterator[LLMServer]:
     """Run a scripted server for the length of the block."""
-    server = LLMServer(script)
+    server = LLMServer(script, logprobs=logprobs)
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     try:
@@ -87,53 +115,81 @@ def serving(script: Script) -> Iterator[LLMServer]:
         thread.join()
 
 
-def _make_handler(server: LLMServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    scripted: LLMServer
+    protocol_version = "HTTP/1.1"
 
-        def parse_request(self) -> bool:
-            server.count_hit()
-            return super().parse_request()
+    def parse_request(self) -> bool:
+        self.scripted.count_hit()
+        return super().parse_request()
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            known = self.path == "/v1/chat/completions"
-            answer = server.script(request) if known else Refusal(404)
-            server.record(Exchange(request, dict(self.headers), answer))
-            if isinstance(answer, Refusal):
-                time.sleep(answer.delay)
-                error = json.dumps({"error": {"message": f"scripted {answer.status}", "type": "scripted"}})
-                self._send(answer.status, error if answer.body is None else answer.body, answer.headers)
-            else:
-                self._send(200, json.dumps(_complete(request, answer)), {})
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.scripted.sent = {name.lower(): value for name, value in self.headers.items()}
+        known = self.path == "/v1/chat/completions"
+        answer = self.scripted.script(request) if known else Refusal(404)
+        self.scripted.record(Exchange(request, dict(self.headers), answer))
+        self._answer(request, Said(answer) if isinstance(answer, str) else answer)
 
-        def _send(self, status: int, body: str, headers: dict[str, str]) -> None:
-            try:
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body.encode())))
-                self.end_headers()
-                self.wfile.write(body.encode())
-            except ConnectionError:
-                self.close_connection = True  # the client gave up waiting, as some tests mean it to
+    def _answer(self, request: dict[str, Any], answer: Said | Refusal | Broken) -> None:
+        if isinstance(answer, Refusal):
+            time.sleep(answer.delay)
+            error = json.dumps({"error": {"message": f"scripted {answer.status}", "type": "scripted"}})
+            self._send(answer.status, error if answer.body is None else answer.body, answer.headers)
+        elif isinstance(answer, Broken):
+            self._break(answer.sends)
+        else:
+            self._send(200, json.dumps(_complete(request, answer, self.scripted.logprobs)), {})
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test output quiet; `log` holds the requests."""
+    def _break(self, sends: str) -> None:
+        if sends:
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(sends) + 100}\r\n\r\n"
+            self.wfile.write((head + sends).encode())
+        else:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
 
-    return Handler
+    def _send(self, status: int, body: str, headers: dict[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body.encode())))
+            self.end_headers()
+            self.wfile.write(body.encode())
+        except ConnectionError:
+            self.close_connection = True  # the client gave up waiting, as some tests mean it to
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the test output quiet; `log` holds the requests."""
 
 
-def _complete(request: dict[str, Any], text: str) -> dict[str, Any]:
+def _complete(request: dict[str, Any], said: Said, logprobs: Callable[[str], float] | None) -> dict[str, Any]:
     words_in = sum(len(message["content"].split()) for message in request["messages"])
-    words_out = len(text.split())
+    words_out = len((said.text or "").split())
+    usage = {"prompt_tokens": words_in, "completion_tokens": words_out, "total_tokens": words_in + words_out}
+    message = {"role": "assistant", "content": said.text, "refusal": said.refusal}
+    tokens = None
+    if logprobs is not None and request.get("logprobs"):
+        texts = re.findall(r"\s+|\w+|[^\w\s]", said.text or "")
+        tokens = [
+            {"token": text, "logprob": logprobs(text), "bytes": list(text.encode()), "top_logprobs": []}
+            for text in texts
+        ]
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 0,
         "model": request["model"],
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": words_in, "completion_tokens": words_out, "total_tokens": words_in + words_out},
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": said.finish,
+                "message": message,
+                "logprobs": {"content": tokens} if tokens is not None else None,
+            }
+        ],
+        **({"usage": usage} if said.counted else {}),
     }
 
 

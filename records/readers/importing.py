@@ -21,6 +21,8 @@ from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 RESERVED = frozenset({ROW, ROW_ID, TEXT, *LABEL_COLUMNS})
 """Names that are ours; an original column of one of these names becomes `input_<name>`."""
 
+COUNTED_TOGETHER = 1000
+
 
 class ImportedRows(Record):
     """What was imported: how many rows, the original columns under their new names, and what to tell the person."""
@@ -69,6 +71,18 @@ def import_rows(
         empty_rows=rows.empty,
         other_encoding=source.other_encoding,
     )
+
+
+def count_rows(path: Path, *, sheet: str | None = None) -> int:
+    """Return how many rows a data file holds, read through once, a batch at a time.
+
+    Raises DataError, with the place, where the file cannot be read to its end or has no rows.
+    """
+    source = open_source(path, sheet)
+    rows = sum(batch.num_rows for batch in source.batches(source.read_schema(), COUNTED_TOGETHER))
+    if not rows:
+        refuse_empty(path, "the file has no rows below its header")
+    return rows
 
 
 class _Rows:

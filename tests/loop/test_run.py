@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from records.events import Noticed, RowsReviewed, StageFinished
+from records.events import NodeStarted, Noticed, RowsReviewed, StageFinished
 from records.folder import RunFolder, file_sha256
 from tests.conftest import ROOT, SENTENCE, Cli
 from tests.llm_server import LLMServer, play_team, read_role, read_rows, serving
@@ -157,9 +157,11 @@ def test_all_that_was_asked_is_in_the_ledger_and_the_cost(finished: FinishedRun)
 
 def test_the_host_and_the_rows_it_may_see_are_told_first(finished: FinishedRun) -> None:
     host = finished.server.base_url.split("/")[2]
-    told = [event.message for event in finished.folder.read_events() if isinstance(event, Noticed)]
-    assert any(host in message and "up to 20 rows" in message for message in told)
-    assert any(host in message and f"of {ROWS} rows for review" in message for message in told)
+    events = list(finished.folder.read_events())
+    told = [place for place, event in enumerate(events) if isinstance(event, Noticed) and host in event.message]
+    # The analyst's 20, half of the rows for their risk, 2 % to spot-check, 10 % of a confused pair (100), and 4 stages.
+    assert f"scripted at {host} may see up to 124 of the 160 rows." in events[told[0]].message
+    assert told[0] < next(place for place, event in enumerate(events) if isinstance(event, NodeStarted))
 
 
 def test_the_specialists_learn_behind_a_gate(finished: FinishedRun) -> None:

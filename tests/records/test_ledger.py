@@ -6,11 +6,12 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from records.errors import RunFolderError
-from records.ledger import Ledger, hash_request
+from records.ledger import Capabilities, Exchange, Ledger, hash_request
 
 
 @pytest.fixture
@@ -19,17 +20,26 @@ def ledger(tmp_path):
         yield ledger
 
 
-def record(ledger: Ledger, question: str, reply: str, role: str = "reviewer") -> str:
-    answer = ledger.record(
-        {"question": question}, reply, role=role, model="m", prompt_hash="p", tokens_in=10, tokens_out=3
-    )
-    return answer.reply
+def make_exchange(reply: str, **facts: Any) -> Exchange:
+    known: dict[str, Any] = {
+        "role": "reviewer", "model": "m", "endpoint": "http://localhost:1/v1", "prompt_hash": "p",
+        "sampling": '{"temperature": 0}', "finish": "stop", "logprobs": None, "tokens_in": 10, "tokens_out": 3,
+        "usd": 0.5, "latency": 0.1, "attempt": 1,
+    }  # fmt: skip
+    return Exchange(reply=reply, **{**known, **facts})
+
+
+def record(ledger: Ledger, question: str, reply: str, **facts: Any) -> str:
+    return ledger.record({"question": question}, make_exchange(reply, **facts)).reply
 
 
 def test_what_is_recorded_is_found_by_its_request(ledger):
-    record(ledger, "é?", "yes")
+    exchange = make_exchange("yes", logprobs='[["yes", -0.1]]', latency=2.5, attempt=3)
+    ledger.record({"question": "é?"}, exchange)
     answer = ledger.find(hash_request({"question": "é?"}))
-    assert (answer.reply, answer.request, answer.tokens_in) == ("yes", '{"question": "é?"}', 10)
+    assert answer is not None
+    assert answer.request == '{"question": "é?"}'
+    assert Exchange(**answer.model_dump(include=set(Exchange.model_fields))) == exchange
     assert ledger.find(hash_request({"question": "e?"})) is None
 
 
@@ -54,24 +64,51 @@ def test_threads_that_answer_the_same_requests_agree_on_one_answer_each(ledger):
 def test_spending_is_summed_by_role_and_model(ledger):
     record(ledger, "a", "x")
     record(ledger, "b", "x")
-    record(ledger, "c", "x", role="analyst")
-    spending = {line.role: (line.requests, line.tokens_in, line.tokens_out) for line in ledger.spending()}
-    assert spending == {"analyst": (1, 10, 3), "reviewer": (2, 20, 6)}
+    record(ledger, "c", "x", role="analyst", usd=0.0)
+    spending = {line.role: (line.requests, line.tokens_in, line.tokens_out, line.usd) for line in ledger.spending()}
+    assert spending == {"analyst": (1, 10, 3, 0.0), "reviewer": (2, 20, 6, 1.0)}
+
+
+def test_what_is_not_known_of_one_answer_is_not_known_of_the_sum(ledger):
+    record(ledger, "a", "x")
+    record(ledger, "b", "x", tokens_in=None, tokens_out=None, usd=None)
+    record(ledger, "c", "x", role="analyst", usd=None)
+    spending = {line.role: (line.tokens_in, line.tokens_out, line.usd) for line in ledger.spending()}
+    assert spending == {"analyst": (10, 3, None), "reviewer": (None, None, None)}
+
+
+def test_what_an_endpoint_takes_is_remembered_by_its_model(ledger, tmp_path):
+    taken = Capabilities(format="json_object", temperature=False)
+    ledger.record_capabilities("http://a/v1", "m", Capabilities())
+    ledger.record_capabilities("http://a/v1", "m", taken)
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as again:
+        assert again.find_capabilities("http://a/v1", "m") == taken
+        assert again.find_capabilities("http://a/v1", "n") is None
+        assert again.find_capabilities("http://b/v1", "m") is None
+
+
+def test_the_ledger_of_another_version_is_refused(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as old, old:
+        old.execute("CREATE TABLE answers (request_hash TEXT PRIMARY KEY, reply TEXT)")
+    with pytest.raises(RunFolderError, match=r"another version.*latency"):
+        Ledger(tmp_path / "ledger.sqlite")
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from records.ledger import Ledger
+from records.ledger import Exchange, Ledger
 ledger = Ledger(Path(sys.argv[1]))
-ledger.record({"q": 1}, "paid", role="reviewer", model="m", prompt_hash="p", tokens_in=1, tokens_out=1)
+ledger.record({"q": 1}, Exchange.model_validate_json(sys.argv[2]))
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_an_answer_that_was_returned_survives_a_kill(tmp_path):
     path = tmp_path / "ledger.sqlite"
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), make_exchange("paid").model_dump_json()], check=False
+    )
     assert ended.returncode == -signal.SIGKILL
     with closing(Ledger(path)) as ledger:
         assert ledger.find(hash_request({"q": 1})).reply == "paid"

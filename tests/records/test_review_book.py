@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from records.errors import RunFolderError
-from records.ledger import Ledger
+from records.ledger import Capabilities, Ledger
 from records.review_book import BookedReview, ReviewBook, key_of_text
 from records.rows import Review
 
@@ -104,8 +104,8 @@ def test_reviews_are_written_all_or_none(book):
 def test_the_book_lies_beside_the_answers_in_one_file(book, tmp_path):
     book.record(["a"], [booked(1, "good")])
     with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
-        ledger.record({"q": 1}, "yes", role="reviewer", model="m", prompt_hash="p", tokens_in=1, tokens_out=1)
-        assert len(ledger.spending()) == 1
+        ledger.record_capabilities("http://localhost/v1", "m", Capabilities())
+        assert ledger.find_capabilities("http://localhost/v1", "m") is not None
     assert "a" in book.find(["a"])
 
 
