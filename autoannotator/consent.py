@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.target import LLMTarget, describe_llm
+from graphs.attempts import TEST_ROWS
 from graphs.context import RunContext
 from graphs.preparing import choose_stage_size
 from records.errors import PersonError
@@ -51,10 +52,11 @@ def ask_consent(context: RunContext, approve: Approve) -> None:
 
 
 def count_most_rows(settings: Settings, total: int) -> int:
-    """Return the greatest number of rows that a language model may see: the analyst's sample and all reviews."""
+    """Return the greatest number of rows that a language model may see: the analyst's sample, those that scripts are
+    tested on (a failed test quotes them), and all reviews."""
     stages = math.ceil(total / (settings.stage_size or choose_stage_size(total)))
     share = max(settings.review_share, settings.largest_review_share) + settings.spot_check_share + RELABEL_SHARE
-    return min(total, SAMPLE_ROWS + math.ceil(share * total) + stages)
+    return min(total, SAMPLE_ROWS + TEST_ROWS + math.ceil(share * total) + stages)
 
 
 def _has_agreed(folder: RunFolder, target: LLMTarget) -> bool:

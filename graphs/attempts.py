@@ -47,10 +47,12 @@ class TestResult(Record):
 
 
 def read_attempt(context: RunContext, slug: str, number: int) -> Attempt:
+    """Return what an attempt was made from."""
     return read_record(context.folder.attempt(slug, number) / "attempt.json", Attempt)
 
 
 def read_result(context: RunContext, slug: str, number: int) -> TestResult:
+    """Return how an attempt's test ended."""
     return read_record(context.folder.attempt(slug, number) / "test_result.json", TestResult)
 
 

@@ -160,7 +160,7 @@ def test_the_host_and_the_rows_it_may_see_are_told_first(finished: FinishedRun) 
     events = list(finished.folder.read_events())
     told = [place for place, event in enumerate(events) if isinstance(event, Noticed) and host in event.message]
     # The analyst's 20, half of the rows for their risk, 2 % to spot-check, 10 % of a confused pair (100), and 4 stages.
-    assert f"scripted at {host} may see up to 124 of the 160 rows." in events[told[0]].message
+    assert f"scripted at {host} may see up to 132 of the 160 rows." in events[told[0]].message
     assert told[0] < next(place for place, event in enumerate(events) if isinstance(event, NodeStarted))
 
 
