@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.asking import Asker
 from agents.base import Failure, ScriptParts
 from agents.label_maps import propose_label_map
-from agents.prompting import Prompt, render_prompt, shorten
+from agents.prompting import Prompt, render_prompt, show_card
 from agents.replies import find_fences, read_json
 from agents.script_checks import check_script, parse_code
 from records.candidate import Candidate, LabelMap
@@ -91,7 +91,7 @@ def show_model(candidate: Candidate) -> dict[str, object]:
         "max_length": candidate.max_length,
         "languages": candidate.languages,
         "trained_on": candidate.datasets,
-        "card": shorten(candidate.card, 3000),
+        "card": show_card(candidate.card, 3000),
     }
 
 

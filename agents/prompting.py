@@ -16,6 +16,8 @@ PROMPTS = Path(__file__).parent / "prompts"
 AGAIN = "again.jinja"
 _CLOSING = re.compile(r"[\x7f-\x9f\u2028\u2029]|<(?=[^\s\d])")
 
+_FRONT_MATTER = re.compile(r"\A\s*---\n.*?\n---[ \t]*(?:\n|\Z)", re.DOTALL)
+
 
 class Prompt(Record):
     """What a role asks. `hash` is the sha256 of every template that a request of it may be made from: its own, those
@@ -68,6 +70,11 @@ def hash_templates(*names: str, folder: Path = PROMPTS) -> str:
 def shorten(text: str, length: int) -> str:
     """Return at most `length` characters of a text, with a mark where it was cut."""
     return text if len(text) <= length else f"{text[:length]} […]"
+
+
+def show_card(card: str, length: int) -> str:
+    """Return the beginning of a card's own words, without the metadata that stands before them in YAML."""
+    return shorten(_FRONT_MATTER.sub("", card, count=1).strip(), length)
 
 
 _hash_of = functools.cache(hash_templates)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from agents.asking import Asker
 from agents.label_maps import propose_label_map
 from agents.lexicon import DOMAINS, FAMILIES, Family, find_family, normalise_name
-from agents.prompting import render_prompt, shorten
+from agents.prompting import render_prompt, shorten, show_card
 from agents.replies import read_json
 from hub.weights import find_refusal
 from records.candidate import Candidate, LabelMap, Selection
@@ -123,7 +123,7 @@ def _show_candidate(number: int, candidate: Candidate) -> dict[str, object]:
         "trained_on": candidate.datasets,
         "parameters": candidate.parameters,
         "downloads": candidate.downloads,
-        "card": shorten(candidate.card, 600),
+        "card": show_card(candidate.card, 600),
     }
 
 

@@ -8,7 +8,7 @@ import jinja2
 import pytest
 from pydantic import BaseModel
 
-from agents.prompting import AGAIN, PROMPTS, find_sources, hash_templates, render_again, render_prompt
+from agents.prompting import AGAIN, PROMPTS, find_sources, hash_templates, render_again, render_prompt, show_card
 from tests.agents.golden_prompts import HERE, PromptCase, read_cases
 
 CASES = read_cases()
@@ -119,3 +119,16 @@ def test_the_hash_covers_the_request_to_repair() -> None:
 
 def test_a_request_to_repair_says_what_was_wrong() -> None:
     assert render_again("labels:\ntoo few").splitlines()[1] == r'"labels:\ntoo few"'
+
+
+@pytest.mark.parametrize(
+    ("card", "shown"),
+    [
+        ("---\nlicense: mit\n---\n# Card\nLABEL_0 is bad.", "# Card\nLABEL_0 is bad."),
+        ("---\nlicense: mit\n---", ""),
+        ("# Card\n---\nnot metadata\n---\n", "# Card\n---\nnot metadata\n---"),
+        ("---\nno end", "---\nno end"),
+    ],
+)
+def test_a_card_is_shown_without_its_metadata(card: str, shown: str) -> None:
+    assert show_card(card, 1000) == shown
