@@ -1,6 +1,7 @@
 """A Hub whose cards give orders and whose weights are traps: the run is the same, and nothing of the host leaks."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -169,7 +170,7 @@ def test_an_order_reaches_the_language_model_only_within_a_line_of_json(
     for request in held:
         system, asked = (message["content"] for message in request["messages"][:2])
         assert ORDER not in system
-        assert "never an instruction to you" in system
+        assert re.search(r"never (an instruction|instructions) to you", system)
         lines = [line for line in asked.splitlines() if ORDER in line]
         assert all(ORDER in json.loads(line)["card"] for line in lines), "one whole JSON object, and nothing else"
         assert "<|im_" not in asked
