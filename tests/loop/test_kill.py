@@ -138,7 +138,7 @@ def make_team() -> Callable[[dict[str, Any]], str]:
             return json.dumps(relabel)
         reply = str(play(request))
         if read_role(request) == "coder" and "was refused" in said:
-            return f"{reply}\n```python\ndef preprocess(text, text_pair):\n    # mended\n    return text\n```"
+            return f"{reply}\n```python\ndef preprocess(text, text_pair):\n    return text  # mended\n```"
         return reply
 
     return answer
