@@ -205,9 +205,10 @@ def test_there_is_no_certificate_and_it_says_why(finished: FinishedRun) -> None:
 def test_every_attempt_keeps_its_history(finished: FinishedRun) -> None:
     attempts = sorted(finished.folder.path.glob("scripts/*/attempt-01"))
     assert len(attempts) == 3
-    kept = {"annotate.py", "finetune.py", "test_annotate.py", "attempt.json", "prompt.md", "reply.md"}
+    kept = {"annotate.py", "finetune.py", "test_annotate.py", "attempt.json", "test_result.json", "verdict.json"}
+    said = {"prompt.md", "reply.md", "cases_prompt.md", "cases_reply.md"}
     for attempt in attempts:
-        assert kept | {"test_result.json", "verdict.json"} == {path.name for path in attempt.iterdir()}
+        assert kept | said == {path.name for path in attempt.iterdir()}
 
 
 def test_votes_are_kept_without_the_hidden_states(finished: FinishedRun) -> None:

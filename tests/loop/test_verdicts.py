@@ -256,7 +256,7 @@ def break_on(word: str, models: tuple[str, ...]) -> Callable[[dict[str, Any]], A
     """Return a team whose coder prepares texts for some models with code that fails on a word."""
     team = play({})
     failing = f"    if {word!r} in text:\n        raise ValueError({word!r})\n"
-    code = f"def preprocess(text: str) -> str:\n{failing}    return text"
+    code = f"def preprocess(text: str, text_pair: str | None) -> str:\n{failing}    return text"
 
     def answer(request: dict[str, Any]) -> Any:
         reply = team(request)
