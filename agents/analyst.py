@@ -19,6 +19,7 @@ MOST_QUESTIONS = 2
 """Questions to the person in a run; then the analyst must decide."""
 MOST_LABELS = 100
 MOST_EDGE_CASES = 8
+MOST_QUERIES = 6
 SHOWN_LENGTH, SHOWN_OF_A_ROW, SHOWN_COLUMNS = 300, 4000, 30
 """Characters of a value and of a whole row that the model is shown, and columns of a row: those with text first."""
 
@@ -59,7 +60,8 @@ class _TaskReply(BaseModel):
 
 
 class _QueriesReply(BaseModel):
-    queries: list[str] = Field(min_length=1)
+    queries: list[str] = Field(min_length=1, json_schema_extra={"maxItems": MOST_QUERIES})
+    """Searches beyond the most are passed over; they are no reason to ask again."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,10 @@ class LLMAnalyst:
             domain=task.domain,
             labels=task.label_names,
             language=task.language,
+            most=MOST_QUERIES,
         )
         reply = self._asker.ask(prompt, read_json(_QueriesReply), _QueriesReply.model_json_schema()).value
-        cleaned = (" ".join(query.split())[:60] for query in reply.queries[:6])
+        cleaned = (" ".join(query.split())[:60] for query in reply.queries[:MOST_QUERIES])
         return tuple(dict.fromkeys((*filter(None, cleaned), *queries_by_rule(task))))
 
 
@@ -163,6 +166,7 @@ def _write_prompt(request: TaskRequest, known: _Known) -> Prompt:
         ],
         rows=show_rows(request),
         may_ask=known.may_ask,
+        cannot_tell=CANNOT_TELL,
     )  # fmt: skip
 
 

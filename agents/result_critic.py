@@ -1,7 +1,7 @@
 """The result critic: do a stage's figures call for a change? It sees figures, never a row."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -11,14 +11,12 @@ from agents.prompting import render_prompt
 from agents.replies import read_json
 from records.figures import StageCounts, StageFigures, VoterCounts
 from records.task import TaskSpec
+from specialists.confusion import RELABEL_SHARE
 
 MOST_LABELS = 20
 """Labels of which a share is shown for each voter, the commonest first."""
 MOST_PAIRS = 20
 """Pairs of labels of which the confusion is shown for each voter, the disagreements first."""
-
-LATER = frozenset({"raise_review_share", "drop_specialist"})
-"""Actions that bear on later stages only."""
 
 
 class OfflineResultCritic:
@@ -44,27 +42,41 @@ class LLMResultCritic:
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
 
-    def criticise(self, task: TaskSpec, figures: StageFigures) -> Decision:
+    def criticise(self, task: TaskSpec, figures: StageFigures) -> Decision | None:
         """Return what should be done after this stage, with the figures that speak for it.
 
-        What the decision is about exists: the specialist, the two labels, the figures. Whether it may be done is not
-        asked here. Raises ReplyError and LLMUnreachableError.
+        None, and nothing is sent, where nothing is left to change: no stage is to come, and no row of this one can be
+        relabelled. What the decision is about exists: the specialist, the two labels, the figures. Whether it may be
+        done is not asked here. Raises ReplyError and LLMUnreachableError.
         """
+        may = find_scope(figures)
+        if not figures.stages_left and not any(may.values()):
+            return None
         shown = name_figures(figures)
         prompt = render_prompt(
             "result_critic",
             sentence=task.sentence,
             labels=task.labels,
             specialists=figures.specialists,
-            stages_left=figures.stages_left,
+            may=may,
             figures=shown,
         )
 
         def find_fault(reply: _DecisionReply) -> str | None:
             return _find_fault(reply, task, figures, shown)
 
-        reply = self._asker.ask(prompt, read_json(_DecisionReply, find_fault), _reply_schema(task, figures)).value
+        reply = self._asker.ask(prompt, read_json(_DecisionReply, find_fault), _reply_schema(task, figures, may)).value
         return _conclude(reply, shown)
+
+
+def find_scope(figures: StageFigures) -> dict[str, bool]:
+    """Return for each action that changes a stage whether it can be carried out now."""
+    stage, later = figures.this_stage, figures.stages_left > 0
+    return {
+        "raise_review_share": later and figures.review_share < figures.largest_review_share,
+        "drop_specialist": later and len(figures.specialists) > 1,
+        "relabel_pair": stage.unreviewed > 0 and RELABEL_SHARE * stage.rows >= 1,
+    }
 
 
 def _find_fault(reply: _DecisionReply, task: TaskSpec, figures: StageFigures, shown: dict[str, float]) -> str | None:
@@ -101,14 +113,23 @@ def _conclude(reply: _DecisionReply, shown: dict[str, float]) -> Decision:
     )
 
 
-def _reply_schema(task: TaskSpec, figures: StageFigures) -> dict[str, Any]:
-    """Return the reply's schema. Every field is required and may be null, as strict endpoints want it."""
-    actions = [action for action in get_args(Action) if figures.stages_left or action not in LATER]
-    fields = {
-        "action": {"type": "string", "enum": actions},
-        "review_share": {"type": ["number", "null"]},
-        "specialist": {"type": ["string", "null"], "enum": [*figures.specialists, None]},
-        "labels": {"type": ["array", "null"], "items": {"type": "string", "enum": list(task.label_names)}},
+def _reply_schema(task: TaskSpec, figures: StageFigures, may: dict[str, bool]) -> dict[str, Any]:
+    """Return the reply's schema: the actions that can be carried out, and what these need.
+
+    Every field is required, and one that not every action needs may be null, as strict endpoints want it.
+    """
+    needed = {
+        "raise_review_share": ("review_share", {"type": ["number", "null"]}),
+        "drop_specialist": ("specialist", {"type": ["string", "null"], "enum": [*figures.specialists, None]}),
+        "relabel_pair": (
+            "labels",
+            {"type": ["array", "null"], "items": {"type": "string", "enum": list(task.label_names)}},
+        ),
+    }
+    offered = [action for action in needed if may[action]]
+    fields: dict[str, Any] = {
+        "action": {"type": "string", "enum": ["go_on", *offered, "stop_run"]},
+        **dict(needed[action] for action in offered),
         "evidence": {"type": "array", "items": {"type": "string"}},
         "reason": {"type": "string"},
     }
@@ -138,6 +159,7 @@ def _name_counts(counts: StageCounts, specialists: tuple[str, ...]) -> Iterator[
     yield "reviewed", counts.vote.reviewed
     yield "undecided", counts.undecided
     yield "failed", counts.failed
+    yield "unreviewed", counts.unreviewed
     yield "spot_check.rows", counts.spot_checked
     yield "spot_check.differing", counts.spot_differing
     yield from _name_shares("labels", counts.labels)

@@ -54,7 +54,10 @@ def make_form(task: TaskSpec, *, thoughts: bool, reasons: bool) -> ReplyForm:
 
 
 def make_schema(form: ReplyForm, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the JSON Schema of a reply, within what strict servers take; fields are written in its order."""
+    """Return the JSON Schema of a reply, within what strict servers take.
+
+    Fields are written in its order: a model that has to give a reason thinks before it chooses a label.
+    """
     if form.several:
         chosen: dict[str, Any] = {"type": "array", "items": {"type": "string", "enum": [*form.labels]}}
         label = {"labels": {"anyOf": [chosen, {"type": "string", "enum": [CANNOT_TELL]}]}}
@@ -63,9 +66,9 @@ def make_schema(form: ReplyForm, ids: Sequence[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": {"type": "string", "enum": [*ids]},
         **({"thought": {"type": "string"}} if form.thoughts else {}),
+        **({"reason": {"type": "string"}} if form.reasons else {}),
         **label,
         "sure": {"type": "number"},
-        **({"reason": {"type": "string"}} if form.reasons else {}),
     }
     return _make_object({"answers": {"type": "array", "items": _make_object(fields)}})
 
@@ -85,9 +88,9 @@ def write_example(form: ReplyForm, rows: int) -> dict[str, Any]:
         {
             "id": key,
             **({"thought": thought} if form.thoughts else {}),
+            **({"reason": "…"} if form.reasons else {}),
             **({"labels": several} if form.several else {"label": label}),
             "sure": sure,
-            **({"reason": "…"} if form.reasons else {}),
         }
         for (key, thought, sure), label, several in zip(made[:rows], form.labels, lists, strict=False)
     ]

@@ -101,6 +101,7 @@ class LLMSelector:
             sentence=task.sentence,
             labels=task.label_names,
             family=task.family,
+            domain=task.domain,
             language=task.language,
             candidates=[_show_candidate(number, candidate) for number, candidate in enumerate(candidates, 1)],
         )
@@ -121,8 +122,6 @@ def _show_candidate(number: int, candidate: Candidate) -> dict[str, object]:
         "classes": candidate.id2label,
         "languages": candidate.languages,
         "trained_on": candidate.datasets,
-        "parameters": candidate.parameters,
-        "downloads": candidate.downloads,
         "card": show_card(candidate.card, 600),
     }
 

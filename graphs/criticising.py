@@ -162,6 +162,7 @@ def count_rows(
         unanimous=sum(row["agreement"] == 1.0 for row in rows),
         undecided=sum(one is not None for one in own) - int((reviewed >= 0).sum()) - failed,
         failed=failed,
+        unreviewed=sum(one is None for _, one in pairs),
         spot_checked=int(checked.sum()),
         spot_differing=int((checked & (reviewed != voted)).sum()),
         labels=_name(count_labels(final, len(labels)), labels),

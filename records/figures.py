@@ -49,6 +49,8 @@ class StageCounts(Record):
     """Rows of which the reviewer said that it cannot tell."""
     failed: int = 0
     """Rows whose review failed."""
+    unreviewed: int = 0
+    """Rows whose text the reviewer has not been asked about."""
     spot_checked: int = 0
     """Rows of the spot check that have a label from the reviewer."""
     spot_differing: int = 0
@@ -65,6 +67,7 @@ class StageCounts(Record):
             unanimous=self.unanimous + other.unanimous,
             undecided=self.undecided + other.undecided,
             failed=self.failed + other.failed,
+            unreviewed=self.unreviewed + other.unreviewed,
             spot_checked=self.spot_checked + other.spot_checked,
             spot_differing=self.spot_differing + other.spot_differing,
             labels=_add(self.labels, other.labels),

@@ -14,6 +14,7 @@ THIS_STAGE = StageCounts(
     unanimous=50,
     undecided=2,
     failed=1,
+    unreviewed=77,
     spot_checked=2,
     spot_differing=1,
     labels={"good": 54, "bad": 46},

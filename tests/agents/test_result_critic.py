@@ -9,7 +9,7 @@ from agents.result_critic import MOST_LABELS, MOST_PAIRS, LLMResultCritic, Offli
 from records.errors import ReplyError
 from records.figures import StageCounts, StageFigures, VoterCounts
 from tests.agents.builders import make_task
-from tests.agents.figures import make_figures
+from tests.agents.figures import THIS_STAGE, make_figures
 from tests.llm_server import read_role
 
 TASK = make_task("good", "bad")
@@ -137,15 +137,44 @@ def test_a_critic_that_never_decides_is_an_error(connect) -> None:
         LLMResultCritic(asker).criticise(TASK, make_figures())
 
 
-@pytest.mark.parametrize(("stages_left", "actions"), [(3, 5), (0, 3)])
-def test_the_schema_holds_what_can_be_decided_and_is_strict(connect, stages_left: int, actions: int) -> None:
+FIELDS = {"raise_review_share": "review_share", "drop_specialist": "specialist", "relabel_pair": "labels"}
+ALL_REVIEWED = {"this_stage": THIS_STAGE.model_copy(update={"unreviewed": 0})}
+TOO_SMALL = {"this_stage": THIS_STAGE.model_copy(update={"rows": 9, "unreviewed": 5})}
+
+
+@pytest.mark.parametrize(
+    ("figures", "withheld"),
+    [
+        (make_figures(), set()),
+        (make_figures(stages_left=0), {"raise_review_share", "drop_specialist"}),
+        (make_figures().model_copy(update={"review_share": 0.5}), {"raise_review_share"}),
+        (make_figures().model_copy(update={"specialists": ("a--right",)}), {"drop_specialist"}),
+        (make_figures().model_copy(update=ALL_REVIEWED), {"relabel_pair"}),
+        (make_figures().model_copy(update=TOO_SMALL), {"relabel_pair"}),
+    ],
+)
+def test_only_what_can_be_carried_out_is_offered_with_its_field(
+    connect, figures: StageFigures, withheld: set[str]
+) -> None:
     asker, server = connect(say(GO_ON))
-    LLMResultCritic(asker).criticise(TASK, make_figures(stages_left=stages_left))
-    schema = server.requests()[0]["response_format"]["json_schema"]["schema"]
-    assert set(schema["required"]) == set(schema["properties"])
+    LLMResultCritic(asker).criticise(TASK, figures)
+    [request] = server.requests()
+    schema = request["response_format"]["json_schema"]["schema"]
+    offered = FIELDS.keys() - withheld
+    assert set(schema["properties"]["action"]["enum"]) == {"go_on", "stop_run", *offered}
+    assert list(schema["properties"]) == schema["required"]
+    assert set(schema["required"]) == {"action", "evidence", "reason", *(FIELDS[action] for action in offered)}
     assert schema["additionalProperties"] is False
-    assert len(schema["properties"]["action"]["enum"]) == actions
-    assert schema["properties"]["specialist"]["enum"] == ["a--right", "b--wrong", None]
+    lines = request["messages"][1]["content"].splitlines()
+    assert list(json.loads(lines[-1])) == schema["required"], "the form that is shown is that of the schema"
+    assert {action for action in FIELDS if any(line.startswith(f'- "{action}"') for line in lines)} == offered
+
+
+@pytest.mark.parametrize("changed", [ALL_REVIEWED, TOO_SMALL], ids=["all reviewed", "too small"])
+def test_nothing_is_sent_where_nothing_is_left_to_change(connect, changed: dict) -> None:
+    asker, server = connect(say(GO_ON))
+    assert LLMResultCritic(asker).criticise(TASK, make_figures(stages_left=0).model_copy(update=changed)) is None
+    assert server.log == []
 
 
 def test_counts_add_up() -> None:

@@ -77,9 +77,9 @@ def test_what_is_wrong_is_told_in_few_words() -> None:
     assert len(str(caught.value)) < 2500
 
 
-def test_the_schema_is_strict_and_keeps_the_thought_before_the_label() -> None:
+def test_the_schema_is_strict_and_keeps_thought_and_reason_before_the_label() -> None:
     answer = make_schema(MANY, IDS)["properties"]["answers"]["items"]
-    assert list(answer["properties"]) == answer["required"] == ["id", "thought", "labels", "sure", "reason"]
+    assert list(answer["properties"]) == answer["required"] == ["id", "thought", "reason", "labels", "sure"]
     assert answer["properties"]["id"]["enum"] == list(IDS)
     assert list(make_schema(ONE, IDS)["properties"]["answers"]["items"]["properties"]) == ["id", "label", "sure"]
 

@@ -78,7 +78,7 @@ class Verdicts:
 def verdicts(cli: Cli, small_hub: str, tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
     """A run of six stages, each of which ends with another decision."""
     decisions: dict[int, list[object]] = {
-        5: [decide("raise_review_share", review_share=0.4)],
+        5: [decide("raise_review_share", "stage.unreviewed", review_share=0.4)],
         4: [decide("raise_review_share", review_share=0.9)],
         3: [
             decide("relabel_pair", "stage.made_up", labels=list(LABELS)),
@@ -120,6 +120,13 @@ def test_evidence_is_stored_with_its_values_and_must_exist(verdicts: Verdicts) -
     assert set(relabelled.evidence) == {"stage.vote.labels.positive"}
     table = pd.read_parquet(verdicts.folder.stage_labels(2))
     assert relabelled.evidence["stage.vote.labels.positive"] == (table["__voted__"] == "positive").mean().round(4)
+
+
+def test_rows_that_nobody_reviewed_are_counted(verdicts: Verdicts) -> None:
+    table = pd.read_parquet(verdicts.folder.stage_labels(0))
+    open_ = table["review_label"].isna() & ~table["review_failed"]
+    assert verdicts.criticised(0).evidence == {"stage.unreviewed": open_.sum()}
+    assert open_.any()
 
 
 def test_a_relabel_reviews_a_tenth_of_its_stage_and_no_other(verdicts: Verdicts) -> None:

@@ -1,3 +1,5 @@
+from agents.analyst import MOST_QUERIES
+from records.task import CANNOT_TELL
 from tests.agents.golden_prompts import INJECTION, SENTENCE, PromptCase
 
 COLUMNS = [
@@ -20,6 +22,7 @@ CASES = (
             "columns": COLUMNS,
             "rows": ROWS,
             "may_ask": ("labels", "text"),
+            "cannot_tell": CANNOT_TELL,
         },
     ),
     PromptCase(
@@ -34,6 +37,7 @@ CASES = (
             "columns": COLUMNS,
             "rows": ROWS,
             "may_ask": (),
+            "cannot_tell": CANNOT_TELL,
         },
     ),
     PromptCase(
@@ -48,6 +52,7 @@ CASES = (
             "columns": COLUMNS,
             "rows": ROWS,
             "may_ask": ("labels",),
+            "cannot_tell": CANNOT_TELL,
         },
     ),
     PromptCase(
@@ -60,6 +65,7 @@ CASES = (
             "domain": "film reviews",
             "labels": ("good", "bad"),
             "language": "en",
+            "most": MOST_QUERIES,
         },
     ),
 )

@@ -1,4 +1,4 @@
-from agents.result_critic import name_figures
+from agents.result_critic import find_scope, name_figures
 from tests.agents.figures import make_figures
 from tests.agents.golden_prompts import LABELS, SENTENCE, PromptCase
 
@@ -9,7 +9,7 @@ def make_case(name: str, stage: int, stages_left: int) -> PromptCase:
         "sentence": SENTENCE,
         "labels": LABELS,
         "specialists": figures.specialists,
-        "stages_left": stages_left,
+        "may": find_scope(figures),
         "figures": name_figures(figures),
     }
     return PromptCase(name, "result_critic", "request", data)

@@ -8,7 +8,8 @@ CASES = (
         {
             "sentence": SENTENCE,
             "labels": ("good", "bad"),
-            "family": "",
+            "family": "sentiment analysis",
+            "domain": "film reviews",
             "language": "en",
             "candidates": [{"id": 1, "name": "owner/model", "card": INJECTION}],
         },
