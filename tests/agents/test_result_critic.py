@@ -105,6 +105,7 @@ def test_a_decision_carries_the_values_of_its_evidence(connect) -> None:
 def test_a_decision_holds_what_its_action_needs_and_no_more(connect, reply: dict, part: dict) -> None:
     asker, _ = connect(say(reply))
     decision = LLMResultCritic(asker).criticise(TASK, make_figures())
+    assert decision is not None
     nothing = {"review_share": None, "specialist": None, "labels": ()}
     assert decision.model_dump(include={*nothing}) == {**nothing, **part}
 
@@ -127,7 +128,9 @@ def test_a_decision_holds_what_its_action_needs_and_no_more(connect, reply: dict
 )
 def test_a_reply_that_is_no_decision_is_asked_for_again(connect, bad: object, told: str) -> None:
     asker, server = connect(say(bad, GO_ON))
-    assert LLMResultCritic(asker).criticise(TASK, make_figures()).action == "go_on"
+    decision = LLMResultCritic(asker).criticise(TASK, make_figures())
+    assert decision is not None
+    assert decision.action == "go_on"
     assert told in server.requests()[1]["messages"][-1]["content"]
 
 
