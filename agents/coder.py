@@ -3,9 +3,9 @@
 import ast
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from agents.asking import Asker
 from agents.base import Failure, ScriptParts
@@ -19,6 +19,13 @@ from templates.renderer import Hyperparameters
 
 _PARTS = {"preprocess": ["text", "text_pair"], "read_logits": ["logits", "problem_type"]}
 """The functions that a coder may write, each with the names of its arguments."""
+Way = Literal["request", "whole"]
+"""How a script is written, by the template of the prompt: as parts of the scripts' template, or whole."""
+_OTHER: dict[Way, tuple[str, Way]] = {
+    "request": ("template_cannot_fit", "whole"),
+    "whole": ("template_fits", "request"),
+}
+"""A way → how a reply says that the other one is needed, and that one. A coder may turn so once in an attempt."""
 LARGEST_SCRIPT = 60_000
 """Characters of a script that is written whole."""
 
@@ -51,33 +58,57 @@ class _TrainingReply(BaseModel):
     reason: str = ""
 
 
+class _TurnReply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = Field(min_length=1, validation_alias=AliasChoices(*(name for name, _ in _OTHER.values())))
+
+
 class LLMCoder:
     """Has a language model write the label map and, where a model needs it, two functions, the figures of its
-    fine-tune, or the whole script."""
+    fine-tune, or the whole script. What a whole script must keep to is told only where one is asked for."""
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
 
     def write_parts(self, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure]) -> ScriptParts | None:
         """Return the parts for this model, mending the last failure. Raises ReplyError and LLMUnreachableError."""
-        prompt = render_prompt(
-            "coder",
-            task=show_task(task),
-            pairs=task.kind == "text_pair",
-            independent=task.kind == "multi_label",
-            model=show_model(candidate),
-            columns=sorted(find_columns(candidate)),
-            training=Hyperparameters(),
-            failures=[show_failure(failure) for failure in failures],
-        )
-        reply = self._asker.ask(prompt, lambda text: _read_parts(text, task, candidate))
-        made = {"prompt": show_prompt(prompt), "prompt_hash": prompt.hash, "reply": reply.raw}
-        return reply.value.model_copy(update=made)
+        way: Way = "whole" if failures and failures[-1].parts.script is not None else "request"
+        prompt = make_prompt(way, task, candidate, failures)
+        reply = self._asker.ask(prompt, lambda text: _read_turn(text, way) or _read_parts(text, way, task, candidate))
+        if isinstance(reply.value, ScriptParts):
+            return _keep_origin(reply.value, prompt, reply.raw)
+        other = _OTHER[way][1]
+        prompt = make_prompt(other, task, candidate, failures, why=reply.value)
+        turned = self._asker.ask(prompt, lambda text: _read_parts(text, other, task, candidate))
+        return _keep_origin(turned.value, prompt, turned.raw)
 
 
-def show_task(task: TaskSpec) -> dict[str, object]:
-    """Return what a prompt shows of a task."""
-    shown = {"sentence", "kind", "labels", "language", "domain", "guidelines", "edge_cases"}
+def make_prompt(
+    way: Way, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure], why: str | None = None
+) -> Prompt:
+    """Return what a coder is asked; `why` it turned to this way, where it did, and then the other is not offered."""
+    facts = {"columns": sorted(find_columns(candidate)), "training": Hyperparameters()}
+    return render_prompt(
+        "coder",
+        way,
+        task=show_task(task),
+        pairs=task.kind == "text_pair",
+        independent=task.kind == "multi_label",
+        model=show_model(candidate),
+        why=why,
+        failures=[show_failure(failure) for failure in failures],
+        **(facts if way == "request" else {"largest": LARGEST_SCRIPT}),
+    )
+
+
+def _keep_origin(parts: ScriptParts, prompt: Prompt, raw: str) -> ScriptParts:
+    return parts.model_copy(update={"prompt": show_prompt(prompt), "prompt_hash": prompt.hash, "reply": raw})
+
+
+def show_task(task: TaskSpec, *, rules: bool = True) -> dict[str, object]:
+    """Return what a prompt shows of a task; without `rules`, neither its guidelines nor its edge cases."""
+    shown = {"sentence", "kind", "labels", "language", "domain"} | ({"guidelines", "edge_cases"} if rules else set())
     return task.model_dump(mode="json", include=shown)
 
 
@@ -135,7 +166,18 @@ def find_map_faults(task: TaskSpec, candidate: Candidate, parts: ScriptParts) ->
     return faults
 
 
-def _read_parts(reply: str, task: TaskSpec, candidate: Candidate) -> ScriptParts:
+def _read_turn(reply: str, way: Way) -> str | None:
+    """Return why a reply says that the other way is needed, or None where it does not. Raises ValueError."""
+    name, _ = _OTHER[way]
+    blocks = [*find_fences(reply, "json"), *find_fences(reply, "python")]
+    if not any(f'"{name}"' in block for block in blocks):
+        return None
+    if len(blocks) > 1:
+        raise ValueError(f"Send {name} alone, or leave it out and send what was asked for: not both.")
+    return read_json(_TurnReply)(blocks[0]).why
+
+
+def _read_parts(reply: str, way: Way, task: TaskSpec, candidate: Candidate) -> ScriptParts:
     """Return the parts that a reply's fenced blocks hold. Raises ValueError with what is wrong with them."""
     blocks = find_fences(reply, "json")
     maps = [block for block in blocks if '"training"' not in block]
@@ -147,30 +189,34 @@ def _read_parts(reply: str, task: TaskSpec, candidate: Candidate) -> ScriptParts
         )
     read = read_json(_MapReply)(maps[0])
     label_map = LabelMap(classes=dict(sorted(read.classes.items())), reason=read.reason)
-    code = _read_code(find_fences(reply, "python"))
-    if lessons and code.get("script"):
-        raise ValueError("A model with a whole script of its own is not fine-tuned: leave the training block out.")
-    lesson: dict[str, Any] = {}
+    code = find_fences(reply, "python")
+    if way == "whole":
+        if lessons:
+            raise ValueError("A model with a whole script of its own is not fine-tuned: leave the training block out.")
+        made: dict[str, Any] = {"script": _read_script(code)}
+    else:
+        made = dict(body for block in code for body in _read_bodies(block))
     if lessons:
         learned = read_json(_TrainingReply)(lessons[0])
-        lesson = {"hyperparameters": learned.training, "training_reason": learned.reason}
-    parts = ScriptParts(label_map=label_map, reason=label_map.reason, **code, **lesson)
+        made |= {"hyperparameters": learned.training, "training_reason": learned.reason}
+    parts = ScriptParts(label_map=label_map, reason=label_map.reason, **made)
     if faults := find_map_faults(task, candidate, parts):
         raise ValueError("\n".join(faults))
     return parts
 
 
-def _read_code(blocks: Sequence[str]) -> dict[str, str]:
-    """Return the functions' bodies, or the whole script, that Python blocks hold. Raises ValueError."""
-    whole = [block for block in blocks if ast.get_docstring(parse_code(block)) is not None]
-    if not whole:
-        return dict(body for block in blocks for body in _read_bodies(block))
-    if len(blocks) > 1:
-        raise ValueError("A whole script stands alone: put all of it into one python block, and no other beside it.")
-    if len(whole[0]) > LARGEST_SCRIPT:
-        raise ValueError(f"The script has {len(whole[0])} characters; allowed are {LARGEST_SCRIPT}.")
-    _refuse_problems(check_script(whole[0], whole=True))
-    return {"script": whole[0]}
+def _read_script(blocks: Sequence[str]) -> str:
+    """Return the script that is written whole in the only Python block. Raises ValueError."""
+    if len(blocks) != 1 or ast.get_docstring(parse_code(blocks[0])) is None:
+        raise ValueError(
+            "Put the whole annotate.py into one python block that begins with a docstring, and no other beside it; "
+            f"there were {len(blocks)}."
+        )
+    script = blocks[0]
+    if len(script) > LARGEST_SCRIPT:
+        raise ValueError(f"The script has {len(script)} characters; allowed are {LARGEST_SCRIPT}.")
+    _refuse_problems(check_script(script, whole=True))
+    return script
 
 
 def _read_bodies(block: str) -> list[tuple[str, str]]:
@@ -179,8 +225,8 @@ def _read_bodies(block: str) -> list[tuple[str, str]]:
     for node in parse_code(block).body:
         if not isinstance(node, ast.FunctionDef) or node.name not in _PARTS or node.decorator_list:
             raise ValueError(
-                "A python block may hold only the functions preprocess and read_logits, plain; "
-                "a whole script begins with a docstring."
+                "A python block may hold only the functions preprocess and read_logits, plain: "
+                "nothing beside them, and no whole script."
             )
         if [argument.arg for argument in node.args.args] != _PARTS[node.name]:
             raise ValueError(f"{node.name} takes the arguments named {' and '.join(_PARTS[node.name])}.")

@@ -1,10 +1,13 @@
 """The critic: may a script that was written and tested be used?"""
 
+import re
+
 from pydantic import BaseModel
 
 from agents.asking import Asker
 from agents.base import ScriptParts, Verdict
 from agents.coder import find_map_faults, show_model, show_task
+from agents.excerpt import Excerpt, find_excerpt
 from agents.lint import lint_script
 from agents.prompting import render_prompt
 from agents.repair import find_errors
@@ -12,6 +15,9 @@ from agents.replies import read_json
 from agents.script_checks import check_script, parse_code
 from records.candidate import Candidate
 from records.task import TaskSpec
+
+_ALL_PASSED = re.compile(r"\.+( +\[ *\d+%\])?|\d+ passed in … s")
+"""The lines of a test's output, once cleaned, that tell of nothing but passed tests."""
 
 
 class OfflineCritic:
@@ -51,7 +57,7 @@ class LLMCritic:
         verdict = check_by_rule(task, candidate, parts, script, passed=passed, output=output)
         if not verdict.approved:
             return verdict
-        lines = script.splitlines()
+        excerpt = find_excerpt(script, parts)
         prompt = render_prompt(
             "critic",
             task=show_task(task),
@@ -62,22 +68,36 @@ class LLMCritic:
             reason=parts.reason,
             whole=parts.script is not None,
             training={} if parts.hyperparameters is None else parts.hyperparameters.model_dump(),
-            lines=lines,
-            findings=[str(finding) for finding in lint_script(script)],
-            output=output,
+            first=excerpt.first,
+            lines=excerpt.lines,
+            written=excerpt.written,
+            findings=[str(finding) for finding in lint_script(script) if excerpt.holds(finding.line)],
+            output=find_remarks(output),
         )
-        read = read_json(_VerdictReply, lambda reply: _find_fault(reply, len(lines)))
+        read = read_json(_VerdictReply, lambda reply: _find_fault(reply, excerpt))
         reply = self._asker.ask(prompt, read, _VerdictReply.model_json_schema()).value
         reasons = tuple(f"line {one.line}: {one.fault}; {one.mend}" for one in reply.reasons)
         return Verdict(approved=reply.approved, reasons=reasons)
 
 
-def _find_fault(reply: _VerdictReply, lines: int) -> str | None:
+def find_remarks(output: str) -> str:
+    """Return what a passed test printed; nothing where it says no more than that all was passed."""
+    said = [line for line in output.splitlines() if line.strip() and not _ALL_PASSED.fullmatch(line.strip())]
+    return output if said else ""
+
+
+def _find_fault(reply: _VerdictReply, excerpt: Excerpt) -> str | None:
     """Return what is wrong with a verdict, in words that a model can act on."""
     if reply.approved == bool(reply.reasons):
         return "reasons: a refusal needs at least one, and an approval has none."
-    beyond = [one.line for one in reply.reasons if not 1 <= one.line <= lines]
-    return f"reasons: the script has the lines 1 to {lines}, and no line {beyond[0]}." if beyond else None
+    beyond = [one.line for one in reply.reasons if not excerpt.holds(one.line)]
+    if not beyond:
+        return None
+    allowed = ", ".join(f"{first} to {last}" for first, last in excerpt.written.values())
+    return (
+        f"reasons: line {beyond[0]} is none of the lines that were written for this model: {allowed}. "
+        "Name one of these; where none of them is at fault, approve."
+    )
 
 
 def check_by_rule(

@@ -1,6 +1,8 @@
 """The test writer: rows that a script for this model and task is likely to break on, as data, never as code."""
 
-from pydantic import BaseModel, ConfigDict
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from agents.asking import Asker
 from agents.base import ModelCases
@@ -26,10 +28,29 @@ class OfflineTestWriter:
         return ModelCases()
 
 
-class _CasesReply(BaseModel):
+class _RowReply(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cases: list[Example]
+    text: str
+    label: str | None = None
+    repeat: int = Field(default=1, ge=1, le=2000)
+    why: str = ""
+
+
+class _PairReply(_RowReply):
+    text_pair: str
+
+
+class _RowsReply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cases: list[_RowReply] = Field(min_length=FEWEST, max_length=MOST)
+
+
+class _PairsReply(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cases: list[_PairReply] = Field(min_length=FEWEST, max_length=MOST)
 
 
 class LLMTestWriter:
@@ -42,24 +63,29 @@ class LLMTestWriter:
         """Return the rows that the model thought of. Raises ReplyError and LLMUnreachableError."""
         prompt = render_prompt(
             "test_writer",
-            task=show_task(task),
+            task=show_task(task, rules=False),
             pairs=task.kind == "text_pair",
             independent=task.kind == "multi_label",
             model=show_model(candidate),
             bounds={"fewest": FEWEST, "most": MOST, "text": LARGEST_TEXT, "row": LARGEST_ROW},
         )
-        read = read_json(_CasesReply, lambda reply: _find_fault(task, reply.cases))
-        reply = self._asker.ask(prompt, read, _CasesReply.model_json_schema())
+        form = _PairsReply if task.kind == "text_pair" else _RowsReply
+        read = read_json(form, lambda reply: _find_fault(task, _make_cases(reply)))
+        reply = self._asker.ask(prompt, read, form.model_json_schema())
         return ModelCases(
-            cases=tuple(reply.value.cases), prompt=show_prompt(prompt), prompt_hash=prompt.hash, reply=reply.raw
+            cases=_make_cases(reply.value), prompt=show_prompt(prompt), prompt_hash=prompt.hash, reply=reply.raw
         )
 
 
-def _find_fault(task: TaskSpec, cases: list[Example]) -> str | None:
+def _make_cases(reply: _RowsReply | _PairsReply) -> tuple[Example, ...]:
+    return tuple(Example(**row.model_dump()) for row in reply.cases)
+
+
+def _find_fault(task: TaskSpec, cases: Sequence[Example]) -> str | None:
     """Return what is wrong with the cases, in words that a model can act on."""
-    faults = [f"cases: {FEWEST} to {MOST} of them, not {len(cases)}"] if not FEWEST <= len(cases) <= MOST else []
-    for number, case in enumerate(cases):
-        faults += [f"cases.{number}: {fault}" for fault in _find_case_faults(task, case)]
+    faults = [
+        f"cases.{number}: {fault}" for number, case in enumerate(cases) for fault in _find_case_faults(task, case)
+    ]
     if (total := sum(map(_measure, cases))) > LARGEST_TOTAL:
         faults.append(f"cases: {total} characters with all repetitions; allowed are {LARGEST_TOTAL}")
     return "\n".join(faults) or None
@@ -69,10 +95,6 @@ def _find_case_faults(task: TaskSpec, case: Example) -> list[str]:
     faults: list[str] = []
     if case.label is not None and case.label not in task.label_names:
         faults.append(f"label {case.label!r} is none of the task's; allowed are {list(task.label_names)} and null")
-    if task.kind == "text_pair" and case.text_pair is None:
-        faults.append("text_pair is missing: the task is about two texts")
-    if task.kind != "text_pair" and case.text_pair is not None:
-        faults.append("text_pair must be left out: the task is about single texts")
     if max(len(case.text), len(case.text_pair or ""), len(case.why)) > LARGEST_TEXT:
         faults.append(f"a text has more than {LARGEST_TEXT} characters; use repeat for a long one")
     if _measure(case) > LARGEST_ROW:

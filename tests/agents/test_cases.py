@@ -47,10 +47,10 @@ def test_the_rows_come_as_data(connect) -> None:
 @pytest.mark.parametrize(
     ("cases", "told"),
     [
-        (ROWS[:3], "4 to 16 of them, not 3"),
-        (ROWS * 5, "4 to 16 of them, not 20"),
+        (ROWS[:3], "at least 4 items after validation, not 3"),
+        (ROWS * 5, "at most 16 items after validation, not 20"),
         ([*ROWS[:3], {"text": "x", "label": "loud", "why": ""}], "cases.3: label 'loud' is none of the task's"),
-        ([*ROWS[:3], {"text": "x", "text_pair": "y", "why": ""}], "cases.3: text_pair must be left out"),
+        ([*ROWS[:3], {"text": "x", "text_pair": "y", "why": ""}], "cases.3.text_pair: Extra inputs are not permitted"),
         ([*ROWS[:3], {"text": "x" * 2001, "why": ""}], "more than 2000 characters"),
         ([*ROWS[:3], {"text": "x" * 2000, "repeat": 60, "why": ""}], "120000 characters when repeated"),
         ([{"text": "x" * 1000, "repeat": 90, "why": ""}] * 5, "450000 characters with all repetitions"),
@@ -68,7 +68,29 @@ def test_a_pair_needs_both_texts(connect) -> None:
     pairs = [{**row, "text_pair": "b", "label": None} for row in ROWS]
     asker, server = connect(say({"cases": [{**row, "label": None} for row in ROWS]}, {"cases": pairs}))
     assert {one.text_pair for one in LLMTestWriter(asker).write_cases(PAIR, MODEL).cases} == {"b"}
-    assert "cases.0: text_pair is missing" in server.requests()[1]["messages"][-1]["content"]
+    assert "cases.0.text_pair: Field required" in server.requests()[1]["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("task", [TASK, PAIR])
+def test_the_schema_bounds_the_rows_and_has_a_second_text_where_the_task_has(connect, task: TaskSpec) -> None:
+    pairs = task is PAIR
+    rows = [{"text": row["text"], "why": "", **({"text_pair": "b"} if pairs else {})} for row in ROWS]
+    asker, server = connect(say({"cases": rows}))
+    LLMTestWriter(asker).write_cases(task, MODEL)
+    [request] = server.requests()
+    schema = request["response_format"]["json_schema"]["schema"]
+    assert (schema["properties"]["cases"]["minItems"], schema["properties"]["cases"]["maxItems"]) == (4, 16)
+    assert ("text_pair" in json.dumps(schema)) == pairs
+    assert ("text_pair" in request["messages"][1]["content"]) == pairs
+
+
+def test_rules_for_unclear_rows_are_not_shown(connect) -> None:
+    asker, server = connect(say({"cases": ROWS}))
+    task = TASK.model_copy(update={"guidelines": "Irony counts.", "edge_cases": ("A sigh is calm.",)})
+    LLMTestWriter(asker).write_cases(task, MODEL)
+    asked = server.requests()[0]["messages"][1]["content"]
+    assert "Irony counts." not in asked
+    assert "A sigh is calm." not in asked
 
 
 def test_a_writer_that_never_answers_is_told_of(connect) -> None:

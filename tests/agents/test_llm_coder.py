@@ -2,10 +2,11 @@
 
 import pytest
 
-from agents.base import Failure
+from agents.base import Failure, ScriptParts
 from agents.coder import LLMCoder, find_map_faults, propose_default_parts
-from agents.critic import LLMCritic, OfflineCritic
+from agents.critic import OfflineCritic
 from agents.prompting import PROMPTS
+from records.candidate import LabelMap
 from records.task import LabelSpec, TaskSpec
 from templates.renderer import Hyperparameters, render_annotate
 from tests.agents.builders import make_candidate, make_task
@@ -29,6 +30,9 @@ def preprocess(text: str, text_pair: str | None) -> str:
 ```
 """
 WHOLE = render_annotate({0: "urgent", 1: "calm"}).text
+SCRIPT = f"{MAP}```python\n{WHOLE}```"
+CANNOT_FIT = '```json\n{"template_cannot_fit": "it reads pictures"}\n```\n'
+FITS = '```json\n{"template_fits": "it reads texts"}\n```\n'
 PAIR = TaskSpec(
     sentence="Does the claim follow?",
     kind="text_pair",
@@ -87,8 +91,13 @@ def test_hyperparameters_beyond_their_bounds_are_asked_for_again(connect, traini
 
 
 def test_a_whole_script_is_taken_as_it_is(connect) -> None:
-    parts, _ = write(connect, f"{MAP}```python\n{WHOLE}```")
+    parts, asked = write(connect, CANNOT_FIT, SCRIPT)
     assert parts.script == WHOLE
+    assert "--serve" not in asked[0]
+    assert "it reads pictures" in asked[1]
+    assert "--serve" in asked[1]
+    assert "it reads pictures" in parts.prompt
+    assert parts.reply == SCRIPT
     assert (parts.preprocess, parts.read_logits) == (None, None)
     assert OfflineCritic().criticise(TASK, MODEL, parts, WHOLE, passed=True, output="").approved
 
@@ -96,24 +105,67 @@ def test_a_whole_script_is_taken_as_it_is(connect) -> None:
 @pytest.mark.parametrize(
     ("code", "told"),
     [
+        ("", "there were 0"),
+        (READ, "begins with a docstring"),
         (f"```python\n{WHOLE}import socket\n```", "imports socket"),
         ('```python\n"""Label texts."""\nimport os\nos.system("ls")\n```', "line 3: uses os.system"),
         ('```python\n"""Label texts."""\nimport torch\ntorch.load("x")\n```', "line 3: uses load"),
-        (f"```python\n{WHOLE}```\n{READ}", "stands alone"),
+        (f"```python\n{WHOLE}```\n{READ}", "no other beside it; there were 2"),
         (f'```python\n"""Label texts."""\n{"x = 1 " * 12_000}\n```', "it is not Python"),
         (f'```python\n"""Label texts."""\n{LONG}```', "allowed are 60000"),
         (f'```python\n{WHOLE}```\n```json\n{{"training": {{}}, "reason": ""}}\n```', "leave the training block out"),
     ],
 )
 def test_a_whole_script_that_may_not_be_is_asked_for_again(connect, code: str, told: str) -> None:
-    parts, asked = write(connect, MAP + code, MAP)
+    parts, asked = write(connect, CANNOT_FIT, MAP + code, SCRIPT)
+    assert parts.script == WHOLE
+    assert told in asked[2]
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (SCRIPT, "no whole script"),
+        (MAP + CANNOT_FIT, "Send template_cannot_fit alone"),
+        (CANNOT_FIT + READ, "Send template_cannot_fit alone"),
+        ('```json\n{"template_cannot_fit": ""}\n```', "template_cannot_fit"),
+    ],
+)
+def test_parts_of_a_template_and_a_turn_from_it_are_told_apart(connect, reply: str, told: str) -> None:
+    parts, asked = write(connect, reply, MAP)
     assert parts.script is None
     assert told in asked[1]
 
 
+def test_a_coder_turns_once_in_an_attempt(connect) -> None:
+    parts, asked = write(connect, CANNOT_FIT, FITS, CANNOT_FIT, SCRIPT)
+    assert parts.script == WHOLE
+    assert [text.splitlines()[0] for text in asked[2:]] == ["Your reply could not be used:"] * 2
+    assert "template_fits" not in asked[1]
+
+
+def fail_whole() -> Failure:
+    parts = ScriptParts(label_map=LabelMap(classes={0: "urgent", 1: "calm"}, reason=""), script=WHOLE)
+    return Failure(parts=parts, output="KeyError: 3", reasons=("it failed its test",))
+
+
+def test_a_whole_script_that_failed_is_mended_whole(connect) -> None:
+    parts, asked = write(connect, SCRIPT, failures=(fail_whole(),))
+    assert (len(asked), parts.script) == (1, WHOLE)
+    assert "KeyError: 3" in asked[0]
+
+
+def test_after_a_whole_script_the_template_may_be_used_again(connect) -> None:
+    parts, asked = write(connect, FITS, MAP, failures=(fail_whole(),))
+    assert parts.script is None
+    assert "template_fits" in asked[0]
+    assert "it reads texts" in asked[1]
+    assert "template_cannot_fit" not in asked[1]
+
+
 def test_a_function_of_a_whole_script_may_use_what_the_script_has(connect) -> None:
     script = '"""Label texts."""\nimport re\n\n\ndef preprocess(text):\n    return re.sub("a", "b", text)\n'
-    assert write(connect, f"{MAP}```python\n{script}```")[0].script == script
+    assert write(connect, CANNOT_FIT, f"{MAP}```python\n{script}```")[0].script == script
 
 
 def test_a_regression_is_read_by_columns_of_its_own(connect) -> None:
@@ -164,42 +216,3 @@ def test_the_template_as_it_is_needs_classes_that_can_be_read_by_rule() -> None:
     named = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
     assert named is not None
     assert named.label_map.classes == {0: "calm", 1: "urgent"}
-
-
-def test_a_bug_that_ruff_sees_cannot_be_argued_away(connect) -> None:
-    asker, server = connect(say('{"approved": true, "reasons": []}'))
-    parts = write(connect, MAP)[0]
-    verdict = LLMCritic(asker).criticise(TASK, MODEL, parts, f"{WHOLE}x = unknown\n", passed=True, output="")
-    assert verdict.reasons == (f"line {len(WHOLE.splitlines()) + 1}: F821 Undefined name `unknown`",)
-    assert server.log == []
-
-
-def test_the_critic_sees_numbered_lines_output_and_remarks(connect) -> None:
-    asker, server = connect(say('{"approved": true, "reasons": []}'))
-    parts = write(connect, MAP)[0]
-    script = f"{WHOLE}unused = 1\nimport math\n"
-    assert LLMCritic(asker).criticise(TASK, MODEL, parts, script, passed=True, output="9 passed").approved
-    asked = server.requests()[-1]["messages"][1]["content"].splitlines()
-    assert f'{len(WHOLE.splitlines()) + 1} "unused = 1"' in asked
-    assert any("F401 `math` imported but unused" in line for line in asked)
-    assert any("9 passed" in line for line in asked)
-
-
-@pytest.mark.parametrize(
-    ("bad", "told"),
-    [
-        ('{"approved": false, "reasons": [{"line": 0, "fault": "a", "mend": "b"}]}', "no line 0"),
-        ('{"approved": false, "reasons": [{"line": 4000, "fault": "a", "mend": "b"}]}', "no line 4000"),
-        ('{"approved": false, "reasons": ["it is bad"]}', "reasons.0"),
-        ('{"approved": false, "reasons": []}', "a refusal needs at least one"),
-        ('{"approved": true, "reasons": [{"line": 1, "fault": "a", "mend": "b"}]}', "an approval has none"),
-    ],
-)
-def test_a_verdict_that_names_no_line_of_the_script_is_asked_for_again(connect, bad: str, told: str) -> None:
-    good = '{"approved": false, "reasons": [{"line": 1, "fault": "a", "mend": "b"}]}'
-    asker, server = connect(say(bad, good))
-    parts = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
-    assert parts is not None
-    verdict = LLMCritic(asker).criticise(TASK, MODEL, parts, WHOLE, passed=True, output="")
-    assert verdict.reasons == ("line 1: a; b",)
-    assert told in server.requests()[1]["messages"][-1]["content"]

@@ -10,6 +10,7 @@ from agents.critic import LLMCritic
 from agents.selector import LLMSelector
 from records.candidate import LabelMap
 from records.errors import ReplyError
+from templates.renderer import render_annotate
 from tests.agents.builders import make_candidate, make_task
 
 TASK = make_task("urgent", "calm")
@@ -130,7 +131,10 @@ def test_the_coder_is_shown_what_failed(connect) -> None:
 PARTS = ScriptParts(label_map=LabelMap(classes={0: "calm", 1: None, 2: "urgent"}, reason=""))
 
 
-def criticise(asker, script: str = "import torch\n", *, passed: bool = True):
+SCRIPT = render_annotate(PARTS.label_map.classes).text
+
+
+def criticise(asker, script: str = SCRIPT, *, passed: bool = True):
     return LLMCritic(asker).criticise(TASK, MODEL, PARTS, script, passed=passed, output="")
 
 
@@ -142,14 +146,15 @@ def test_the_checks_come_first_and_cannot_be_argued_away(connect) -> None:
     assert criticise(asker).approved
 
 
-SWAPPED = {"line": 1, "fault": "classes 0 and 2 are swapped", "mend": "swap them"}
+LINE = SCRIPT.splitlines().index("LABEL_MAP: dict[int, str | None] = {") + 1
+SWAPPED = {"line": LINE, "fault": "classes 0 and 2 are swapped", "mend": "swap them"}
 
 
 def test_the_model_may_refuse_what_passed_the_checks(connect) -> None:
     asker, server = connect(say({"approved": False, "reasons": []}, {"approved": False, "reasons": [SWAPPED]}))
     verdict = criticise(asker)
     assert not verdict.approved
-    assert verdict.reasons == ("line 1: classes 0 and 2 are swapped; swap them",)
+    assert verdict.reasons == (f"line {LINE}: classes 0 and 2 are swapped; swap them",)
     assert len(server.log) == 2
 
 

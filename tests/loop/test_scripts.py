@@ -30,6 +30,7 @@ from tests.tiny_hub import LABELS, build_tiny_hub, class_of, label_of, make_sent
 
 MODEL = "review-sentiment"
 TEMPLATE = render_annotate({0: "negative", 1: "positive"}).text
+MAP_LINE = TEMPLATE.splitlines().index("LABEL_MAP: dict[int, str | None] = {") + 1
 E = TypeVar("E")
 
 pytestmark = pytest.mark.xdist_group("scripts")
@@ -55,6 +56,19 @@ def play(*codes: str) -> Answer:
         if read_role(request) != "coder":
             return reply
         return reply + codes[min(count_attempt(request), len(codes)) - 1]
+
+    return answer
+
+
+def play_whole(code: str) -> Answer:
+    """Return a coder that finds the template unfit and writes this script."""
+
+    def answer(request: dict[str, Any], reply: str) -> str:
+        if read_role(request) != "coder":
+            return reply
+        if '"template_cannot_fit"' in request["messages"][1]["content"]:
+            return '```json\n{"template_cannot_fit": "It reads pictures."}\n```'
+        return f"{reply}\n```python\n{code}```"
 
     return answer
 
@@ -173,7 +187,7 @@ def test_four_attempts_and_the_template_are_all(start: Callable[..., Told]) -> N
 
     def answer(request: dict[str, Any], reply: str) -> str:
         if read_role(request) == "critic":
-            return json.dumps({"approved": False, "reasons": [{"line": 3, "fault": next(faults), "mend": "do"}]})
+            return json.dumps({"approved": False, "reasons": [{"line": MAP_LINE, "fault": next(faults), "mend": "do"}]})
         if read_role(request) == "coder":
             return reply + write_function(f'return text.replace("{count_attempt(request)}", "")')
         return reply
@@ -181,23 +195,23 @@ def test_four_attempts_and_the_template_are_all(start: Callable[..., Told]) -> N
     told = start(answer)
     assert [one[:2] for one in read_tests(told)] == [(number, number == 5) for number in range(1, 6)]
     assert len(told.asked("coder")) == 4
-    assert "line 3: a; do" in told.asked("coder")[1][1]["content"]
+    assert f"line {MAP_LINE}: a; do" in told.asked("coder")[1][1]["content"]
     (dropped,) = told.events(CandidateDropped)
-    assert dropped.reason == "5 scripts were refused, the last: line 3: e; do"
+    assert dropped.reason == f"5 scripts were refused, the last: line {MAP_LINE}: e; do"
     assert told.error is not None
 
 
 def test_a_refusal_with_lines_leads_to_repair(start: Callable[..., Told]) -> None:
     def answer(request: dict[str, Any], reply: str) -> str:
         if read_role(request) == "critic" and "lower()" in request["messages"][1]["content"]:
-            line = 46 if "no line 99999" in request["messages"][-1]["content"] else 99999
+            line = MAP_LINE if "line 99999 is none" in request["messages"][-1]["content"] else 99999
             fault = {"line": line, "fault": "the model knows case", "mend": "leave it"}
             return json.dumps({"approved": False, "reasons": [fault]})
         return play(write_function("return text.lower()"), MENDED)(request, reply)
 
     told = start(answer)
     assert read_tests(told) == [(1, False, True, False), (2, False, True, True)]
-    assert "line 46: the model knows case; leave it" in told.asked("coder")[1][1]["content"]
+    assert f"line {MAP_LINE}: the model knows case; leave it" in told.asked("coder")[1][1]["content"]
 
 
 def test_a_critic_that_says_nothing_usable_approves_nothing(start: Callable[..., Told]) -> None:
@@ -210,7 +224,7 @@ def test_a_critic_that_says_nothing_usable_approves_nothing(start: Callable[...,
 
 def test_a_whole_script_is_tested_by_hand_too_and_has_no_fine_tune(start: Callable[..., Told]) -> None:
     code = TEMPLATE.replace("Label texts with one classifier", "All my own")
-    told = start(play(f"\n```python\n{code}```"))
+    told = start(play_whole(code))
     assert read_tests(told) == [(1, False, True, True)]
     attempt = told.folder.attempt(f"tiny--{MODEL}", 1)
     assert (attempt / "annotate.py").read_text(encoding="utf-8") == code
@@ -220,10 +234,10 @@ def test_a_whole_script_is_tested_by_hand_too_and_has_no_fine_tune(start: Callab
 
 def test_a_hostile_whole_script_is_never_run(start: Callable[..., Told], tmp_path: Path) -> None:
     hostile = f'"""Label texts."""\nimport subprocess\n\nsubprocess.run(["touch", "{tmp_path}/was-run"])\n'
-    told = start(play(f"\n```python\n{hostile}```"))
+    told = start(play_whole(hostile))
     assert not (tmp_path / "was-run").exists()
     assert read_tests(told) == [(1, True, True, True)], "the template as it is, with the rules' map"
-    assert "line 2: imports subprocess, which a script has no need of" in told.asked("coder")[1][-1]["content"]
+    assert "line 2: imports subprocess, which a script has no need of" in told.asked("coder")[2][-1]["content"]
     assert "the template is tried as it is" in told.events(Noticed)[0].message
 
 

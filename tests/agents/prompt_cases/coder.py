@@ -1,5 +1,5 @@
 from agents.base import Failure, ScriptParts
-from agents.coder import find_columns, show_failure, show_model, show_task
+from agents.coder import Way, find_columns, show_failure, show_model, show_task
 from records.candidate import LabelMap
 from records.task import Kind
 from templates.renderer import Hyperparameters
@@ -19,26 +19,34 @@ FAILURES = (
 )
 
 
-def make_case(name: str, kind: Kind, failures: tuple[Failure, ...] = ()) -> PromptCase:
+def make_case(
+    name: str, kind: Kind, failures: tuple[Failure, ...] = (), *, way: Way = "request", why: str | None = None
+) -> PromptCase:
+    facts = {"columns": sorted(find_columns(MODEL)), "training": Hyperparameters()}
     return PromptCase(
         name,
         "coder",
-        "request",
+        way,
         {
             "task": show_task(TASKS[kind]),
             "pairs": kind == "text_pair",
             "independent": kind == "multi_label",
             "model": show_model(MODEL),
-            "columns": sorted(find_columns(MODEL)),
-            "training": Hyperparameters(),
+            "why": why,
             "failures": [show_failure(failure) for failure in failures],
+            **(facts if way == "request" else {"largest": 60_000}),
         },
     )
 
 
 CASES = (
     make_case("coder", "single_label"),
-    make_case("coder-repair", "single_label", FAILURES),
+    make_case("coder-repair", "single_label", FAILURES[:1]),
+    make_case("coder-turned", "single_label", FAILURES, why=INJECTION),
     make_case("coder-pair", "text_pair"),
     make_case("coder-multi-label", "multi_label"),
+    make_case("coder-whole", "single_label", way="whole", why=INJECTION),
+    make_case("coder-whole-repair", "single_label", FAILURES, way="whole"),
+    make_case("coder-whole-pair", "text_pair", way="whole", why="It joins them."),
+    make_case("coder-whole-multi-label", "multi_label", way="whole", why="It reads them by sentence."),
 )
