@@ -132,7 +132,8 @@ def make_team() -> Callable[[dict[str, Any]], str]:
     def answer(request: dict[str, Any]) -> str:
         said = request["messages"][1]["content"]
         if read_role(request) == "critic" and "film-sentiment" in said and "mended" not in said:
-            fault = {"line": 1, "fault": "it is not mended", "mend": "say that it is"}
+            line = int(said.split("`LABEL_MAP`: lines ")[1].split()[0])
+            fault = {"line": line, "fault": "it is not mended", "mend": "say that it is"}
             return json.dumps({"approved": False, "reasons": [fault]})
         if read_role(request) == "result_critic" and '"stages_left": 2' in said:
             return json.dumps(relabel)
