@@ -5,6 +5,7 @@ import pytest
 from agents.base import ReviewRequest, ReviewRow
 from agents.team import make_team
 from records.errors import SettingsError
+from templates.renderer import render_annotate
 from tests.agents.builders import make_candidate, make_request
 from tests.agents.figures import make_figures
 from tests.llm_server import play_team, read_role, serving
@@ -26,8 +27,8 @@ def test_an_unknown_team_is_refused(ledger) -> None:
 
 
 def test_a_chat_model_plays_every_role_and_is_asked_nothing_twice(ledger, monkeypatch) -> None:
-    script = play_team(tuple(LABELS.values()), lambda text: "positive" if "ood" in text else "negative", LABELS.get)
-    with serving(script) as server:
+    play = play_team(tuple(LABELS.values()), lambda text: "positive" if "ood" in text else "negative", LABELS.get)
+    with serving(play) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         for _ in range(2):
             team = make_team("openai:model", ledger)
@@ -38,7 +39,8 @@ def test_a_chat_model_plays_every_role_and_is_asked_nothing_twice(ledger, monkey
             parts = team.coder.write_parts(task, MODEL, ())
             assert parts is not None
             assert parts.label_map.classes == {0: "negative", 1: "positive"}
-            assert team.critic.criticise(task, MODEL, parts, "import torch\n", passed=True, output="").approved
+            script = render_annotate(parts.label_map.classes).text
+            assert team.critic.criticise(task, MODEL, parts, script, passed=True, output="").approved
             (review,) = team.reviewer.review(ReviewRequest(task, (ReviewRow(row=3, text="Good."),)))
             assert (review.row, review.label, review.source) == (3, "positive", "llm")
             decision = team.result_critic.criticise(task, make_figures())
