@@ -233,7 +233,7 @@ def _read_bodies(block: str) -> list[tuple[str, str]]:
         first, last = node.body[0], node.body[-1]
         if first.lineno == node.lineno:
             raise ValueError(f"Write the body of {node.name} on lines of its own.")
-        lines = block.splitlines()[first.lineno - 1 : last.end_lineno]
+        lines = block.split("\n")[first.lineno - 1 : last.end_lineno]
         bodies.append((node.name, textwrap.dedent("\n".join(lines))))
     _refuse_problems(check_script(block))
     return bodies

@@ -137,7 +137,9 @@ def json_literal(data: object) -> str:
 
 def indent_code(code: str) -> str:
     """Return a function's body, given at any depth, at a depth of four spaces."""
-    return textwrap.indent(textwrap.dedent(code).strip("\n"), "    ")
+    # Not textwrap.indent: it takes a form feed or U+2028 within a string for the end of a line.
+    lines = textwrap.dedent(code).strip("\n").split("\n")
+    return "\n".join(f"    {line}" if line.strip() else line for line in lines)
 
 
 @functools.cache

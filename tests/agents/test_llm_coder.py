@@ -216,3 +216,16 @@ def test_the_template_as_it_is_needs_classes_that_can_be_read_by_rule() -> None:
     named = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
     assert named is not None
     assert named.label_map.classes == {0: "calm", 1: "urgent"}
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x0c", "\x85"])
+def test_what_only_some_take_for_the_end_of_a_line_stays_within_its_string(connect, odd: str) -> None:
+    body = f'odd = "a{odd}b"\nreturn text.replace(odd, "ab")'
+    parts, _ = write(
+        connect,
+        f"{MAP}```python\ndef preprocess(text: str, text_pair: str | None) -> str:\n"
+        + "".join(f"    {line}\n" for line in body.split("\n"))
+        + "```",
+    )
+    assert parts.preprocess == body
+    assert f'    odd = "a{odd}b"\n    return' in render_annotate({0: "urgent"}, preprocess=body).text
