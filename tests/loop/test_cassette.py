@@ -43,9 +43,10 @@ def label(folder: Path, events: list[Event]) -> Run:
     """Run as the cassette was recorded: OPENAI_BASE_URL says who answers."""
     make_data().to_csv(folder / "reviews.csv", index=False)
     return annotate(
-        SENTENCE, data=folder / "reviews.csv", out=folder / "out", hub="starter", llm="openai:hand-answered", sandbox="process", models=2,
-        shortlist=2, stage_size=15, review_share=1.0, largest_review_share=1.0, spot_check_share=0.0,
-        review_reasons=True, dtype="float32", threads=1, concurrency=2, llm_timeout=1700.0, on_event=events.append,
+        SENTENCE, data=folder / "reviews.csv", out=folder / "out", hub="starter", llm="openai:hand-answered",
+        sandbox="process", models=2, shortlist=2, stage_size=15, review_share=1.0, largest_review_share=1.0,
+        spot_check_share=0.0, review_reasons=True, dtype="float32", threads=1, concurrency=2, llm_timeout=1700.0,
+        on_event=events.append,
     )  # fmt: skip
 
 
