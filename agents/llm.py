@@ -4,10 +4,12 @@ Structured output of compatible servers is unreliable, so the format is asked fo
 and what comes back is read as text all the same.
 """
 
+import math
 import os
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ from langchain_openai import ChatOpenAI
 
 from agents.asking import REFUSAL, Completion, Message, TokenLogprob
 from agents.breaker import CircuitBreaker, PassingFailureError
+from agents.connection import open_client
 from agents.failures import RequestRefusedError, classify, give_up, hide_secrets
 from agents.forms import Form, choose_form, is_settled, learn, step_down
 from agents.pacing import Clock, Pace
@@ -34,6 +37,10 @@ BUSY_TRIES = 20
 LONGEST_WAIT = 30.0
 REPLY_TOKENS = 300
 """Tokens of a reply, before it is there."""
+MOST_TOKENS = 2**40
+"""A larger count is none."""
+LONGEST_FINISH = 40
+"""Characters of the word that says why a reply ended."""
 
 _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
 
@@ -46,15 +53,20 @@ def make_chat_model(target: LLMTarget, timeout: float) -> BaseChatModel:
     os.environ.update(dict.fromkeys(_TRACING, "false"))
     # What it warns of are formats that are not taken; another is tried then.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"langchain_openai\.")
-    return ChatOpenAI(
+    client = open_client(target, timeout)
+    model = ChatOpenAI(
         model=target.model,
         base_url=target.base_url,
         api_key=find_api_key(target),  # pyright: ignore[reportArgumentType] (it takes plain text)
         timeout=timeout,
+        http_client=client,
+        openai_proxy=None,
         max_retries=0,
         stream_usage=True,
         use_responses_api=False,
     )
+    weakref.finalize(model, client.close)
+    return model
 
 
 class EndpointChat:
@@ -92,6 +104,8 @@ class EndpointChat:
         self._growing = tenacity.wait_exponential_jitter(
             multiplier=terms.first_wait, max=LONGEST_WAIT, jitter=terms.first_wait
         )
+
+        self._spread = tenacity.wait_random(0.0, terms.first_wait)  # not all threads come back at once
 
     @property
     def name(self) -> str:
@@ -176,7 +190,7 @@ class EndpointChat:
     def _choose_wait(self, state: tenacity.RetryCallState) -> float:
         failure = _failure_of(state)
         if failure.retry_after is not None:
-            return failure.retry_after
+            return failure.retry_after + self._spread(state)
         return 0.0 if self._breaker.is_open else self._growing(state)
 
     def _send(
@@ -191,17 +205,15 @@ class EndpointChat:
             # The errors that are not the client's are what it makes of a body that is no chat completion.
             raise classify(error, self._target) from None
         latency = time.monotonic() - started
-        usage = reply.usage_metadata or {}
-        tokens_in = usage.get("input_tokens") or None
-        tokens_out = None if tokens_in is None else usage.get("output_tokens", 0)
+        tokens_in, tokens_out = _read_usage(reply)
         if tokens_in is not None and tokens_out is not None:
             self._pace.settle(sent, tokens_in + tokens_out)
         text, finish, tokens = _read_reply(reply)
         shown = hide_secrets(text, self._target)
         return Completion(
             text=shown,
-            finish=finish,
-            tokens=tokens if shown == text else (),
+            finish=hide_secrets(finish, self._target)[:LONGEST_FINISH],
+            tokens=tokens if "".join(token.text for token in tokens) == shown else (),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             usd=price_request(self._target, tokens_in, tokens_out, self._terms.price),
@@ -237,17 +249,39 @@ def _read_reply(reply: AIMessage) -> tuple[str, str, tuple[TokenLogprob, ...]]:
     refusal = reply.additional_kwargs.get("refusal")
     if refusal or finish == "content_filter":
         return str(refusal or reply.text), REFUSAL, ()
-    return str(reply.text), finish, _read_tokens((metadata.get("logprobs") or {}).get("content") or [])
+    return str(reply.text), finish, _read_tokens(metadata.get("logprobs"))
 
 
-def _read_tokens(entries: list[dict[str, Any]]) -> tuple[TokenLogprob, ...]:
-    """Return the tokens; those that hold parts of one character are put together: the texts join to the reply."""
+def _read_usage(reply: AIMessage) -> tuple[int | None, int | None]:
+    """Return the tokens read and written as the endpoint counts them; None for both where it does not, or not in
+    numbers that can be."""
+    usage = dict(reply.usage_metadata or {})
+    tokens_in, tokens_out = usage.get("input_tokens"), usage.get("output_tokens", 0)
+    if not (isinstance(tokens_in, int) and isinstance(tokens_out, int)):
+        return None, None
+    return (tokens_in, tokens_out) if 0 < tokens_in < MOST_TOKENS and 0 <= tokens_out < MOST_TOKENS else (None, None)
+
+
+def _read_tokens(logprobs: object) -> tuple[TokenLogprob, ...]:
+    """Return the tokens; those that hold parts of one character are put together: the texts join to the reply.
+
+    An endpoint whose tokens cannot be read has none: the reply stands without them.
+    """
+    try:
+        return _join_tokens(logprobs["content"] or [])  # pyright: ignore[reportIndexIssue] (whatever was sent)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def _join_tokens(entries: list[dict[str, Any]]) -> tuple[TokenLogprob, ...]:
     tokens: list[TokenLogprob] = []
     held, logprob = b"", 0.0
     for entry in entries:
         data = entry.get("bytes")
         held += bytes(data) if data is not None else str(entry["token"]).encode("utf-8", "replace")
         logprob += float(entry["logprob"])
+        if not math.isfinite(logprob):
+            return ()
         try:
             text = held.decode()
         except UnicodeDecodeError:

@@ -79,9 +79,14 @@ def describe_llm(llm: str) -> LLMTarget | None:
 def find_api_key(target: LLMTarget) -> str:
     """Return the key of OPENAI_API_KEY; a server on this machine needs none.
 
-    Raises SettingsError where one is needed and not set.
+    Raises SettingsError where one is needed and not set, and where it cannot be one.
     """
-    key = os.environ.get("OPENAI_API_KEY") or ("none" if target.is_loopback else "")
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or ("none" if target.is_loopback else "")
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError(
+            "OPENAI_API_KEY holds characters that no key has, such as a line break or a typographic quotation mark",
+            next_step="Set it to the key alone.",
+        )
     if not key:
         raise SettingsError(
             f"OPENAI_API_KEY is not set, and {target.host} may ask for one",
@@ -100,5 +105,5 @@ def find_secrets(target: LLMTarget) -> tuple[str, ...]:
     name, password = (urllib.parse.unquote(part or "") for part in (parts.username, parts.password))
     pair = f"{name}:{password}"
     basic = base64.b64encode(pair.encode()).decode()
-    shapes = (os.environ.get("OPENAI_API_KEY", ""), basic, pair, password, parts.password or "")
+    shapes = (os.environ.get("OPENAI_API_KEY", "").strip(), basic, pair, password, parts.password or "")
     return tuple(shape for shape in shapes if len(shape) >= SHORTEST_SECRET)

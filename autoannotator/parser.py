@@ -196,7 +196,11 @@ def _split_labels(text: str) -> tuple[str, ...]:
 
 
 def _split_price(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        tokens_in, tokens_out = map(float, text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not IN,OUT, two prices such as 0.15,0.60") from error
+    return tokens_in, tokens_out
 
 
 def _add_hub(parts: Commands) -> None:

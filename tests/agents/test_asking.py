@@ -138,7 +138,7 @@ def test_the_tokens_of_a_reply_are_kept_with_it(connect) -> None:
 
 def test_tokens_that_split_a_character_are_put_together() -> None:
     parts = [{"token": "?", "logprob": -0.25, "bytes": [byte]} for byte in "é".encode()]
-    assert _read_tokens([*parts, {"token": "a", "logprob": -0.1, "bytes": None}]) == (
+    assert _read_tokens({"content": [*parts, {"token": "a", "logprob": -0.1, "bytes": None}]}) == (
         TokenLogprob(text="é", logprob=-0.5),
         TokenLogprob(text="a", logprob=-0.1),
     )
