@@ -94,3 +94,11 @@ def test_every_object_of_the_schema_is_closed_and_requires_all_it_has() -> None:
 
     for form in (ONE, MANY):
         check(make_schema(form, IDS))
+
+
+def test_half_a_character_in_a_reason_costs_no_more_than_itself() -> None:
+    form = ReplyForm(labels=("good", "bad"), several=False, thoughts=False, reasons=True)
+    said = read_answers(form, IDS[:1])(
+        r'{"answers": [{"id": "k3f9qa", "label": "good", "sure": 1, "reason": "So \ud83d"}]}'
+    )
+    assert said[IDS[0]].reason == "So \N{REPLACEMENT CHARACTER}"
