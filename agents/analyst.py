@@ -97,7 +97,8 @@ class LLMAnalyst:
         """
         known = _gather(request)
         reader = read_json(_TaskReply, lambda reply: "\n".join(_find_faults(reply, known)) or None)
-        reply = self._asker.ask(_write_prompt(request, known), reader, _TaskReply.model_json_schema()).value
+        prompt = _write_prompt(request, known)
+        reply = self._asker.ask(prompt, reader, _TaskReply.model_json_schema(), afresh=True).value
         if reply.question:
             raise _put(reply.question)
         stated = {"labels": known.labels, "text_columns": known.columns}
@@ -130,7 +131,8 @@ class LLMAnalyst:
             language=task.language,
             most=MOST_QUERIES,
         )
-        reply = self._asker.ask(prompt, read_json(_QueriesReply), _QueriesReply.model_json_schema()).value
+        reader = read_json(_QueriesReply)
+        reply = self._asker.ask(prompt, reader, _QueriesReply.model_json_schema(), afresh=True).value
         cleaned = (" ".join(query.split())[:60] for query in reply.queries[:MOST_QUERIES])
         return tuple(dict.fromkeys((*filter(None, cleaned), *queries_by_rule(task))))
 

@@ -92,6 +92,14 @@ class Reply(Generic[T]):
 
 
 @dataclass(frozen=True)
+class _Failure:
+    """What was wrong with the last of ATTEMPTS replies, and whether any of them came just now, not from the ledger."""
+
+    problem: str
+    is_new: bool
+
+
+@dataclass(frozen=True)
 class Asker:
     """A chat model and the ledger that remembers what it said."""
 
@@ -105,17 +113,40 @@ class Asker:
         schema: dict[str, Any] | None = None,
         *,
         logprobs: bool = False,
+        afresh: bool = False,
     ) -> Reply[T]:
         """Return what `read` makes of the reply, without its think blocks; where it raises ValueError, and where the
         reply is empty, cut off or a refusal, ask again with that error, twice at most.
 
         With `logprobs` the reply has its tokens, where the endpoint gives them and the reply was not recorded without.
+        With `afresh`, what failed in an earlier process is asked from its start again: for a role whose failure ends
+        the run, which can then be resumed. For every other role it has failed for good, and the labels stay the same.
         Raises ReplyError where no reply could be used, and LLMUnreachableError.
         """
+        round_ = 0
+        got = self._converse(prompt, read, schema, logprobs, round_)
+        while afresh and isinstance(got, _Failure) and not got.is_new:
+            round_ += 1
+            got = self._converse(prompt, read, schema, logprobs, round_)
+        if isinstance(got, Reply):
+            return got
+        raise ReplyError(
+            f"{self.chat.name} gave the {prompt.role} no usable reply in {ATTEMPTS} attempts: "
+            f"{shorten(got.problem, 500)}",
+            next_step="Its replies are in ledger.sqlite. Try a larger model, or --llm offline.",
+        )
+
+    def _converse(
+        self, prompt: Prompt, read: Callable[[str], T], schema: dict[str, Any] | None, logprobs: bool, round_: int
+    ) -> Reply[T] | _Failure:
         messages = (Message(role="system", content=prompt.system), Message(role="user", content=prompt.request))
-        problem = ""
+        problem, is_new = "", False
         for _ in range(ATTEMPTS):
-            answer = self._answer(prompt, messages, schema, logprobs)
+            request = self._make_request(messages, schema, round_)
+            answer = self.ledger.find(hash_request(request))
+            if answer is None:
+                is_new = True
+                answer = self._send(request, prompt, messages, schema, logprobs)
             reply = strip_thinking(answer.reply)
             try:
                 _check_whole(answer.finish, reply)
@@ -124,22 +155,28 @@ class Asker:
                 problem = str(error)
             said = (Message(role="assistant", content=reply),) if reply and answer.finish != CUT_OFF else ()
             messages = (*messages, *said, Message(role="user", content=render_again(problem)))
-        raise ReplyError(
-            f"{self.chat.name} gave the {prompt.role} no usable reply in {ATTEMPTS} attempts: {shorten(problem, 500)}",
-            next_step="Its replies are in ledger.sqlite. Try a larger model, or --llm offline.",
-        )
+        return _Failure(problem, is_new)
 
-    def _answer(
-        self, prompt: Prompt, messages: tuple[Message, ...], schema: dict[str, Any] | None, logprobs: bool
-    ) -> Answer:
-        """Return the recorded reply to these messages, else get and record one."""
-        request = {
+    def _make_request(
+        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, round_: int
+    ) -> dict[str, Any]:
+        """Return what the ledger knows a request by; a later round of the same differs by its number, never sent."""
+        return {
             "model": self.chat.name,
             "messages": [message.model_dump() for message in messages],
             "schema": schema,
+            **({"round": round_} if round_ else {}),
         }
-        if (known := self.ledger.find(hash_request(request))) is not None:
-            return known
+
+    def _send(
+        self,
+        request: dict[str, Any],
+        prompt: Prompt,
+        messages: tuple[Message, ...],
+        schema: dict[str, Any] | None,
+        logprobs: bool,
+    ) -> Answer:
+        """Get the reply and record it."""
         got = self.chat.complete(messages, schema, logprobs)
         exchange = Exchange(
             role=prompt.role,

@@ -111,7 +111,8 @@ class LLMSelector:
             wanted = list(range(1, len(candidates) + 1))
             return None if named == wanted else f"choices: name the ids {wanted} once each, not {named}."
 
-        reply = self._asker.ask(prompt, read_json(_ChoicesReply, check), _ChoicesReply.model_json_schema()).value
+        reader = read_json(_ChoicesReply, check)
+        reply = self._asker.ask(prompt, reader, _ChoicesReply.model_json_schema(), afresh=True).value
         return sorted(reply.choices, key=lambda choice: choice.id)
 
 

@@ -82,6 +82,30 @@ def test_after_three_unusable_replies_it_gives_up(connect) -> None:
     assert len(server.log) == 3
 
 
+def test_what_failed_is_replayed_and_fails_again(connect) -> None:
+    asker, server = connect(say("no", "no", "no", '{"number": 7}'))
+    for _ in range(2):
+        with pytest.raises(ReplyError, match="no valid JSON object"):
+            ask(asker)
+    assert len(server.log) == 3
+
+
+def test_what_failed_is_asked_afresh_where_it_would_end_the_run(connect, tmp_path: Path) -> None:
+    asker, server = connect(say(*["no"] * 6, '{"number": 7}'))
+    for asked in (3, 6):
+        with pytest.raises(ReplyError, match="in 3 attempts"):
+            asker.ask(PROMPT, read_json(Number), afresh=True)
+        assert len(server.log) == asked
+    for _ in range(2):
+        assert asker.ask(PROMPT, read_json(Number), afresh=True).value.number == 7
+    assert len(server.log) == 7
+    sent = [request["messages"] for request in server.requests()]
+    assert sent[:3] == sent[3:6]
+    assert sent[6] == sent[0]
+    rounds = [json.loads(one["request"]).get("round") for one in read_answers(tmp_path / "ledger.sqlite")]
+    assert rounds == [None] * 3 + [1] * 3 + [2]
+
+
 def test_what_was_asked_is_never_sent_again(connect, ledger: Ledger) -> None:
     asker, server = connect(say("no", '{"number": 7}'))
     assert ask(asker) == 7
