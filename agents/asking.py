@@ -132,7 +132,7 @@ class Asker:
             return got
         raise ReplyError(
             f"{self.chat.name} gave the {prompt.role} no usable reply in {ATTEMPTS} attempts: "
-            f"{shorten(got.problem, 500)}",
+            f"{shorten(' '.join(got.problem.split()), 500)}",
             next_step="Its replies are in ledger.sqlite. Try a larger model, or --llm offline.",
         )
 

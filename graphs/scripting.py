@@ -1,5 +1,6 @@
 """Write, test, criticise and repair the scripts of the shortlisted models; a broken candidate is dropped."""
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -8,6 +9,8 @@ from langgraph.types import Command
 
 from agents.base import ModelCases, ScriptParts, Verdict
 from agents.coder import find_map_faults, propose_default_parts
+from agents.critic import check_by_rule
+from agents.prompting import shorten
 from agents.repair import choose_next, clean_output, cut_output, find_errors, sign_failure
 from graphs.attempts import (
     Attempt,
@@ -17,6 +20,7 @@ from graphs.attempts import (
     read_attempt,
     read_failure,
     read_result,
+    render_script,
     write_attempt,
 )
 from graphs.context import RunContext
@@ -68,7 +72,7 @@ def _write_next(context: RunContext, candidate: Candidate, one: ScriptState) -> 
     if default is None:
         return _drop(context, slug, one, _tell_end(context, slug, number - 1, why))
     if why:
-        context.emit(Noticed(message=f"{candidate.repo_id}: {why}; the template is tried as it is"))
+        context.emit(Noticed(message=_fold(f"{candidate.repo_id}: {why}; the template is tried as it is")))
     _write(context, candidate, number, default, fallback=True)
     return ScriptState(attempt=number, fallback=True, status="written")
 
@@ -117,7 +121,7 @@ def _ask_test_writer(context: RunContext, candidate: Candidate) -> ModelCases:
         return context.team.test_writer.write_cases(context.read_task(), candidate)
     except ModelError as error:
         told = f"{candidate.repo_id} is tested on the template's own rows only: {error.what}"
-        context.emit(Noticed(message=told))
+        context.emit(Noticed(message=_fold(told)))
         return ModelCases()
 
 
@@ -130,9 +134,21 @@ def _tell_end(context: RunContext, slug: str, attempts: int, why: str) -> str:
     return f"{counted}: {'; '.join(last.reasons)}" + (f"; then {why}" if why else "")
 
 
+def _tell_dropped(context: RunContext, slugs: Iterable[str]) -> str:
+    """Return models, each with the reason why it was dropped."""
+    events = context.folder.read_events()
+    reasons = {event.model: event.reason for event in events if isinstance(event, CandidateDropped)}
+    return "; ".join(f"{slug} ({shorten(reasons[slug], 300)})" for slug in slugs)
+
+
 def _drop(context: RunContext, slug: str, one: ScriptState, reason: str) -> ScriptState:
-    context.emit(CandidateDropped(model=slug, reason=reason))
+    context.emit(CandidateDropped(model=slug, reason=_fold(reason)))
     return ScriptState(attempt=one["attempt"], fallback=one["fallback"], status="dropped")
+
+
+def _fold(text: str) -> str:
+    """Return a text in one line, as a person is shown it: a critic's reason and an error may have several."""
+    return " ".join(text.split())
 
 
 def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -195,7 +211,7 @@ def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[
         return Command(goto="repair_scripts", update={"scripts": scripts})
     if not any(one["status"] == "accepted" for one in scripts.values()):
         raise NoSpecialistsError(
-            f"no script passed its test for any of the models {', '.join(scripts)}",
+            f"no script was accepted for any of the models: {_tell_dropped(context, scripts)}",
             next_step=f"See the attempts in {context.folder.path / 'scripts'}.",
         )
     return Command(goto="audition", update={"scripts": scripts})
@@ -203,35 +219,44 @@ def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[
 
 def _judge(context: RunContext, candidate: Candidate, one: ScriptState) -> ScriptState:
     slug, number = candidate.slug, one["attempt"]
-    attempt, result = context.folder.attempt(slug, number), read_result(context, slug, number)
-    script = (attempt / "annotate.py").read_text(encoding="utf-8")
-    parts = read_attempt(context, slug, number).parts
-    judged = True
-    try:
-        verdict = context.team.critic.criticise(
-            context.read_task(), candidate, parts, script, passed=result.passed, output=result.output
-        )
-    except ModelError as error:
-        verdict, judged = Verdict(approved=False, reasons=(error.what,)), False
-    write_json(attempt / "verdict.json", verdict)
-    said = "approved" if verdict.approved else "; ".join(verdict.reasons)
+    result = read_result(context, slug, number)
+    verdict, problem = _ask_critic(context, candidate, number, result)
+    write_json(context.folder.attempt(slug, number) / "verdict.json", verdict)
+    approved = "approved by the checks alone" if problem else "approved"
     context.emit(
         ScriptTested(
             model=slug,
             attempt=number,
             fallback=one["fallback"],
             passed=result.passed,
-            critic=said,
+            critic=approved if verdict.approved else _fold("; ".join(verdict.reasons)),
             sandbox=result.sandbox,
         )
     )
     if verdict.approved:
+        if problem:
+            told = f"{candidate.repo_id}: no critic judged its script, the template as it is, which passed every check"
+            context.emit(Noticed(message=_fold(f"{told}: {problem}")))
         return ScriptState(attempt=number, fallback=one["fallback"], status="accepted")
     following = _choose_next(context, slug, one)
     if following == "drop":
         return _drop(context, slug, one, _tell_end(context, slug, number, ""))
     # What no critic could judge, no coder can mend.
-    return ScriptState(attempt=number, fallback=following == "fall back" or not judged, status="refused")
+    return ScriptState(attempt=number, fallback=following == "fall back" or bool(problem), status="refused")
+
+
+def _ask_critic(context: RunContext, candidate: Candidate, number: int, result: TestResult) -> tuple[Verdict, str]:
+    """Return the critic's verdict on an attempt, and why it could give none: then only the checks judge the template
+    as it is, and any other script is refused."""
+    script = (context.folder.attempt(candidate.slug, number) / "annotate.py").read_text(encoding="utf-8")
+    task, parts = context.read_task(), read_attempt(context, candidate.slug, number).parts
+    tested = {"passed": result.passed, "output": result.output}
+    try:
+        return context.team.critic.criticise(task, candidate, parts, script, **tested), ""
+    except ModelError as error:
+        if script == render_script(ScriptParts(label_map=parts.label_map)):
+            return check_by_rule(task, candidate, parts, script, **tested), error.what
+        return Verdict(approved=False, reasons=(error.what,)), error.what
 
 
 def _choose_next(context: RunContext, slug: str, one: ScriptState) -> Literal["repair", "fall back", "drop"]:

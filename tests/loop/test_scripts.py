@@ -214,12 +214,63 @@ def test_a_refusal_with_lines_leads_to_repair(start: Callable[..., Told]) -> Non
     assert f"line {MAP_LINE}: the model knows case; leave it" in told.asked("coder")[1][1]["content"]
 
 
-def test_a_critic_that_says_nothing_usable_approves_nothing(start: Callable[..., Told]) -> None:
-    told = start(lambda request, reply: "Fine by me!" if read_role(request) == "critic" else reply)
-    assert read_tests(told) == [(1, False, True, False)], "the coder wrote the template as it is"
-    assert "usable reply" in told.events(CandidateDropped)[0].reason
+def say_nothing_as_critic(answer: Answer) -> Answer:
+    return lambda request, reply: "Fine by me!" if read_role(request) == "critic" else answer(request, reply)
+
+
+def read_criticism(told: Told) -> list[tuple[int, str]]:
+    return [(one.attempt, one.critic) for one in told.events(ScriptTested)]
+
+
+def test_a_template_that_no_critic_judged_stands_by_the_checks_alone(start: Callable[..., Told]) -> None:
+    told = start(say_nothing_as_critic(lambda request, reply: reply))
+    assert told.error is None
+    assert read_criticism(told) == [(1, "approved by the checks alone")], "the coder wrote the template as it is"
+    (noticed,) = told.events(Noticed)
+    assert "no critic judged its script" in noticed.message
+    assert "gave the critic no usable reply" in noticed.message
+    assert told.events(CandidateDropped) == []
+
+
+def test_a_script_that_no_critic_judged_gives_way_to_the_template(start: Callable[..., Told]) -> None:
+    told = start(say_nothing_as_critic(play(MENDED)))
+    assert told.error is None
+    (_, refused), last = read_criticism(told)
+    assert "gave the critic no usable reply" in refused
+    assert last == (2, "approved by the checks alone")
+    assert read_attempt(told, 2, "annotate.py") == TEMPLATE
     assert len(told.asked("coder")) == 1, "no coder can mend it"
+
+
+def test_a_template_that_fails_its_test_is_dropped_whoever_says_nothing(start: Callable[..., Told]) -> None:
+    """Its label map is the wrong way round, by the rows of the test writer, and the coder says nothing else."""
+    turned = {"positive": "negative", "negative": "positive"}
+    sentences = make_sentences(6, seed=7, known=range(4, 10))
+    rows = [{"text": text, "label": turned[label], "why": "plain"} for text, label in sentences]
+
+    def answer(request: dict[str, Any], reply: str) -> str:
+        return json.dumps({"cases": rows}) if read_role(request) == "test_writer" else reply
+
+    told = start(say_nothing_as_critic(answer))
+    assert [one[2] for one in read_tests(told)] == [False]
+    (dropped,) = told.events(CandidateDropped)
+    assert "it failed its test" in dropped.reason
     assert told.error is not None
+    assert told.error.what.startswith(f"no script was accepted for any of the models: tiny--{MODEL} (its script was")
+    assert "it failed its test" in told.error.what
+
+
+def test_a_reason_of_several_lines_is_told_in_one(start: Callable[..., Told]) -> None:
+    def answer(request: dict[str, Any], reply: str) -> str:
+        if read_role(request) != "critic":
+            return reply
+        fault = {"line": MAP_LINE, "fault": "turned\nround", "mend": "turn\nit"}
+        return json.dumps({"approved": False, "reasons": [fault]})
+
+    told = start(answer)
+    shown = [one.critic for one in told.events(ScriptTested)] + [one.reason for one in told.events(CandidateDropped)]
+    assert told.error is not None
+    assert all("turned round; turn it" in text and "\n" not in text for text in (*shown, told.error.what))
 
 
 def test_a_whole_script_is_tested_by_hand_too_and_has_no_fine_tune(start: Callable[..., Told]) -> None:
@@ -265,9 +316,12 @@ def test_rows_of_the_test_writer_show_a_map_that_is_the_wrong_way_round(start: C
 
 
 def test_one_broken_candidate_leaves_the_others(start: Callable[..., Told], tmp_path: Path) -> None:
+    refusal = json.dumps({"approved": False, "reasons": [{"line": MAP_LINE, "fault": "a", "mend": "b"}]})
+
     def answer(request: dict[str, Any], reply: str) -> str:
-        broken = read_role(request) in {"coder", "critic"} and "film-sentiment" in request["messages"][1]["content"]
-        return "No." if broken else reply
+        if "film-sentiment" not in request["messages"][1]["content"]:
+            return reply
+        return {"coder": "No.", "critic": refusal}.get(read_role(request), reply)
 
     with HubServer(build_tiny_hub(tmp_path / "hub", ("film-sentiment", MODEL))) as server:
         told = start(answer, hub=server.url)
