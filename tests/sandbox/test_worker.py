@@ -211,7 +211,7 @@ class TestNothingIsLeft:
     def test_after_the_host_is_killed(self, sandbox, host, left, mark, running_with):
         process = host(sandbox, "open")
         assert process.stdout.readline() == "open\n"
-        assert len(running_with(mark)) > 3  # the host, the worker, its grandchild, and what is between
+        await_that(lambda: len(running_with(mark)) > 3)  # the host, the worker, its grandchild, and what is between
         process.kill()
         process.wait()
         await_that(lambda: not running_with(mark))
