@@ -20,7 +20,7 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
         what, _, _ = strip_controls(question["text"]).partition("\n")
         with display.paused():
             answer = display.console.input(Text(f"{what}\n{_choose_prompt(question)}"))
-        if question["asks"] == "go_on" and answer.strip().casefold() not in {"y", "yes"}:
+        if question["asks"] == "go_on" and not _says_yes(answer):
             return refuse_to_ask(question)
         return answer.strip(" ,\t") or refuse_to_ask(question)
 
@@ -51,9 +51,13 @@ def choose_approve(display: Display, *, yes: bool, allowed: bool) -> Approve:
     def approve(told: str) -> bool:
         with display.paused():
             answer = display.console.input(Text(strip_controls(f"{told} Go on? [y/N] ")))
-        return answer.strip().casefold() in ("y", "yes")
+        return _says_yes(answer)
 
     return approve
+
+
+def _says_yes(answer: str) -> bool:
+    return answer.strip().casefold() in {"y", "yes"}
 
 
 def _has_terminal() -> bool:
