@@ -182,26 +182,29 @@ def uninterrupted(
     return pq.read_table(out / "labels.parquet")
 
 
-def kill_at(moment: Moment, command: list[str], out: Path, environment: dict[str, str]) -> bool:
-    """Start a run and kill its whole process group at the moment; return whether it came before the run ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autoannotator", *command, str(out)],
-        cwd=ROOT, env=environment, start_new_session=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def kill_at(name: str, command: list[str], out: Path, environment: dict[str, str]) -> None:
+    """Start a run and kill its whole process group at the moment of this name; fail where that does not come."""
     known = len(read_lines(out / "events.jsonl"))
+    said = out.with_name("said.txt")
+    with said.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "autoannotator", *command, str(out)],
+            cwd=ROOT, env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+        )  # fmt: skip
     deadline = time.monotonic() + SECONDS
     try:
-        while process.poll() is None and time.monotonic() < deadline:
-            if moment(out, known):
+        while (status := process.poll()) is None and time.monotonic() < deadline:
+            if MOMENTS[name](out, known):
                 os.killpg(process.pid, signal.SIGKILL)
-                return True
+                return
             time.sleep(0.005)
-        return False
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    ended = f"did not come to it in {SECONDS} s" if status is None else f"ended before it with status {status}"
+    pytest.fail(f"{name}: the run {ended}\n{said.read_text()}")
 
 
 def read_answered(out: Path) -> set[str]:
@@ -230,7 +233,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(  # noqa: PLR0917 (fixtures)
     command = arguments
     for name in names:
         answered, asked = read_answered(out), len(server.requests())
-        assert kill_at(MOMENTS[name], command, out, environment), f"the run ended before {name}"
+        kill_at(name, command, out, environment)
         assert find_repeated(server, asked, answered) == [], f"on the way to {name}"
         command = ["resume"]
     answered, asked = read_answered(out), len(server.requests())
