@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from records.base import Record
-from records.candidate import Candidate, LabelMap, Selection
+from records.candidate import Candidate, Crawl, Filters, LabelMap, Relation, Selection
 from records.figures import StageFigures
 from records.rows import Review
 from records.task import TaskSpec
@@ -54,13 +54,41 @@ class Analyst(Protocol):
         """Return the task. Raises TaskUnclearError where labels or text column cannot be told, naming the option."""
         ...
 
-    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
-        """Return the Hub searches for a task, the best first."""
+
+class HubTools(Protocol):
+    """What a crawler may do with a Hub. `requests` counts those made so far. Each method raises HubUnreachableError
+    where the Hub does not answer; gated, private and disabled models come back as such (`closed`)."""
+
+    @property
+    def requests(self) -> int: ...
+
+    def search(self, query: str, limit: int, language: str | None = None) -> tuple[Candidate, ...]:
+        """Return text classifiers whose names or tags match, the most downloaded first, as listed: one request."""
+        ...
+
+    def expand(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:
+        """Return text classifiers that a link leads to from a model, as listed; () where it has no such link."""
+        ...
+
+    def read(self, candidate: Candidate) -> Candidate | None:
+        """Return a listed model with its configuration, files and card at its commit: three requests at most. None
+        where it cannot be had (any more)."""
+        ...
+
+
+class Crawler(Protocol):
+    def crawl(self, task: TaskSpec, tools: HubTools, filters: Filters, budget: int) -> Crawl:
+        """Return the models found for a task within a budget of requests, the promising ones read.
+
+        Raises HubUnreachableError, and with a language model ReplyError and LLMUnreachableError.
+        """
         ...
 
 
 class Selector(Protocol):
-    def select(self, task: TaskSpec, candidates: Sequence[Candidate], keep: int) -> tuple[Selection, ...]:
+    def select(
+        self, task: TaskSpec, candidates: Sequence[Candidate], keep: int, filters: Filters
+    ) -> tuple[Selection, ...]:
         """Score every candidate and mark at most `keep` of them as kept, the best first."""
         ...
 
@@ -231,6 +259,7 @@ class Team:
     """The agents of one run. `description` is shown wherever their work is ("offline: no language model")."""
 
     analyst: Analyst
+    crawler: Crawler
     selector: Selector
     coder: Coder
     test_writer: TestWriter

@@ -46,15 +46,64 @@ class Candidate(Record):
     base_model: str = ""
     downloads: int = 0
     likes: int = 0
+    created: str = ""
+    modified: str = ""
+    """ISO 8601 dates; empty where the Hub does not say."""
+    closed: Literal["gated", "private", "disabled"] | None = None
+    """Why the repository cannot be had without asking, where it cannot."""
     files: tuple[FileFacts, ...] = ()
     own_code: bool = False
     """Whether its configuration asks for Python code of the repository (`auto_map`)."""
     card: str = ""
+    read: bool = True
+    """Whether its configuration, files and card were read; else only what a listing shows is known: no `id2label`,
+    `max_length`, `files`, `own_code` and `card`."""
 
     @property
     def slug(self) -> str:
         """The repository's name as a folder name."""
         return slug_of(self.repo_id)
+
+
+Relation = Literal["base_model", "finetunes", "datasets", "author", "collection", "tags"]
+"""What leads from one model to others: what it was made from, what was made from it, the data it was taught with,
+its author's other models, the collections it is in, and models with the same telling tags."""
+
+
+class Filters(Record):
+    """What a person asks of a model: None and () ask nothing."""
+
+    max_params: int | None = None
+    licences: tuple[str, ...] = ()
+    """The Hub's licence names, any of which will do ("apache-2.0", "mit")."""
+    languages: tuple[str, ...] = ()
+    """ISO 639 codes, any of which will do; a multilingual model is of every language."""
+
+
+class CrawlStep(Record):
+    """One act of a crawl, in its order: what was done, how many models that showed and how many of them were new, how
+    many requests it cost, and why it was done."""
+
+    action: Literal["search", "expand", "read", "stop"]
+    query: str = ""
+    model: str = ""
+    along: Relation | None = None
+    found: int = 0
+    new: int = 0
+    requests: int = 0
+    reason: str = ""
+
+
+class Crawl(Record):
+    """What a crawl saw: every model once, and the steps that led there."""
+
+    candidates: tuple[Candidate, ...]
+    steps: tuple[CrawlStep, ...]
+
+    @property
+    def requests(self) -> int:
+        """How many requests to the Hub it took."""
+        return sum(step.requests for step in self.steps)
 
 
 class Selection(Record):
@@ -87,14 +136,64 @@ class DownloadedModel(Record):
     sha256: dict[str, str]
 
 
+class MapVerdict(Record):
+    """Whether a model's classes mean what they are read as, judged on the probe.
+
+    `proposed` is the map from names and card, `found` the best one on the probe; a class that the probe says nothing
+    about keeps its proposed label. `margin`, from -1 to 1: how much the worst told-apart pair of labels would lose by
+    being swapped. verified: `proposed` holds; corrected: `found` replaces it; unverified: neither is sure enough, and
+    the model has no vote.
+    """
+
+    status: Literal["verified", "corrected", "unverified"]
+    proposed: dict[int, str | None]
+    found: dict[int, str | None]
+    margin: float
+    reason: str
+
+
+class RowCost(Record):
+    """What a model costs on a row of this task: the parameters run for every token, the tokens of a mean row, and the
+    bytes of its weights. `seconds` a row were measured here; they are shown and decide nothing."""
+
+    parameters: int
+    tokens: float
+    memory: int
+    seconds: float | None = None
+
+    @property
+    def work(self) -> float:
+        """Multiplications a row, about: parameters times tokens."""
+        return self.parameters * self.tokens
+
+
 class Audition(Record):
-    """How a candidate did on the probe: its agreement with the other candidates' consensus, from 0 to 1."""
+    """How a candidate did on the probe; every figure undoes how the probe's rows were chosen.
+
+    `accuracy` is balanced over the labels that the probe's rows have, with its standard error; `agreement` is with the
+    other candidates' vote; `truth` says where the probe's labels come from; `weight` is what its vote counts.
+    """
 
     rows: int
+    truth: Literal["gold", "human", "llm", "consensus"]
+    accuracy: float
+    accuracy_error: float
     agreement: float
     label_shares: dict[str, float]
+    label_map: MapVerdict
+    cost: RowCost
+    weight: float
     passed: bool
     reason: str
+
+
+class ScriptSource(Record):
+    """What a specialist's scripts are rendered from beside its label map (see `agents.base.ScriptParts`)."""
+
+    preprocess: str | None = None
+    read_logits: str | None = None
+    script: str | None = None
+    hyperparameters: dict[str, float] | None = None
 
 
 class Specialist(Record):
@@ -103,10 +202,13 @@ class Specialist(Record):
     name: str
     repo_id: RepoId
     revision: str
-    sha256: dict[str, str]
+    files: tuple[FileFacts, ...]
+    """The files that are used: they and no others are downloaded again with this lock."""
+    id2label: dict[int, str]
     parameters: int
     label_map: LabelMap
     dtype: Literal["float32", "bfloat16"]
+    source: ScriptSource
     script: str
     """The folder of the accepted script attempt, relative to the run folder."""
     audition: Audition
@@ -116,6 +218,6 @@ class Specialist(Record):
 class ModelsLock(Record):
     """`models.lock.json`: what pins the ensemble."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     hub: str
     specialists: tuple[Specialist, ...]

@@ -33,6 +33,9 @@ class AnnotateRequest(Record):
     input: str
     output: str
     features: bool = False
+    """Whether the mean-pooled last hidden state is wanted too."""
+    classes: bool = False
+    """Whether the probabilities of the model's own classes are wanted too, before the label map."""
 
 
 class WorkerReady(Record):

@@ -43,12 +43,16 @@ def script_input(kind: Kind = "single_label") -> pa.Schema:
     return pa.schema(fields)
 
 
-def script_output(labels: int, features: int | None = None, kind: Kind = "single_label") -> pa.Schema:
+def script_output(
+    labels: int, features: int | None = None, kind: Kind = "single_label", classes: int | None = None
+) -> pa.Schema:
     """Return the schema that a generated annotate script writes.
 
     `label` is the task label of the highest probability, `score` that probability, `probs` all of them in the
     order of `labels.json` (summing to 1), and `features`, where asked for, the mean-pooled last hidden state.
     In a multi-label task `probs` are independent of each other, and `label` is the list of those from 0.5 on.
+    `class_probs`, where asked for, are the probabilities of the model's own classes, as its logits are read, before
+    the label map.
     """
     fields: list[tuple[str, pa.DataType]] = [
         ("id", pa.int64()),
@@ -58,6 +62,8 @@ def script_output(labels: int, features: int | None = None, kind: Kind = "single
     ]
     if features is not None:
         fields.append(("features", pa.list_(pa.float16(), features)))
+    if classes is not None:
+        fields.append(("class_probs", pa.list_(pa.float32(), classes)))
     return pa.schema(fields)
 
 

@@ -33,8 +33,20 @@ class Settings(Record):
     """USD for a million tokens read and written; None: what the price library says."""
     hub: str = ""
     """A URL, or `starter`; empty: HF_ENDPOINT, else the public Hub."""
+    hub_requests: int = Field(default=56, ge=4)
+    """Requests to the Hub for one task, before downloads."""
+    max_params: int | None = Field(default=None, ge=1)
+    licence: tuple[str, ...] = ()
+    language: tuple[str, ...] = ()
+    """What a model must be: at most so many parameters, under one of these licences, for one of these languages."""
+    lock: str | None = None
+    """A models.lock.json: its models are used, and none are searched for."""
+    gold: str | None = None
+    """A file with rows of the data and their true labels."""
     models: int = Field(default=3, ge=1, le=16)
     shortlist: int = Field(default=6, ge=1)
+    select_threshold: float = Field(default=0.3, ge=0, le=1)
+    """A candidate with a lower score of the selector's is not tried."""
     learning: bool = True
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=2, ge=1)
@@ -48,6 +60,9 @@ class Settings(Record):
     pool_size: int = Field(default=64, ge=8)
     """β: as many reviewed rows start a fine-tune."""
     probe_size: int = Field(default=200, ge=8)
+    """Rows on which the candidates are auditioned."""
+    probe_pool: int = Field(default=2, ge=1)
+    """The candidates annotate so many times that number, to draw the probe by their disagreement."""
     review_share: float = Field(default=0.20, ge=0, le=1)
     """The largest share of a stage that is reviewed for risk."""
     largest_review_share: float = Field(default=0.5, ge=0, le=1)
