@@ -50,11 +50,13 @@ class Shard:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The shards that one model is to annotate, with its hidden states (`features`) or without."""
+    """The shards that one model is to annotate, with its hidden states (`features`) and the probabilities of its own
+    classes (`classes`) or without."""
 
     job: Job
     shards: tuple[Shard, ...]
-    features: bool
+    features: bool = False
+    classes: bool = False
 
 
 Progress = Callable[[Job, int, int], None]
@@ -104,15 +106,13 @@ class LocalEngine:
         job, shards = assignment.job, assignment.shards
         for done, shard in enumerate(shards):
             if not shard.receipt.exists():
-                self._annotate_shard(job, shard, assignment.features)
+                self._annotate_shard(job, shard, features=assignment.features, classes=assignment.classes)
             if on_progress:
                 on_progress(job, done + 1, len(shards))
 
-    def _annotate_shard(self, job: Job, shard: Shard, features: bool) -> None:
+    def _annotate_shard(self, job: Job, shard: Shard, **wanted: bool) -> None:
         rows = pq.read_metadata(shard.input).num_rows
-        request = AnnotateRequest(
-            id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", features=features
-        )
+        request = AnnotateRequest(id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", **wanted)
         try:
             result = self._warm_worker(job).request(
                 request,

@@ -30,6 +30,9 @@ VOTED = "__voted__"
 TOKENS = b"tokens"
 """The key of a table's metadata that says how many tokens its model read."""
 
+EXTRA = {"features", "class_probs"}
+"""The columns of an annotation that are only there where they were asked for."""
+
 STAGE_LABELS = pa.schema([(ROW, pa.int64()), (ROW_ID, pa.string()), (VOTED, pa.string()), *LABEL_COLUMNS.items()])
 
 
@@ -100,11 +103,12 @@ def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
 def _read_annotations(shard: Shard, labels: Sequence[str]) -> pa.Table:
     try:
         table = pq.read_table(shard.output)
-        width = table.schema.field("features").type.list_size if "features" in table.column_names else None
-        table = table.select(script_output(len(labels), width).names).cast(script_output(len(labels), width))
+        lists = {name: table.schema.field(name).type.list_size for name in EXTRA & set(table.column_names)}
+        schema = script_output(len(labels), lists.get("features"), classes=lists.get("class_probs"))
+        table = table.select(schema.names).cast(schema)
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
         raise _unfit(shard, f"does not hold the columns of an annotation: {error}") from error
-    if width == 0 or any(column.null_count for column in table.columns):
+    if 0 in lists.values() or any(column.null_count for column in table.columns):
         raise _unfit(shard, "has a row without a value")
     _check_annotations(shard, table, labels)
     return table
@@ -121,6 +125,8 @@ def _check_annotations(shard: Shard, table: pa.Table, labels: Sequence[str]) -> 
         raise _unfit(shard, "has a label that is not the most probable one")
     if "features" in table.column_names and not np.isfinite(features_of(table)).all():
         raise _unfit(shard, "has hidden states that are not finite")
+    if "class_probs" in table.column_names and not np.isfinite(class_probs_of(table)).all():
+        raise _unfit(shard, "has class probabilities that are not finite")
 
 
 def _unfit(shard: Shard, reason: str) -> ModelError:
@@ -138,6 +144,11 @@ def probs_of(table: pa.Table) -> Floats:
 def features_of(table: pa.Table) -> npt.NDArray[np.float32]:
     """Return the hidden states (n_rows, n_features) of a table of annotations."""
     return _as_matrix(table, "features").astype(np.float32)
+
+
+def class_probs_of(table: pa.Table) -> Floats:
+    """Return the probabilities (n_rows, n_classes) of the model's own classes of a table of annotations."""
+    return _as_matrix(table, "class_probs").astype(np.float64)
 
 
 def _as_matrix(table: pa.Table, name: str) -> npt.NDArray[np.floating]:

@@ -102,6 +102,7 @@ def render_test(label_map: Mapping[int, str | None], rows: CaseRows, *, whole: b
     protocol alone; `whole`: that script is no template's, so its use by hand is tested too."""
     return _render(
         "scripts/test_annotate.py.jinja",
+        classes=len(label_map),
         covered=sorted({label for label in label_map.values() if label is not None}),
         examples=[example.model_dump() for example in rows.examples],
         cases=[case.model_dump() for case in rows.cases],

@@ -57,11 +57,15 @@ def run_rows(tmp_path: Path) -> Callable[..., pa.Table]:
     """Annotate texts in this process and return the output table."""
 
     def run(
-        annotator, texts: list[str | None], features: bool = False, pairs: list[str | None] | None = None
+        annotator,
+        texts: list[str | None],
+        features: bool = False,
+        pairs: list[str | None] | None = None,
+        classes: bool = False,
     ) -> pa.Table:
         source, target = tmp_path / "rows.parquet", tmp_path / "answers.parquet"
         write_texts(source, texts, pairs)
-        annotator.annotate(str(source), str(target), features, lambda done, total: None)
+        annotator.annotate(str(source), str(target), features, classes, lambda done, total: None)
         return pq.read_table(target)
 
     return run

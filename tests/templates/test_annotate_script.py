@@ -120,6 +120,17 @@ def test_labels_of_a_multi_label_task_are_independent(load_script: Load, tmp_pat
     assert many.to_pylist() == [["angry", "sad"], []]
 
 
+def test_class_probabilities_are_those_before_the_label_map(load_script: Load, tmp_path: Path, run_rows: Run) -> None:
+    module = load_script(render_annotate({0: "sad", 1: None, 2: "glad", 3: "sad"}))
+    model = save_model(tmp_path / "model", "bert", num_labels=4)
+    table = run_rows(open_annotator(module, model, ("glad", "sad")), ["good", "bad", ""], features=True, classes=True)
+    assert table.schema.equals(script_output(labels=2, features=32, classes=4))
+    for own, probs in zip(table["class_probs"].to_pylist(), table["probs"].to_pylist(), strict=True):
+        assert sum(own) == pytest.approx(1.0, abs=1e-5)
+        mapped = [own[2], own[0] + own[3]]
+        assert probs == pytest.approx([one / sum(mapped) for one in mapped], abs=1e-5)
+
+
 def test_numbers_do_not_depend_on_the_other_rows(annotate: ModuleType, toy_model: Path, run_rows: Run) -> None:
     annotator = open_annotator(annotate, toy_model)
     texts = [row.text for row in make_rows(300, seed=5)]
