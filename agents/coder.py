@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from agents.asking import Asker
 from agents.base import Failure, ScriptParts
-from agents.label_maps import propose_label_map
+from agents.label_maps import guess_label_map, propose_label_map
 from agents.prompting import Prompt, render_prompt, show_card
 from agents.replies import find_fences, read_json
 from agents.script_checks import check_script, parse_code
@@ -39,8 +39,11 @@ class OfflineCoder:
 
 
 def propose_default_parts(task: TaskSpec, candidate: Candidate) -> ScriptParts | None:
-    """Return the template as it is with the classes read by rule; None where that covers fewer than two labels."""
+    """Return the template as it is with the classes read by rule, or guessed where nothing tells what they mean;
+    None for a model with fewer than two classes."""
     label_map = propose_label_map(task, candidate)
+    if len(label_map.covered()) < 2:
+        label_map = guess_label_map(task, candidate, label_map.reason)
     if len(label_map.covered()) < 2:
         return None
     return ScriptParts(label_map=label_map, reason=label_map.reason)

@@ -44,6 +44,31 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
     return LabelMap(classes=classes, reason=" · ".join((pairs, *remarks)))
 
 
+def guess_label_map(task: TaskSpec, candidate: Candidate, reason: str) -> LabelMap:
+    """Return the model's classes in their order as the task's labels in theirs: nothing says so, and `reason` why not.
+
+    Its own classes' probabilities do not depend on it, and by them the audition finds the true map.
+    """
+    labels = task.label_names
+    classes = {index: labels[place % len(labels)] for place, index in enumerate(candidate.id2label)}
+    return LabelMap(classes=classes, reason=f"a guess, as {reason}", guessed=True)
+
+
+def read_names(task: TaskSpec, candidate: Candidate) -> dict[int, str | None]:
+    """Return what the names of a model's classes say that these are, class index → task label; None where a name says
+    nothing, as a bare number does."""
+    names = {index: name for index, name in candidate.id2label.items() if not _OPAQUE.fullmatch(normalise_name(name))}
+    return read_classes(task.label_names, names, find_family(task.label_names, task.sentence))[0] if names else {}
+
+
+def read_card(task: TaskSpec, candidate: Candidate) -> dict[int, str | None]:
+    """Return what a model's card says that its classes are, class index → task label; None where it says nothing."""
+    family = find_family(task.label_names, task.sentence)
+    said = {i: _find_in_card(i, candidate.card, task.label_names, family) for i in candidate.id2label}
+    found = {index: name for index, name in said.items() if name is not None}
+    return read_classes(task.label_names, found, family)[0] if found else {}
+
+
 def read_classes(
     labels: Sequence[str], names: dict[int, str], family: Family | None
 ) -> tuple[dict[int, str | None], tuple[str, ...]]:

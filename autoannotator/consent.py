@@ -8,6 +8,7 @@ from agents.target import LLMTarget, describe_llm
 from graphs.attempts import TEST_ROWS
 from graphs.context import RunContext
 from graphs.preparing import choose_stage_size
+from graphs.probing import count_paid_rows
 from records.errors import PersonError
 from records.events import EndpointApproved, Noticed
 from records.folder import RunFolder
@@ -53,10 +54,11 @@ def ask_consent(context: RunContext, approve: Approve) -> None:
 
 def count_most_rows(settings: Settings, total: int) -> int:
     """Return the greatest number of rows that a language model may see: the analyst's sample, those that scripts are
-    tested on (a failed test quotes them), and all reviews."""
+    tested on (a failed test quotes them), the audition's probe, and all reviews."""
     stages = math.ceil(total / (settings.stage_size or choose_stage_size(total)))
     share = max(settings.review_share, settings.largest_review_share) + settings.spot_check_share + RELABEL_SHARE
-    return min(total, SAMPLE_ROWS + TEST_ROWS + math.ceil(share * total) + stages)
+    probe = 0 if settings.gold or settings.lock else count_paid_rows(settings.probe_size, total)
+    return min(total, SAMPLE_ROWS + TEST_ROWS + probe + math.ceil(share * total) + stages)
 
 
 def _has_agreed(folder: RunFolder, target: LLMTarget) -> bool:

@@ -16,6 +16,7 @@ from records.events import (
     Auditioned,
     CandidateDropped,
     CandidatesSelected,
+    DownloadsPlanned,
     EndpointApproved,
     EndpointPaused,
     EnsembleChosen,
@@ -23,8 +24,10 @@ from records.events import (
     Event,
     Gated,
     HubSearched,
+    ModelDownloading,
     NodeStarted,
     Noticed,
+    ProbeLabelled,
     RowsReviewed,
     RunStarted,
     SandboxChosen,
@@ -101,7 +104,7 @@ class Display:
         if isinstance(event, NodeStarted):
             self._parts.clear()
             self._progress.update(self._bar, description=DOING[event.node], total=None, completed=0)
-        elif isinstance(event, ShardAnnotated | EpochTrained):
+        elif isinstance(event, ShardAnnotated | EpochTrained | ModelDownloading):
             self._parts[event.model] = (event.done, event.total)
             done, total = (sum(parts) for parts in zip(*self._parts.values(), strict=True))
             self._progress.update(self._bar, completed=done, total=total)
@@ -148,7 +151,8 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
             columns, labels = ", ".join(event.text_columns), ", ".join(event.labels)
             return f"Task       {event.rows:,} rows · text column {columns} · labels {labels}{told}"
         case HubSearched():
-            return f"Hub        {event.found} models found on {event.hub} for: {' · '.join(event.queries)}"
+            asked = f" with {event.requests} requests for: {' · '.join(event.queries)}" if event.queries else ""
+            return f"Hub        {event.found} models found on {event.hub}{asked}"
         case CandidatesSelected():
             return f"Shortlist  {', '.join(event.kept)} ({event.dropped} dropped)"
         case ScriptTested():
@@ -157,11 +161,25 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
         case CandidateDropped():
             return f"Dropped    {repo_of(event.model)}: {event.reason}"
         case Auditioned():
-            return f"Audition   {repo_of(event.model)}: {event.reason}"
+            read = "" if event.label_map == "verified" else f", label map {event.label_map}"
+            return f"Audition   {repo_of(event.model)}: {event.reason}{read}"
+        case DownloadsPlanned():
+            return (
+                f"Download   {event.models} models, {_size(event.size - event.cached)} of {_size(event.size)} to fetch"
+            )
+        case ProbeLabelled():
+            lost = f", {event.unlabelled} without an answer" if event.unlabelled else ""
+            by = {"llm": "the language model", "consensus": "the candidates' own consensus", "gold": "gold rows"}
+            return f"Probe      {event.rows} rows, labels from {by.get(event.truth, event.truth)}{lost}"
         case EnsembleChosen():
-            return f"Ensemble   {', '.join(map(repo_of, event.models))}"
+            return f"Ensemble   {', '.join(map(repo_of, event.models))}: {event.reason}"
         case _:
             return ""
+
+
+def _size(count: int) -> str:
+    """Return bytes in words."""
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)

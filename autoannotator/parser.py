@@ -147,6 +147,11 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--labels", type=_split_labels, metavar="A,B,C", help="the labels (default: told from the sentence)"
     )
     what.add_argument("--sheet", help="the sheet of a spreadsheet that has several")
+    what.add_argument(
+        "--gold", metavar="FILE",
+        help="rows of the data with their true labels (columns label, and id or the text column): they are kept as "
+        "given, and the candidates are auditioned on them",
+    )  # fmt: skip
     who = parser.add_argument_group("who")
     who.add_argument(
         "--llm", metavar="LLM", help="offline (default) or openai:MODEL, with OPENAI_BASE_URL for your server"
@@ -158,6 +163,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--review-reasons", action="store_true", default=None, help="a short reason with each review")
     who.add_argument("--show-votes", action="store_true", default=None, help="show the reviewer the specialists' votes")
     who.add_argument("--hub", metavar="HUB", help="a Hub's URL, or starter (default: HF_ENDPOINT, else the public Hub)")
+    who.add_argument(
+        "--lock", metavar="FILE", help="a models.lock.json: its models and scripts are used, and none are searched for"
+    )
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
     how = parser.add_argument_group("how")
     how.add_argument("--stage-size", type=int, metavar="N", help="rows of a stage (default: a quarter of the file)")

@@ -10,13 +10,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from records.errors import NotYetError, SettingsError
+from records.lock_file import read_lock_file
 from records.settings import Settings
 from records.task_file import read_task_file
 
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
-    "--gold", "--reviewer", "--max-params", "--licence", "--language",
-    "--lock", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
+    "--reviewer", "--max-params", "--licence", "--language", "--train-from-base", "--vote", "--rule", "--engine", "--target-error", "--confidence", "--budget",
     "--worth", "--batch-api",
 )  # fmt: skip
 """Options of the design that a later version brings."""
@@ -51,8 +51,11 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
         raise SettingsError(
             "nothing says what to do", next_step="Give the task in one sentence, or a task.yaml: --task FILE."
         )
-    if isinstance(known.get("data"), str | Path):
-        known["data"] = str(Path(known["data"]).absolute())
+    for name in ("data", "gold", "lock"):
+        if isinstance(known.get(name), str | Path):
+            known[name] = str(Path(known[name]).absolute())
+    if "lock" in known:
+        read_lock_file(Path(known["lock"]))
     try:
         return Settings(**known)
     except ValidationError as error:

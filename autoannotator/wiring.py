@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 
+from agents.locked import pin_team
 from agents.reviewer import ReviewManner
 from agents.target import Terms, describe_llm
 from agents.team import make_team
@@ -15,10 +16,12 @@ from hub.cache import default_cache
 from hub.client import HubClient
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
+from records.candidate import ModelsLock
 from records.errors import SettingsError
 from records.events import EndpointPaused, Event, Noticed, RunStarted, SandboxChosen
-from records.folder import RunFolder
+from records.folder import RunFolder, read_record, write_json
 from records.ledger import Ledger
+from records.lock_file import read_lock_file
 from records.review_book import ReviewBook
 from records.settings import Settings
 from sandbox.base import Sandbox
@@ -63,20 +66,33 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         def tell_pause(seconds: float, reason: str) -> None:
             emit(EndpointPaused(host=llm.host if llm else "", seconds=seconds, reason=reason))
 
+        lock = _keep_lock(folder, settings)
+        team = make_team(
+            settings.llm, ledger, manner=_choose_manner(settings), terms=_make_terms(settings), tell=tell_pause
+        )
         yield RunContext(
             folder=folder,
             settings=settings,
-            team=make_team(
-                settings.llm, ledger, manner=_choose_manner(settings), terms=_make_terms(settings), tell=tell_pause
-            ),
+            team=pin_team(team, lock) if lock else team,
             open_hub=open_hub,
             trusted_weights=starter_weight_hashes(),
+            given_lock=lock,
             sandbox=sandbox,
             engine=engine,
             ledger=ledger,
             reviews=reviews,
             emit=emit,
         )
+
+
+def _keep_lock(folder: RunFolder, settings: Settings) -> ModelsLock | None:
+    """Return the lock that the person gave; a copy is kept with the run, so that it can be resumed without the file."""
+    if settings.lock is None:
+        return None
+    kept = folder.hub / "given.lock.json"
+    if not kept.exists():
+        write_json(kept, read_lock_file(Path(settings.lock)))
+    return read_record(kept, ModelsLock)
 
 
 def _choose_manner(settings: Settings) -> ReviewManner:

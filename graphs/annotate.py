@@ -1,7 +1,7 @@
 """The annotation graph: from a sentence and a file to labels and a report.
 
 analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
-      ▲ ask_person     ▲ widen the search           └── repair_scripts ◄──────────┘ (bounded)
+      ▲ ask_person                                  └── repair_scripts ◄──────────┘ (bounded)
 audition → [ annotate_stage → vote → review → spot_check → criticise_stage ( → relabel, or → ask_to_go_on )
            → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage → report
 """
@@ -58,6 +58,7 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
         graph.add_node(node.__name__, cast(Any, _announced(node)))
     graph.add_edge(START, "analyse_task")
     graph.add_edge("search_hub", "select_candidates")
+    graph.add_edge("select_candidates", "write_scripts")
     graph.add_edge("write_scripts", "test_scripts")
     graph.add_edge("test_scripts", "criticise_scripts")
     graph.add_edge("repair_scripts", "test_scripts")

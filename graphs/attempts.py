@@ -80,15 +80,17 @@ def find_same(context: RunContext, slug: str, parts: ScriptParts, before: int) -
     return next((n for n, path in paths.items() if path.read_text(encoding="utf-8") == script), None)
 
 
-def gather_rows(context: RunContext, task: TaskSpec, cases: ModelCases) -> CaseRows:
-    """Return the rows of a test: the labels' examples, the task's first rows, and the cases of the model."""
+def gather_rows(context: RunContext, task: TaskSpec, cases: ModelCases, *, guessed: bool) -> CaseRows:
+    """Return the rows of a test: the labels' examples, the task's first rows, and the cases of the model. Where its
+    label map is `guessed`, no row's label is expected."""
     examples = [
-        Example(text=label.example, text_pair=label.example_pair or None, label=label.name)
+        Example(text=label.example, text_pair=label.example_pair or None, label=None if guessed else label.name)
         for label in task.labels
         if label.example
     ]
     examples += [Example(text=text) for text in read_first_texts(context.folder, TEST_ROWS)]
-    return CaseRows(examples=tuple(examples), cases=cases.cases)
+    own = tuple(case.model_copy(update={"label": None}) for case in cases.cases) if guessed else cases.cases
+    return CaseRows(examples=tuple(examples), cases=own)
 
 
 def write_attempt(context: RunContext, slug: str, number: int, attempt: Attempt, cases: ModelCases | None) -> None:

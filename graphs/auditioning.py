@@ -1,102 +1,121 @@
-"""The audition: the candidates annotate a probe of the task's own rows, and the ensemble is chosen."""
-
-from pathlib import Path
+"""The audition: the candidates annotate a probe of the task's own rows, and their label maps are held against its
+labels; those that pass stand for the ensemble."""
 
 import numpy as np
 from langgraph.runtime import Runtime
+from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
 
+from agents.label_maps import read_card, read_names
+from graphs.attempts import Attempt, read_attempt, write_attempt
+from graphs.choosing import Auditioned, choose_specialists, take_lock
 from graphs.context import RunContext
-from graphs.engine import Assignment, Job
-from graphs.jobs import Attempt, candidate_job, fetch_model, read_candidates, read_selections
+from graphs.jobs import candidate_job, list_weights, read_candidates
+from graphs.probing import ProbeRows, hold_probe
+from graphs.scripting import test_corrected
 from graphs.state import RunState, Update
-from graphs.tables import find_filled_rows, merge_shards, probs_of, read_texts, shards_for, write_shards
-from records.candidate import Audition, ModelsLock, Specialist, slug_of
-from records.errors import ModelError, NoSpecialistsError
-from records.events import Auditioned, CandidateDropped, EnsembleChosen
-from records.folder import read_record, write_json
+from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost
 from specialists.arrays import Floats
-from specialists.audition import AuditionScore, draw_probe, score_candidates
+from specialists.audition import AuditionScore, score_candidates
 
 
 def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Try the accepted candidates on the probe and lock the ensemble: at most `models` of those that pass.
+    """Try the accepted candidates on the probe and lock the ensemble: the `models` whose vote together is the best.
 
-    The best have the highest product of the selector's score and the agreement on the probe: agreement alone would
-    favour models that are alike, whatever they were made for.
-
-    Raises NoSpecialistsError where none passes.
+    With a lock that was given, its ensemble is taken as it is. Raises NoSpecialistsError where none passes.
     """
     context = runtime.context
-    accepted = {slug: one["attempt"] for slug, one in state["scripts"].items() if one["status"] == "accepted"}
-    jobs = [candidate_job(context, slug, context.folder.attempt(slug, number)) for slug, number in accepted.items()]
-    probs = _annotate_probe(context, jobs, state["rows"])
-    scores = dict(zip(probs, score_candidates(np.stack(list(probs.values()))), strict=True))
-    for slug, score in scores.items():
-        context.emit(Auditioned(model=slug, agreement=score.agreement, passed=score.passed, reason=score.reason))
-    fitness = {slug_of(one.repo_id): one.score for one in read_selections(context.folder)}
-    passed = [slug for slug, score in scores.items() if score.passed]
-    chosen = sorted(passed, key=lambda slug: -scores[slug].agreement * fitness[slug])[: context.settings.models]
-    for slug in accepted:
+    attempts = {slug: one["attempt"] for slug, one in state["scripts"].items() if one["status"] == "accepted"}
+    if context.given_lock is not None:
+        chosen = take_lock(context, context.given_lock, attempts)
+    else:
+        jobs = [candidate_job(context, slug, context.folder.attempt(slug, number)) for slug, number in attempts.items()]
+        guessed = frozenset(slug for slug, number in attempts.items() if _read_map(context, slug, number).guessed)
+        probe = hold_probe(context, jobs, state["rows"], guessed)
+        chosen = choose_specialists(context, probe, _judge(context, probe, attempts))
+    for slug in attempts:
         if slug not in chosen:
             context.engine.release(slug, 0)
-            if slug in scores:
-                why = f"{len(chosen)} others fit better" if scores[slug].passed else "failed its audition"
-                context.emit(CandidateDropped(model=slug, reason=f"{why}: it {scores[slug].reason}"))
-    if not chosen:
-        raise NoSpecialistsError(
-            "no candidate passed its audition: " + "; ".join(f"{slug} {one.reason}" for slug, one in scores.items()),
-            next_step="Say the task in other words, or name another --hub.",
-        )
-    rows = len(next(iter(probs.values())))
-    specialists = tuple(_specialist(context, slug, accepted[slug], scores[slug], rows) for slug in chosen)
-    write_json(context.folder.lock, ModelsLock(hub=context.hub_name, specialists=specialists))
-    context.emit(EnsembleChosen(models=tuple(chosen)))
     return {"versions": dict.fromkeys(chosen, 0)}
 
 
-def _annotate_probe(context: RunContext, jobs: list[Job], rows: int) -> dict[str, Floats]:
-    """Return slug → probabilities (n_probe, n_labels); a candidate that breaks on the probe is dropped."""
-    filled = find_filled_rows(context.folder, rows, context.settings.shard_size)
-    numbers = filled[draw_probe(len(filled), context.settings.probe_size, context.settings.seed)].tolist()
-    texts = read_texts(context.folder, numbers, context.settings.shard_size)
-    inputs = write_shards(context.folder.scratch / "audition", numbers, texts, context.settings.shard_size)
-    assignments = [Assignment(job, shards_for(inputs, job.name), features=False) for job in jobs]
-    failures = {job.name: why for job, why in context.engine.annotate(assignments).items()}
-    probs: dict[str, Floats] = {}
-    for one in assignments:
-        if one.job.name not in failures:
-            try:
-                probs[one.job.name] = probs_of(merge_shards(one.shards, context.read_task().label_names))
-            except ModelError as error:
-                failures[one.job.name] = error.what
-    for slug, reason in failures.items():
-        context.emit(CandidateDropped(model=slug, reason=reason))
-    if not probs:
-        raise NoSpecialistsError(
-            "every candidate failed on the probe: " + "; ".join(failures.values()),
-            next_step=f"See the scripts in {context.folder.path / 'scripts'}.",
-        )
-    return probs
+def _read_map(context: RunContext, slug: str, number: int) -> LabelMap:
+    return read_attempt(context, slug, number).parts.label_map
 
 
-def _specialist(context: RunContext, slug: str, number: int, score: AuditionScore, rows: int) -> Specialist:
-    attempt: Path = context.folder.attempt(slug, number)
-    candidate = read_candidates(context.folder)[slug]
+def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> tuple[Auditioned, ...]:
+    """Verify the label maps, mend the scripts of those that the probe corrects, and score the candidates."""
+    attempts, verdicts = dict(accepted), dict[str, MapVerdict]()
+    vote = np.sum([one.probs for one in probe.annotations.values()], axis=0)
+    for slug, own in probe.annotations.items():
+        others = vote - own.probs if len(probe.annotations) > 1 else vote
+        verdict = _verify(context, probe, slug, accepted[slug], others)
+        if verdict.status == "corrected":
+            if why := _correct(context, slug, accepted[slug], verdict):
+                reason = f"{verdict.reason}; but {why}"
+                verdict = verdict.model_copy(update={"status": "unverified", "reason": reason})
+            else:
+                attempts[slug] += 1
+        verdicts[slug] = verdict
     labels = context.read_task().label_names
-    return Specialist(
-        name=slug,
-        repo_id=candidate.repo_id,
-        revision=candidate.revision,
-        sha256=fetch_model(context, slug).sha256,
-        parameters=candidate.parameters or 0,
-        label_map=read_record(attempt / "attempt.json", Attempt).parts.label_map,
-        dtype=context.settings.dtype,
-        script=str(attempt.relative_to(context.folder.path)),
-        audition=Audition(
-            rows=rows,
-            agreement=score.agreement,
-            label_shares=dict(zip(labels, score.label_shares.tolist(), strict=True)),
-            passed=score.passed,
-            reason=score.reason,
-        ),
+    used = {slug: one.proposed if one.status == "unverified" else one.found for slug, one in verdicts.items()}
+    probs = {slug: read_classes(own.class_probs, used[slug], labels) for slug, own in probe.annotations.items()}
+    rows = probe.judging
+    shown = np.stack([one[rows] for one in probs.values()])
+    scores = score_candidates(shown, probe.truth_labels, probe.weights[rows], list(verdicts.values()))
+    candidates = read_candidates(context.folder)
+    return tuple(
+        Auditioned(
+            candidate=candidates[slug],
+            attempt=attempts[slug],
+            probs=probs[slug],
+            audition=_record(probe, candidates[slug], verdicts[slug], score, labels),
+        )
+        for slug, score in zip(verdicts, scores, strict=True)
+    )
+
+
+def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Floats) -> MapVerdict:
+    """Return what the probe says of a candidate's label map; `others` (n_rows, n_labels) is the vote of the rest."""
+    task, candidate = context.read_task(), read_candidates(context.folder)[slug]
+    label_map, own, rows = _read_map(context, slug, number), probe.annotations[slug].class_probs, probe.judging
+    names = [candidate.id2label.get(index, f"column {index}") for index in range(own.shape[1])]
+    said = {"labels": task.label_names, "class_names": names}
+    if probe.truth_labels is None:
+        by = {"by_names": read_names(task, candidate), "by_card": read_card(task, candidate)}
+        return verify_map_by_consensus(own, others.argmax(axis=1), probe.weights, **by, **said)
+    proposed = {} if label_map.guessed else label_map.classes
+    return verify_map(own[rows], probe.truth_labels, probe.weights[rows], proposed=proposed, **said)
+
+
+def _correct(context: RunContext, slug: str, number: int, verdict: MapVerdict) -> str:
+    """Write a candidate's script anew with the map that the probe found, and test it; return why it failed, if so."""
+    before = read_attempt(context, slug, number)
+    if before.parts.script is not None:
+        return "its script was written whole, so its map cannot be changed"
+    if not context.folder.attempt(slug, number + 1).exists():
+        found = LabelMap(classes=verdict.found, reason=f"found on the probe: {verdict.reason}")
+        parts = before.parts.model_copy(update={"label_map": found, "reason": found.reason})
+        attempt = Attempt(parts=parts, fallback=before.fallback, rows=before.rows, template_hashes={})
+        write_attempt(context, slug, number + 1, attempt, None)
+    context.engine.release(slug, 0)
+    return test_corrected(context, slug, number + 1)
+
+
+def _record(
+    probe: ProbeRows, candidate: Candidate, verdict: MapVerdict, score: AuditionScore, labels: tuple[str, ...]
+) -> Audition:
+    own = probe.annotations[candidate.slug]
+    memory = sum(file.size for file in list_weights(candidate))
+    return Audition(
+        rows=int(probe.judging.sum()),
+        truth=probe.truth,
+        accuracy=score.accuracy,
+        accuracy_error=score.accuracy_error,
+        agreement=score.agreement,
+        label_shares=dict(zip(labels, score.label_shares.tolist(), strict=True)),
+        label_map=verdict,
+        cost=RowCost(parameters=candidate.parameters or 0, tokens=own.tokens, memory=memory, seconds=own.seconds),
+        weight=score.weight,
+        passed=score.passed,
+        reason=score.reason,
     )

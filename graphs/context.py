@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from agents.base import Team
 from graphs.engine import Engine
 from hub.client import HubClient
+from records.candidate import ModelsLock
 from records.errors import RunFolderError
 from records.events import Event
 from records.folder import RunFolder, read_record
@@ -26,6 +27,8 @@ class RunContext:
     open_hub: Callable[[], HubClient]
     """Returns the one client of this run; the starter hub is built and served at the first call."""
     trusted_weights: frozenset[str]
+    given_lock: ModelsLock | None
+    """The lock whose models are used, where the person gave one."""
     sandbox: Sandbox
     engine: Engine
     ledger: Ledger

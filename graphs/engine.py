@@ -1,5 +1,6 @@
 """Where shards are annotated: files in, files out. The local engine keeps one warm worker a model on this machine."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from records.errors import ModelError, SandboxError
 from records.folder import write_json
-from records.protocol import AnnotateRequest
+from records.protocol import AnnotateRequest, WorkerResult
 from sandbox.base import Limits, Output, RequestFailed, RunSpec, Sandbox, Worker, WorkerDied
 
 START_SECONDS = 300.0
@@ -37,7 +38,7 @@ class Job:
 class Shard:
     """One file of rows (columns id, text) to annotate into one file (see `records.rows.script_output`).
 
-    `receipt` is the worker's word on it, written after the output: where it exists, the shard is done.
+    `receipt` is the worker's word on it (`Receipt`), written after the output: where it exists, the shard is done.
     """
 
     input: Path
@@ -57,6 +58,12 @@ class Assignment:
     shards: tuple[Shard, ...]
     features: bool = False
     classes: bool = False
+
+
+class Receipt(WorkerResult):
+    """What is kept of an annotated shard beside its rows. `seconds`: how long the worker took for it."""
+
+    seconds: float
 
 
 Progress = Callable[[Job, int, int], None]
@@ -113,8 +120,9 @@ class LocalEngine:
     def _annotate_shard(self, job: Job, shard: Shard, **wanted: bool) -> None:
         rows = pq.read_metadata(shard.input).num_rows
         request = AnnotateRequest(id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", **wanted)
+        worker, began = self._warm_worker(job), time.monotonic()
         try:
-            result = self._warm_worker(job).request(
+            result = worker.request(
                 request,
                 inputs={"rows.parquet": shard.input},
                 outputs={"rows.parquet": Output(shard.output, "parquet", limit=LARGEST_HEAD + rows * LARGEST_ROW)},
@@ -130,7 +138,7 @@ class LocalEngine:
                     next_step="See `autoannotator doctor`, then `autoannotator resume RUN`.",
                 ) from death
             raise _broken(job, f"{death}\n{death.result.stderr[-2000:]}") from death
-        write_json(shard.receipt, result)
+        write_json(shard.receipt, Receipt(**dict(result), seconds=time.monotonic() - began))
 
     def _warm_worker(self, job: Job) -> Worker:
         key = (job.name, job.version)

@@ -1,19 +1,22 @@
 """From a specialist of the lock to a job that an engine can run, with the judgement whether it is all our own."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from graphs.attempts import Attempt
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
-from records.candidate import Candidate, DownloadedModel, ModelsLock, Selection, Specialist, slug_of
+from records.candidate import Candidate, DownloadedModel, FileFacts, ModelsLock, Selection, Specialist, slug_of
 from records.errors import SandboxError
-from records.events import SpecialistDropped
+from records.events import DownloadsPlanned, ModelDownloading, SpecialistDropped
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
 from sandbox.base import RunResult
+from specialists.arrays import Floats
 from templates.renderer import are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
@@ -24,6 +27,11 @@ def read_candidates(folder: RunFolder) -> dict[str, Candidate]:
     """Return every candidate seen, by its slug."""
     candidates = CANDIDATES.validate_json((folder.hub / "candidates.json").read_bytes())
     return {candidate.slug: candidate for candidate in candidates}
+
+
+def list_weights(candidate: Candidate) -> tuple[FileFacts, ...]:
+    """Return the files of a candidate's weights that may be loaded."""
+    return tuple(file for file in candidate.files if file.path.endswith(".safetensors"))
 
 
 def read_selections(folder: RunFolder) -> tuple[Selection, ...]:
@@ -50,6 +58,11 @@ def list_voters(folder: RunFolder, state: RunState) -> tuple[Specialist, ...]:
     return tuple(one for one in read_lock(folder).specialists if one.name in state["versions"])
 
 
+def weigh_voters(folder: RunFolder, state: RunState) -> Floats:
+    """Return what each voter's vote counts (n_voters,), in the order of `list_voters`."""
+    return np.array([one.audition.weight for one in list_voters(folder, state)])
+
+
 def drop_specialists(context: RunContext, state: RunState, reasons: dict[str, str], stage: int) -> dict[str, int]:
     """Let the specialists that `reasons` names vote no more from `stage` on, and return who votes, at which version."""
     for name, reason in reasons.items():
@@ -58,9 +71,24 @@ def drop_specialists(context: RunContext, state: RunState, reasons: dict[str, st
     return {name: version for name, version in state["versions"].items() if name not in reasons}
 
 
+def announce_downloads(context: RunContext, slugs: Sequence[str]) -> None:
+    """Tell how much is to be downloaded for these models, where something is.
+
+    Raises InfrastructureError where the disk has no room for it.
+    """
+    candidates = read_candidates(context.folder)
+    plan = context.open_hub().plan_download([candidates[slug] for slug in slugs])
+    if plan.size > plan.cached:
+        context.emit(DownloadsPlanned(models=len(slugs), size=plan.size, cached=plan.cached))
+
+
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:
-    """Return a candidate's model on this disk, from the cache or from the Hub."""
-    return context.open_hub().download(read_candidates(context.folder)[slug])
+    """Return a candidate's model on this disk, from the cache or from the Hub, where its progress is told."""
+
+    def tell(done: int, total: int) -> None:
+        context.emit(ModelDownloading(model=slug, done=done, total=total))
+
+    return context.open_hub().download(read_candidates(context.folder)[slug], tell)
 
 
 def labels_file(context: RunContext) -> Path:

@@ -8,22 +8,20 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents.analyst_rules import queries_by_rule
 from agents.base import ColumnSample, PersonAnswer, TaskRequest
 from graphs.context import RunContext
+from graphs.gold import book_gold
 from graphs.jobs import read_candidates
-from graphs.state import Answer, Question, RunState, ScriptState
-from records.candidate import slug_of
+from graphs.state import Answer, Question, RunState, ScriptState, Update
+from records.candidate import Filters, slug_of
 from records.errors import NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json
 from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
+from records.settings import Settings
 from records.task import TaskSpec
 from records.task_file import read_task_file, write_task
-
-SEARCH_LIMITS = (20, 60)
-"""Models asked for per search, by round: a second, wider round follows where the first finds too few."""
 
 
 def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_person", "search_hub"]]:
@@ -40,15 +38,16 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         question = Question(asks=unclear.asks, text=str(unclear), in_words=unclear.in_words)
         return Command(goto="ask_person", update={"question": question})
     _refuse_unbuilt(task)
+    _check_lock(context, task)
     rows = _import_rows(context, task)
     write_task(context.folder.task, task)
+    book_gold(context, task, rows)
     stage_size = context.settings.stage_size or choose_stage_size(rows)
     update = {
         "question": None,
         "rows": rows,
         "stage_size": stage_size,
         "stages": math.ceil(rows / stage_size),
-        "search_round": 0,
         "stage": 0,
         "review_share": context.settings.review_share,
         "pool": 0,
@@ -105,6 +104,25 @@ def _refuse_unbuilt(task: TaskSpec) -> None:
         )
 
 
+def _check_lock(context: RunContext, task: TaskSpec) -> None:
+    """Raise SettingsError where the lock that was given is of another hub, or its models give other labels."""
+    lock = context.given_lock
+    if lock is None:
+        return
+    if lock.hub != context.hub_name:
+        raise SettingsError(
+            f"the models of {context.settings.lock} are from the hub {lock.hub}, and this run's is {context.hub_name}",
+            next_step=f"Say --hub {lock.hub}, or give another lock.",
+        )
+    for one in lock.specialists:
+        if other := one.label_map.covered() - set(task.label_names):
+            raise SettingsError(
+                f"{one.repo_id} of {context.settings.lock} says {', '.join(sorted(other))}; the task's labels are "
+                f"{', '.join(task.label_names)}",
+                next_step="Give a lock that was made for these labels, or leave --lock out.",
+            )
+
+
 def _import_rows(context: RunContext, task: TaskSpec) -> int:
     """Read the rows into the run folder, tell what the task is and what was found, and return how many they are."""
     settings = context.settings
@@ -149,29 +167,42 @@ def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal
 
 
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Search the Hub and keep every candidate's facts; with a task that the person gave, by rules, as no analyst is
-    asked then."""
+    """Crawl the Hub and keep every model seen, and how it was found.
+
+    Raises HubUnreachableError where the Hub does not answer.
+    """
     context = runtime.context
-    task = context.read_task()
-    queries = queries_by_rule(task) if context.settings.task_file else context.team.analyst.write_queries(task)
-    found = context.open_hub().search(queries, limit=SEARCH_LIMITS[state["search_round"]])
-    write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in found])
-    context.emit(HubSearched(hub=context.hub_name, queries=queries, found=len(found)))
+    if (context.folder.hub / "crawl.json").exists():
+        return
+    crawler, settings = context.team.crawler, context.settings
+    crawl = crawler.crawl(context.read_task(), context.open_hub(), filters_of(settings), settings.hub_requests)
+    write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in crawl.candidates])
+    context.emit(
+        HubSearched(
+            hub=context.hub_name,
+            queries=tuple(step.query for step in crawl.steps if step.action == "search"),
+            found=len(crawl.candidates),
+            requests=crawl.requests,
+        )
+    )
+    write_json(context.folder.hub / "crawl.json", [step.model_dump(mode="json") for step in crawl.steps])
 
 
-def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["search_hub", "write_scripts"]]:
-    """Shortlist; with fewer than wanted, search once more and wider.
+def filters_of(settings: Settings) -> Filters:
+    """Return what the person asks of a model."""
+    return Filters(max_params=settings.max_params, licences=settings.licence, languages=settings.language)
+
+
+def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Shortlist the models to try.
 
     Raises NoSpecialistsError where nothing found can do the task.
     """
-    context = runtime.context
+    context, settings = runtime.context, runtime.context.settings
     candidates = list(read_candidates(context.folder).values())
-    selections = context.team.selector.select(context.read_task(), candidates, context.settings.shortlist)
+    selections = context.team.selector.select(context.read_task(), candidates, settings.shortlist, filters_of(settings))
     write_json(context.folder.hub / "selection.json", [one.model_dump(mode="json") for one in selections])
     kept = [one for one in selections if one.kept]
-    last_round = state["search_round"] + 1 == len(SEARCH_LIMITS)
-    if len(kept) < context.settings.models and not last_round:
-        return Command(goto="search_hub", update={"search_round": state["search_round"] + 1})
     if not kept:
         raise NoSpecialistsError(
             f"none of the {len(candidates)} models found on {context.hub_name} fits the task",
@@ -179,5 +210,4 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Command[
             f"Why each was dropped: {context.folder.hub / 'selection.json'}",
         )
     context.emit(CandidatesSelected(kept=tuple(one.repo_id for one in kept), dropped=len(selections) - len(kept)))
-    scripts = {slug_of(one.repo_id): ScriptState(attempt=1, fallback=False, status="written") for one in kept}
-    return Command(goto="write_scripts", update={"scripts": scripts})
+    return {"scripts": {slug_of(one.repo_id): ScriptState(attempt=1, fallback=False, status="written") for one in kept}}

@@ -19,6 +19,9 @@ from specialists.arrays import Booleans, Integers
 MOST_KNOWN = 2000
 """Decided rows among which a reviewer's examples are looked for."""
 
+GOLD_STEP, PROBE_STEP = -2, -1
+"""The steps before the first stage: labels that the person gave, and the reviews of the audition's probe."""
+
 StepKind = Literal["risk", "spot_check", "relabel"]
 """The steps of a stage, in their order."""
 

@@ -24,7 +24,7 @@ from graphs.attempts import (
     write_attempt,
 )
 from graphs.context import RunContext
-from graphs.jobs import Job, candidate_job, check_sandbox, read_candidates, refuse_selected
+from graphs.jobs import Job, announce_downloads, candidate_job, check_sandbox, read_candidates, refuse_selected
 from graphs.state import RunState, ScriptState, Update
 from records.candidate import Candidate
 from records.errors import ModelError, NoSpecialistsError
@@ -108,7 +108,8 @@ def _write(context: RunContext, candidate: Candidate, number: int, parts: Script
     task = context.read_task()
     if number == 1:
         cases = _ask_test_writer(context, candidate)
-        rows, prompt_hash = gather_rows(context, task, cases), cases.prompt_hash
+        rows = gather_rows(context, task, cases, guessed=parts.label_map.guessed)
+        prompt_hash = cases.prompt_hash
     else:
         first = read_attempt(context, candidate.slug, 1)
         cases, rows, prompt_hash = None, first.rows, first.cases_prompt_hash
@@ -160,6 +161,7 @@ def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
     context = runtime.context
     scripts = dict(state["scripts"])
     jobs: list[Job] = []
+    announce_downloads(context, [slug for slug, one in scripts.items() if one["status"] == "written"])
     for slug, one in state["scripts"].items():
         if one["status"] != "written":
             continue
@@ -194,6 +196,20 @@ def _test_script(context: RunContext, job: Job) -> None:
         target,
         TestResult(cause=result.cause, sandbox=context.sandbox.name, output=cut_output(output), errors=errors),
     )
+
+
+def test_corrected(context: RunContext, slug: str, number: int) -> str:
+    """Test an attempt whose label map the audition corrected and judge it by rule; return why it is refused, or "".
+
+    No critic is asked: nothing in it but the map is new, and of that the rows of the task have spoken.
+    """
+    _test_script(context, candidate_job(context, slug, context.folder.attempt(slug, number)))
+    result, parts = read_result(context, slug, number), read_attempt(context, slug, number).parts
+    candidate = read_candidates(context.folder)[slug]
+    script = (context.folder.attempt(slug, number) / "annotate.py").read_text(encoding="utf-8")
+    verdict = check_by_rule(context.read_task(), candidate, parts, script, passed=result.passed, output=result.output)
+    write_json(context.folder.attempt(slug, number) / "verdict.json", verdict)
+    return "" if verdict.approved else f"its script with that map was refused: {_fold('; '.join(verdict.reasons))}"
 
 
 def criticise_scripts(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["repair_scripts", "audition"]]:

@@ -14,7 +14,7 @@ from langgraph.types import Command
 from agents.base import Consensus, ReviewRequest
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import drop_specialists, list_voters, specialist_job
+from graphs.jobs import drop_specialists, list_voters, specialist_job, weigh_voters
 from graphs.reviewing import ReviewStep, StepKind, apply_reviews, number_step
 from graphs.state import RunState, Update
 from graphs.tables import (
@@ -108,7 +108,7 @@ def vote(state: RunState, runtime: Runtime[RunContext]) -> None:
     models = list(state["versions"])
     rows = _stage_rows(context, state)
     probs = read_probs(context.folder, stage, models)
-    result = take_soft_vote(probs)
+    result = take_soft_vote(probs, weigh_voters(context.folder, state))
     table = tabulate_vote(rows, probs, result, stage=stage, labels=context.read_task().label_names, models=models)
     write_table(context.folder.stage_labels(stage), table)
     own = probs.argmax(axis=2)
@@ -143,7 +143,8 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
     first, second = (labels.index(label) for label in state["relabel"])
     rows = _stage_rows(context, state)
     mean = np.zeros((len(rows.text), len(labels)))
-    mean[~rows.empty] = take_soft_vote(read_probs(context.folder, stage, list(state["versions"]))).mean
+    probs = read_probs(context.folder, stage, list(state["versions"]))
+    mean[~rows.empty] = take_soft_vote(probs, weigh_voters(context.folder, state)).mean
 
     def choose(agreement: Floats, risk: Floats, eligible: Booleans) -> Integers:
         return choose_confused(mean, (first, second), eligible, math.floor(RELABEL_SHARE * len(mean)))
@@ -218,7 +219,7 @@ def _gather_consensus(context: RunContext, state: RunState, rows: StageRows, cho
     features = np.concatenate(
         [features_of(merge_shards(shards_for(inputs, model), labels)) for model in models], axis=1
     )
-    result = take_soft_vote(read_probs(context.folder, stage, models))
+    result = take_soft_vote(read_probs(context.folder, stage, models), weigh_voters(context.folder, state))
     filled = np.flatnonzero(~rows.empty)
     to_review = np.isin(filled, chosen)
     taught = result.unanimous & ~to_review

@@ -45,7 +45,6 @@ class RunState(TypedDict):
     rows: int
     stage_size: int
     stages: int
-    search_round: int
     scripts: dict[str, ScriptState]
     """Shortlisted candidate → where its script stands; in the selector's order."""
     versions: dict[str, int]

@@ -11,10 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from graphs.engine import Shard
+from graphs.engine import Receipt, Shard
 from records.errors import ModelError
 from records.folder import RunFolder, read_record, write_table
-from records.protocol import WorkerResult
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT, script_input, script_output
 from records.task import CANNOT_TELL
@@ -91,7 +90,7 @@ def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
     order, labels of the task, probabilities that sum to 1, and finite hidden states. The schema's metadata holds the
     number of tokens read.
     """
-    tokens = sum(read_record(shard.receipt, WorkerResult).tokens for shard in shards)
+    tokens = sum(read_record(shard.receipt, Receipt).tokens for shard in shards)
     tables = [script_output(len(labels)).empty_table()] if not shards else []
     tables += [_read_annotations(shard, labels) for shard in shards]
     try:
@@ -221,12 +220,21 @@ def read_label(review_label: str | None) -> str | None:
 
 def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
     """Return the texts of rows by their internal numbers, in the order asked for."""
-    texts: dict[int, str] = {}
+    return _read_strings(folder, TEXT, numbers, shard_size)
+
+
+def read_row_ids(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
+    """Return the ids of rows by their internal numbers, in the order asked for."""
+    return _read_strings(folder, ROW_ID, numbers, shard_size)
+
+
+def _read_strings(folder: RunFolder, column: str, numbers: Sequence[int], shard_size: int) -> list[str]:
+    found: dict[int, str] = {}
     for first in sorted({number // shard_size * shard_size for number in numbers}):
-        for part in iterate_shards(folder.input, first, shard_size, shard_size, columns=[ROW, TEXT]):
+        for part in iterate_shards(folder.input, first, shard_size, shard_size, columns=[ROW, column]):
             wanted = part.filter(pc.is_in(part[ROW], pa.array(numbers, pa.int64())))
-            texts.update(zip(cast(list[int], wanted[ROW].to_pylist()), strings_of(wanted, TEXT), strict=True))
-    return [texts[number] for number in numbers]
+            found.update(zip(cast(list[int], wanted[ROW].to_pylist()), strings_of(wanted, column), strict=True))
+    return [found[number] for number in numbers]
 
 
 def find_filled_rows(folder: RunFolder, rows: int, shard_size: int) -> Integers:

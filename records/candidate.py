@@ -1,8 +1,8 @@
 """Models: candidates as the Hub describes them, and specialists as a run uses them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from records.base import Record
 
@@ -117,10 +117,14 @@ class Selection(Record):
 
 
 class LabelMap(Record):
-    """How a model's classes are read: class index → task label, or None for a class the task has no label for."""
+    """How a model's classes are read: class index → task label, or None for a class the task has no label for.
+
+    `guessed`: nothing says so; it only lets the model run until its rows show what its classes mean.
+    """
 
     classes: dict[int, str | None]
     reason: str
+    guessed: bool = False
 
     def covered(self) -> frozenset[str]:
         """The task labels that at least one class stands for."""
@@ -201,7 +205,8 @@ class Specialist(Record):
 
     name: str
     repo_id: RepoId
-    revision: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    """The commit."""
     files: tuple[FileFacts, ...]
     """The files that are used: they and no others are downloaded again with this lock."""
     id2label: dict[int, str]
@@ -214,10 +219,16 @@ class Specialist(Record):
     audition: Audition
     version: int = 0
 
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if self.name != slug_of(self.repo_id):
+            raise ValueError(f"the name of {self.repo_id} is {slug_of(self.repo_id)}, not {self.name}")
+        return self
+
 
 class ModelsLock(Record):
     """`models.lock.json`: what pins the ensemble."""
 
     version: Literal[2] = 2
     hub: str
-    specialists: tuple[Specialist, ...]
+    specialists: tuple[Specialist, ...] = Field(min_length=1)

@@ -72,6 +72,8 @@ class HubSearched(EventBase):
     hub: str
     queries: tuple[str, ...]
     found: int
+    requests: int = 0
+    """To the Hub, for all of the search."""
 
 
 class CandidatesSelected(EventBase):
@@ -98,10 +100,44 @@ class CandidateDropped(EventBase):
     reason: str
 
 
+class DownloadsPlanned(EventBase):
+    """What is to be downloaded from here on, before the first byte: `size` bytes of `models` models, of which `cached`
+    are on this disk already."""
+
+    type: Literal["downloads_planned"] = "downloads_planned"
+    models: int
+    size: int
+    cached: int
+
+
+class ModelDownloading(EventBase):
+    """So many bytes of a model are on this disk; told now and then, and not written down."""
+
+    type: Literal["model_downloading"] = "model_downloading"
+    model: str
+    done: int
+    total: int
+
+
+class ProbeLabelled(EventBase):
+    """The rows that the candidates are auditioned on have labels: from gold rows, from a reviewer, or, `truth` being
+    consensus, none better than the candidates' own vote."""
+
+    type: Literal["probe_labelled"] = "probe_labelled"
+    rows: int
+    truth: Literal["gold", "human", "llm", "consensus"]
+    unlabelled: int = 0
+    """Rows of which the reviewer could not tell, or whose review failed; they judge nobody."""
+
+
 class Auditioned(EventBase):
+    """How a candidate did on the probe: balanced accuracy, agreement with the others' vote, and its label map."""
+
     type: Literal["auditioned"] = "auditioned"
     model: str
+    accuracy: float
     agreement: float
+    label_map: Literal["verified", "corrected", "unverified"]
     passed: bool
     reason: str
 
@@ -109,6 +145,7 @@ class Auditioned(EventBase):
 class EnsembleChosen(EventBase):
     type: Literal["ensemble_chosen"] = "ensemble_chosen"
     models: tuple[str, ...]
+    reason: str = ""
 
 
 class StageStarted(EventBase):
@@ -240,6 +277,9 @@ Event = Annotated[
     | CandidatesSelected
     | ScriptTested
     | CandidateDropped
+    | DownloadsPlanned
+    | ModelDownloading
+    | ProbeLabelled
     | Auditioned
     | EnsembleChosen
     | StageStarted

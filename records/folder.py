@@ -193,6 +193,11 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def audition(self) -> Path:
+        """The probe and every candidate's audition."""
+        return self.path / "audition"
+
+    @property
     def scratch(self) -> Path:
         """Files that only the run itself needs; removed at its end."""
         return self.path / "scratch"

@@ -27,13 +27,14 @@ class VoteResult:
         return self.agreement >= 1.0
 
 
-def take_soft_vote(probs: Floats) -> VoteResult:
+def take_soft_vote(probs: Floats, weights: Floats | None = None) -> VoteResult:
     """Return the label with the highest mean probability; a tie goes to the label that stands first.
 
-    `probs` (n_specialists, n_rows, n_labels) holds each specialist's probabilities over the task's labels. The
-    soft vote is the paper's (arXiv 2506.16393) and the usual one for classifiers that give probabilities.
+    `probs` (n_specialists, n_rows, n_labels) holds each specialist's probabilities over the task's labels, `weights`
+    (n_specialists,) what each one's vote counts (None: all the same). The soft vote is the paper's (arXiv 2506.16393)
+    and the usual one for classifiers that give probabilities.
     """
-    mean = probs.mean(axis=0)
+    mean = np.average(probs, axis=0, weights=weights)
     label = mean.argmax(axis=1).astype(np.int64)
     own = probs.argmax(axis=2)
     return VoteResult(

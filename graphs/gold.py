@@ -1,0 +1,96 @@
+"""Rows whose true labels the person gave: read, found in the data, and written down as reviews before any other."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from graphs.context import RunContext
+from graphs.reviewing import GOLD_STEP
+from graphs.tables import strings_of
+from records.errors import DataError
+from records.events import Noticed
+from records.readers.importing import import_rows, iterate_shards
+from records.readers.inspection import inspect_file
+from records.review_book import BookedReview, key_of_text
+from records.rows import ROW, ROW_ID, TEXT, Review
+from records.task import TaskSpec
+
+LABEL_COLUMN = "label"
+
+
+def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
+    """Write down the label of every row of the data that the gold file knows, by its id or else by its text.
+
+    Raises DataError where the file has no column `label`, none to find its rows by, a label that is not the task's,
+    or no row of the data.
+    """
+    if context.settings.gold is None:
+        return
+    path = Path(context.settings.gold)
+    labels, by_id = _read_gold(context, path, task)
+    booked, found = [], set[str]()
+    for part in iterate_shards(context.folder.input, 0, rows, context.settings.shard_size, columns=[ROW, ROW_ID, TEXT]):
+        ids, texts = strings_of(part, ROW_ID), strings_of(part, TEXT)
+        keys = ids if by_id else [key_of_text(text) for text in texts]
+        for number, row_id, text, key in zip(part[ROW].to_pylist(), ids, texts, keys, strict=True):
+            if key in labels and text:
+                found.add(key)
+                review = Review(row=number, label=labels[key], source="gold")
+                booked.append((key_of_text(text), BookedReview(step=GOLD_STEP, row_id=row_id, review=review)))
+    if not booked:
+        raise DataError(
+            str(path),
+            f"none of its {len(labels)} labelled rows is a row of the data, looked for by {'id' if by_id else 'text'}",
+            next_step="Give rows of the same file, with its ids or its texts.",
+        )
+    context.reviews.record([key for key, _ in booked], [one for _, one in booked])
+    lost = f"; {len(labels) - len(found):,} are not in the data" if len(found) < len(labels) else ""
+    context.emit(Noticed(message=f"{len(found):,} of the {len(labels):,} gold rows were found{lost}."))
+
+
+def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[str, str], bool]:
+    """Return key of a row → its label, and whether the keys are ids, not texts."""
+    names = {column.name.casefold(): column.name for column in inspect_file(path).columns}
+    if LABEL_COLUMN not in names:
+        raise DataError(
+            str(path), f"it has no column {LABEL_COLUMN!r}: its columns are {', '.join(names.values())}",
+            next_step=f"Call the column with the true labels {LABEL_COLUMN!r}.",
+        )  # fmt: skip
+    target = context.folder.path / "gold.parquet"
+    import_rows(path, target, text_columns=(names[LABEL_COLUMN],), shard_size=context.settings.shard_size)
+    table = pq.read_table(target)
+    by_id = "id" in names and _has_ids(context)
+    if not by_id and (missing := [one for one in task.text_columns if one not in table.column_names]):
+        raise DataError(
+            str(path), f"its rows cannot be found in the data: no common column id, and no {' and '.join(missing)}",
+            next_step=f"Give the column id, or {' and '.join(task.text_columns)}, as the data has it.",
+        )  # fmt: skip
+    keys = strings_of(table, ROW_ID) if by_id else [key_of_text(text) for text in _join_texts(table, task)]
+    return _match_labels(path, keys, strings_of(table, TEXT), task), by_id
+
+
+def _has_ids(context: RunContext) -> bool:
+    return any(name.casefold() == "id" for name in pq.read_schema(context.folder.input).names)
+
+
+def _join_texts(table: pa.Table, task: TaskSpec) -> list[str]:
+    columns = [[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns]
+    return ["\n".join(text for text in texts if text and not text.isspace()) for texts in zip(*columns, strict=True)]
+
+
+def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: TaskSpec) -> dict[str, str]:
+    """Return key → the task's label, rows without one left out; of several rows with one key the first counts."""
+    known = {label.casefold(): label for label in task.label_names}
+    labels: dict[str, str] = {}
+    for number, (key, label) in enumerate(zip(keys, given, strict=True)):
+        if not label.strip():
+            continue
+        if label.strip().casefold() not in known:
+            raise DataError(
+                str(path), f"row {number}: the label {label.strip()[:100]!r} is none of the task's",
+                next_step=f"The labels are {', '.join(task.label_names)}; leave the cell empty where none is known.",
+            )  # fmt: skip
+        labels.setdefault(key, known[label.strip().casefold()])
+    return labels
