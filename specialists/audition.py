@@ -1,60 +1,114 @@
-"""The audition: which candidates may vote, judged on a probe of the task's own rows."""
+"""The audition: which candidates may vote and what their votes count, judged on a probe of the task's own rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from specialists.arrays import Floats, Integers
+from records.candidate import MapVerdict
+from specialists.arrays import Booleans, Floats, Integers
+from specialists.probe import LEAST_PROBE_ROWS, Estimate, estimate_balanced_accuracy, estimate_mean
 
-LEAST_PROBE_ROWS = 20
-"""On fewer rows agreement says too little to fail a candidate."""
+ONE_SIDED = 1.645
+"""Standard errors that an accuracy must lie above chance: one-sided 95 %."""
+
+SHRINK_ROWS = 10.0
+"""Rows at chance that are added to an accuracy before it becomes a weight: a perfect record on 10 rows counts as
+half way between chance and perfect, one on 200 rows as 95 % of the way."""
+
+LEAST_WEIGHT = 0.05
+"""No model that passed is silenced by its weight."""
 
 
 @dataclass(frozen=True)
 class AuditionScore:
-    """One candidate on the probe. `agreement`: balanced agreement with the others' vote, from 0 to 1;
-    `label_shares` (n_labels,): how often it gives each label."""
+    """One candidate on the probe, every figure weighted for how the rows were drawn.
 
+    `accuracy`: balanced over the labels of the truth, with its standard error `accuracy_error`; `agreement`: balanced
+    agreement with the others' vote, 1 for a candidate alone; `label_shares` (n_labels,): how often it gives each label;
+    `weight`: what its vote counts beside others' (see `weigh_accuracy`), 0 where it did not pass.
+    """
+
+    accuracy: float
+    accuracy_error: float
     agreement: float
     label_shares: Floats
+    weight: float
     passed: bool
     reason: str
 
 
-def draw_probe(rows: int, size: int, seed: int) -> Integers:
-    """Return at most `size` row numbers, drawn uniformly without replacement, in ascending order."""
-    if rows <= size:
-        return np.arange(rows, dtype=np.int64)
-    return np.sort(np.random.default_rng(seed).choice(rows, size=size, replace=False)).astype(np.int64)
+def take_votes_of_others(probs: Floats, voting: Booleans) -> Integers:
+    """Return, for every candidate, the soft vote of all the others (n_candidates, n_rows).
 
-
-def score_candidates(probs: Floats) -> tuple[AuditionScore, ...]:
-    """Score every candidate against the soft vote of all the others.
-
-    `probs` (n_candidates, n_rows, n_labels). Agreement is balanced over the labels of the others' vote, so that
-    a candidate that always says the commonest label gains nothing by it. A candidate fails that agrees no more than
-    chance (1 / number of labels in the others' vote, at most 1/2), as one does that gives one label only where the
-    others see several. Alone, a candidate has nobody to disagree with, and passes; and fewer than LEAST_PROBE_ROWS
-    rows prove nothing against anybody.
+    `probs` (n_candidates, n_rows, n_labels); `voting` (n_candidates,) marks those that have a vote. A candidate
+    without others that vote gets its own labels.
     """
-    own = probs.argmax(axis=2)
-    total = probs.sum(axis=0)
-    return tuple(_score(own[k], (total - probs[k]).argmax(axis=1), probs.shape, k) for k in range(len(probs)))
+    shown = probs * voting[:, None, None]
+    total = shown.sum(axis=0)
+    alone = voting.sum() - voting == 0
+    return np.where(alone[:, None], probs.argmax(axis=2), (total - shown).argmax(axis=2)).astype(np.int64)
 
 
-def _score(own: Integers, others: Integers, shape: tuple[int, ...], k: int) -> AuditionScore:
-    candidates, rows, n_labels = shape
-    shares = np.bincount(own, minlength=n_labels) / max(rows, 1)
-    if candidates == 1:
-        agreement, chance = 1.0, 0.0
-    else:
-        present = np.unique(others)
-        agreement = float(np.mean([(own[others == label] == label).mean() for label in present]))
-        chance = 1.0 / max(len(present), 2)
-    if rows < LEAST_PROBE_ROWS:
-        return AuditionScore(agreement, shares, True, f"cannot be judged by {rows} rows")
-    if agreement <= chance:
-        return AuditionScore(
-            agreement, shares, False, f"agrees with the others on {agreement:.0%} (balanced), no more than chance"
+def score_candidates(
+    probs: Floats, truth: Integers | None, weights: Floats, maps: Sequence[MapVerdict]
+) -> tuple[AuditionScore, ...]:
+    """Score every candidate on the rows of the probe that have a truth.
+
+    `probs` (n_candidates, n_rows, n_labels), by the maps as they were found; `truth` (n_rows,) label indices, or None
+    where there is nothing better than the candidates' consensus: each is then held against the others' vote, in which
+    it has no part itself. `weights` (n_rows,): 1 / inclusion probability. `maps`: the n_candidates' verdicts.
+
+    A candidate is dropped whose map is unverified, or whose balanced accuracy is not above chance (1 / number of
+    labels in the truth, at most 1/2) by ONE_SIDED standard errors. Fewer than LEAST_PROBE_ROWS rows prove nothing.
+    Candidates with an unverified map have no part in the others' vote. Against consensus, a candidate with no other
+    to be held against passes.
+    """
+    verified = np.array([verdict.status != "unverified" for verdict in maps])
+    own, others = probs.argmax(axis=2), take_votes_of_others(probs, verified)
+    scores: list[AuditionScore] = []
+    for k, verdict in enumerate(maps):
+        target = others[k] if truth is None else truth
+        accuracy = estimate_balanced_accuracy(own[k], target, weights)
+        unopposed = truth is None and verified.sum() == verified[k]
+        passed, reason = _judge(accuracy, target, verdict, "agrees with the others" if truth is None else "is right")
+        if unopposed and verdict.status != "unverified":
+            passed, reason = True, "has nobody to be held against"
+        scores.append(
+            AuditionScore(
+                accuracy=accuracy.value,
+                accuracy_error=accuracy.error,
+                agreement=estimate_balanced_accuracy(own[k], others[k], weights).value,
+                label_shares=np.array(
+                    [estimate_mean(own[k] == label, weights).value for label in range(probs.shape[2])]
+                ),
+                weight=float(weigh_accuracy(np.array([accuracy.value]), len(target), probs.shape[2])[0]) * passed,
+                passed=passed,
+                reason=reason,
+            )
         )
-    return AuditionScore(agreement, shares, True, f"agrees with the others on {agreement:.0%} (balanced)")
+    return tuple(scores)
+
+
+def weigh_accuracy(accuracy: Floats, rows: int, n_labels: int) -> Floats:
+    """Return what votes count (n,), for balanced `accuracy` (n,) measured on `rows` rows: at least LEAST_WEIGHT.
+
+    The log-odds of being right, log((L - 1) p / (1 - p)): the best weights of independent voters who are right with
+    probability p and err evenly (Nitzan and Paroush 1982; for L labels, Zhu, Zou, Rosset and Hastie 2009). p is
+    drawn to chance by SHRINK_ROWS rows, so that no weight is infinite and few rows make no great differences.
+    """
+    shrunk = (accuracy * rows + SHRINK_ROWS / n_labels) / (rows + SHRINK_ROWS)
+    return np.maximum(np.log((n_labels - 1) * shrunk / (1 - shrunk)), LEAST_WEIGHT)
+
+
+def _judge(accuracy: Estimate, target: Integers, verdict: MapVerdict, verb: str) -> tuple[bool, str]:
+    """Return whether a candidate passes, and why, in words that follow "it"."""
+    if verdict.status == "unverified":
+        return False, f"has a label map that is unverified: {verdict.reason}"
+    if len(target) < LEAST_PROBE_ROWS:
+        return True, f"cannot be judged by {len(target)} rows"
+    chance = 1.0 / max(len(np.unique(target)), 2)
+    found = f"{verb} on {accuracy.value:.0%} ± {accuracy.error:.0%} of the rows (balanced)"
+    if accuracy.value - ONE_SIDED * accuracy.error <= chance:
+        return False, f"{found}, no better than chance ({chance:.0%})"
+    return True, found

@@ -1,0 +1,206 @@
+"""Label maps: what a model's classes mean, found on the probe and held against what its names and card say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from records.candidate import MapVerdict
+from specialists.arrays import Floats, Integers
+from specialists.probe import LEAST_PROBE_ROWS, Estimate, estimate_mean
+
+ClassMap = Mapping[int, str | None]
+"""Class index → task label, or None for a class that no label is known for."""
+
+MARGIN = 0.10
+"""The least that every pair of labels must lose by being swapped, from -1 to 1: half the surplus of right over
+swapped answers. For two labels it is a balanced accuracy of 55 %; a model that confuses two labels more than that
+helps no vote between them."""
+
+CLASS_MARGIN = 0.20
+"""A class is read otherwise than proposed only where the other label has at least this much more of its use, each
+label counted as equally common: 60 % against 40 % where two labels share it."""
+
+SURE = 2.0
+"""Standard errors by which a difference must be above zero: one-sided 97.7 %. The map is searched for and tested on
+the same rows, so 95 % would be too little."""
+
+LEAST_LABEL_ROWS = 5
+"""A label with fewer rows in the probe says nothing about any class."""
+
+
+@dataclass(frozen=True)
+class _Usage:
+    """How the classes are used on the probe. `rates[label][class]`: the share of the label's rows on which the class
+    is the likeliest, for the labels that have enough rows."""
+
+    rates: Mapping[str, Sequence[Estimate]]
+
+    def rank(self, index: int) -> list[str]:
+        """Return the labels by how often the class is given on their rows, most often first."""
+        return sorted(self.rates, key=lambda label: -self.rates[label][index].value)
+
+    def favours(self, index: int, label: str, rival: str) -> bool:
+        """Return whether the class clearly belongs to `label` rather than `rival`."""
+        one, other = self.rates[label][index], self.rates[rival][index]
+        whole = sum(rates[index].value for rates in self.rates.values())
+        difference = one.value - other.value
+        return difference >= CLASS_MARGIN * whole and difference > SURE * float(np.hypot(one.error, other.error))
+
+
+def read_classes(class_probs: Floats, classes: ClassMap, labels: Sequence[str]) -> Floats:
+    """Return label probabilities (n_rows, n_labels) as the annotation scripts read them.
+
+    `class_probs` (n_rows, n_classes). A label's probability is the sum over its classes, renormalised over the classes
+    that have a label; where these got nothing, or none has a label, the answer is even over what is covered.
+    """
+    membership = np.array([[float(classes.get(c) == label) for label in labels] for c in range(class_probs.shape[1])])
+    mapped = class_probs @ membership
+    total = mapped.sum(axis=1, keepdims=True)
+    covered = membership.any(axis=0).astype(np.float64) if membership.any() else np.ones(len(labels))
+    return np.where(total > 1e-6, mapped / np.maximum(total, 1e-6), covered / covered.sum())
+
+
+def verify_map(
+    class_probs: Floats,
+    truth: Integers,
+    weights: Floats,
+    proposed: ClassMap,
+    labels: Sequence[str],
+    class_names: Sequence[str],
+) -> MapVerdict:
+    """Judge what a model's classes are read as by rows whose labels are known.
+
+    `class_probs` (n_rows, n_classes), the model's own probabilities (a model with one logit comes as two columns);
+    `truth` (n_rows,) indices of `labels`; `weights` (n_rows,) 1 / inclusion probability; `proposed`: the reading by
+    names and card, where a class that is absent counts as None; `class_names` (n_classes,) for the reason.
+
+    A class keeps its proposed label unless another clearly has more of its use (CLASS_MARGIN, SURE), and keeps None
+    unless one label clearly has more of it than the next. Use is the share of each label's rows on which the class is
+    the likeliest, so that a common label gets no classes by being common. Then, for every pair of labels that the map
+    covers and the probe has LEAST_LABEL_ROWS rows of, swapping the two must cost at least MARGIN, and surely more
+    than nothing. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map stands if it covers two
+    labels: rows that prove nothing refute nothing.
+    """
+    whole = {c: proposed.get(c) for c in range(len(class_names))}
+    shown = [label for k, label in enumerate(labels) if np.sum(truth == k) >= LEAST_LABEL_ROWS]
+    if len(truth) < LEAST_PROBE_ROWS or len(shown) < 2:
+        return _let_stand(whole, f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it")
+    usage = _measure_usage(class_probs, truth, weights, labels, shown)
+    found, changes = _find_map(usage, whole, class_names)
+    covered = [label for label in labels if label in found.values()]
+    unseen = [label for label in covered if label not in shown]
+    tested = [label for label in covered if label in shown]
+    notes = [*changes]
+    if unseen:
+        notes.append(f"the probe has too few rows of {', '.join(unseen)}, whose classes are read as proposed")
+    if len(covered) < 2:
+        reason = "; ".join([f"fewer than two labels have a class of their own ({len(covered)})", *notes])
+        return MapVerdict(status="unverified", proposed=whole, found=found, margin=0.0, reason=reason)
+    if len(tested) < 2:
+        return _let_stand(whole, "; ".join(["the probe has no two of its labels often enough to judge it", *notes]))
+    margin, pair = _find_worst_pair(read_classes(class_probs, found, labels), truth, weights, labels, tested)
+    cost = f"swapping {pair[0]} and {pair[1]} would cost {margin.value:.2f} ± {margin.error:.2f}"
+    if margin.value < MARGIN or margin.value <= SURE * margin.error:
+        status, reason = "unverified", f"{cost}, too little to be sure of (at least {MARGIN:.2f})"
+    else:
+        status = "verified" if found == whole else "corrected"
+        reason = f"{cost}, the least of all pairs"
+    return MapVerdict(
+        status=status, proposed=whole, found=found, margin=margin.value, reason="; ".join([*notes, reason])
+    )
+
+
+def verify_map_by_consensus(
+    class_probs: Floats,
+    consensus: Integers,
+    weights: Floats,
+    by_names: ClassMap | None,
+    by_card: ClassMap | None,
+    labels: Sequence[str],
+    class_names: Sequence[str],
+) -> MapVerdict:
+    """Judge a map where the rows' labels are no more than the candidates' own consensus: never "corrected".
+
+    Arrays as in `verify_map`; `consensus` should be the vote of the other candidates. `by_names` and `by_card` are the
+    two readings; None, or None for a class, is no statement. The map is verified only where the readings agree on
+    every class that both speak of, at least one speaks, and the rows do not contradict it.
+    """
+    names, card = by_names or {}, by_card or {}
+    joint = {c: names.get(c) or card.get(c) for c in range(len(class_names))}
+    clash = [c for c in joint if names.get(c) and card.get(c) and names.get(c) != card.get(c)]
+    if not any(joint.values()):
+        return _refuse(joint, joint, "neither its label names nor its card say what its classes mean")
+    if clash:
+        words = [f"{class_names[c]} is {names[c]} by its name and {card[c]} by the card" for c in clash]
+        return _refuse(joint, joint, "; ".join(words))
+    verdict = verify_map(class_probs, consensus, weights, joint, labels, class_names)
+    if verdict.status == "corrected":
+        reason = f"its label names and card disagree with the others' consensus: {verdict.reason}"
+        return _refuse(joint, verdict.found, reason, verdict.margin)
+    return verdict
+
+
+def _measure_usage(
+    class_probs: Floats, truth: Integers, weights: Floats, labels: Sequence[str], shown: Sequence[str]
+) -> _Usage:
+    given = class_probs.argmax(axis=1)
+    rates: dict[str, list[Estimate]] = {}
+    for label in shown:
+        rows = truth == labels.index(label)
+        rates[label] = [estimate_mean(given[rows] == c, weights[rows]) for c in range(class_probs.shape[1])]
+    return _Usage(rates)
+
+
+def _find_map(usage: _Usage, proposed: ClassMap, class_names: Sequence[str]) -> tuple[dict[int, str | None], list[str]]:
+    """Return the best map and, in words, each class that it reads otherwise than proposed."""
+    found = dict(proposed)
+    changes: list[str] = []
+    for c, now in proposed.items():
+        best, second, *_ = usage.rank(c)
+        rival = second if now is None else now
+        if now == best or rival not in usage.rates or not usage.favours(c, best, rival):
+            continue
+        found[c] = best
+        said = "nothing says what it means" if now is None else f"it was read as {now}"
+        changes.append(
+            f"{class_names[c]} is {best}: given on {usage.rates[best][c].value:.0%} of the rows of {best} and "
+            f"{usage.rates[rival][c].value:.0%} of those of {rival}, while {said}"
+        )
+    return found, changes
+
+
+def _find_worst_pair(
+    probs: Floats, truth: Integers, weights: Floats, labels: Sequence[str], tested: Sequence[str]
+) -> tuple[Estimate, tuple[str, str]]:
+    """Return what swapping two labels costs for the pair where it costs the least: half the surplus of right over
+    swapped answers on the rows of the two, and its standard error."""
+    own = probs.argmax(axis=1)
+
+    def surplus(label: str, other: str) -> Estimate:
+        rows = truth == labels.index(label)
+        right, swapped = own[rows] == labels.index(label), own[rows] == labels.index(other)
+        return estimate_mean(right.astype(np.float64) - swapped, weights[rows], low=-1.0)
+
+    margins: list[tuple[Estimate, tuple[str, str]]] = []
+    for k, label in enumerate(tested):
+        for other in tested[k + 1 :]:
+            one, two = surplus(label, other), surplus(other, label)
+            cost = Estimate((one.value + two.value) / 2, float(np.hypot(one.error, two.error)) / 2)
+            margins.append((cost, (label, other)))
+    return min(margins, key=lambda margin: margin[0].value)
+
+
+def _let_stand(proposed: dict[int, str | None], why: str) -> MapVerdict:
+    """Return the verdict on a map that the probe cannot judge: it stands where it reads two labels."""
+    if len({label for label in proposed.values() if label is not None}) < 2:
+        return _refuse(proposed, proposed, f"nothing says what two of its classes mean, and {why}")
+    return MapVerdict(
+        status="verified", proposed=proposed, found=proposed, margin=0.0, reason=f"stands as proposed: {why}"
+    )
+
+
+def _refuse(
+    proposed: dict[int, str | None], found: dict[int, str | None], reason: str, margin: float = 0.0
+) -> MapVerdict:
+    return MapVerdict(status="unverified", proposed=proposed, found=found, margin=margin, reason=reason)
