@@ -65,6 +65,7 @@ def verify_map(
     class_probs: Floats,
     truth: Integers,
     weights: Floats,
+    *,
     proposed: ClassMap,
     labels: Sequence[str],
     class_names: Sequence[str],
@@ -115,6 +116,7 @@ def verify_map_by_consensus(
     class_probs: Floats,
     consensus: Integers,
     weights: Floats,
+    *,
     by_names: ClassMap | None,
     by_card: ClassMap | None,
     labels: Sequence[str],
@@ -134,7 +136,7 @@ def verify_map_by_consensus(
     if clash:
         words = [f"{class_names[c]} is {names[c]} by its name and {card[c]} by the card" for c in clash]
         return _refuse(joint, joint, "; ".join(words))
-    verdict = verify_map(class_probs, consensus, weights, joint, labels, class_names)
+    verdict = verify_map(class_probs, consensus, weights, proposed=joint, labels=labels, class_names=class_names)
     if verdict.status == "corrected":
         reason = f"its label names and card disagree with the others' consensus: {verdict.reason}"
         return _refuse(joint, verdict.found, reason, verdict.margin)

@@ -79,8 +79,9 @@ def _stratify(lengths: Integers, disputed: Booleans, size: int) -> tuple[Integer
     cell = np.searchsorted(bounds, lengths) + LENGTH_STRATA * disputed
     cells, stratum, counts = np.unique(cell, return_inverse=True, return_counts=True)
     if len(cells) > size:
-        return np.zeros(len(lengths), dtype=np.int64), np.array([len(lengths)]), np.ones(1)
-    return stratum, counts, np.where(cells >= LENGTH_STRATA, DISPUTED_TIMES, 1.0) * counts
+        return np.zeros(len(lengths), dtype=np.int64), np.array([len(lengths)], dtype=np.int64), np.ones(1)
+    likelier = np.where(cells >= LENGTH_STRATA, DISPUTED_TIMES, 1.0)
+    return stratum.astype(np.int64), counts.astype(np.int64), likelier * counts
 
 
 def _allocate(counts: Integers, priority: Floats, size: int) -> Integers:
