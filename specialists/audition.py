@@ -47,7 +47,9 @@ def take_votes_of_others(probs: Floats, voting: Booleans) -> Integers:
     shown = probs * voting[:, None, None]
     total = shown.sum(axis=0)
     alone = voting.sum() - voting == 0
-    return np.where(alone[:, None], probs.argmax(axis=2), (total - shown).argmax(axis=2)).astype(np.int64)
+    votes: Integers = (total - shown).argmax(axis=2).astype(np.int64)
+    votes[alone] = probs[alone].argmax(axis=2)
+    return votes
 
 
 def score_candidates(

@@ -58,7 +58,10 @@ def read_classes(class_probs: Floats, classes: ClassMap, labels: Sequence[str]) 
     mapped = class_probs @ membership
     total = mapped.sum(axis=1, keepdims=True)
     covered = membership.any(axis=0).astype(np.float64) if membership.any() else np.ones(len(labels))
-    return np.where(total > 1e-6, mapped / np.maximum(total, 1e-6), covered / covered.sum())
+    read: Floats = np.tile(covered / covered.sum(), (len(mapped), 1))
+    sure = total[:, 0] > 1e-6
+    read[sure] = mapped[sure] / total[sure]
+    return read
 
 
 def verify_map(

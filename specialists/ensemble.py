@@ -68,7 +68,8 @@ def choose_ensemble(
     if not eligible.any():
         raise ValueError("no candidate is eligible for the ensemble")
     places = np.flatnonzero(eligible)
-    contest = _hold_contest(probs[places], truth, weights, work[places], prior[places], min(size, len(places)), seed)
+    size = min(size, len(places))
+    contest = _hold_contest(probs[places], truth, weights, work=work[places], prior=prior[places], size=size, seed=seed)
     chosen, tried = _search(contest)
     votes = contest.counts[list(chosen)]
     order = np.argsort(-votes, kind="stable")
@@ -121,7 +122,7 @@ class _Contest:
 
 
 def _hold_contest(
-    probs: Floats, truth: Integers | None, weights: Floats, work: Floats, prior: Floats, size: int, seed: int
+    probs: Floats, truth: Integers | None, weights: Floats, *, work: Floats, prior: Floats, size: int, seed: int
 ) -> _Contest:
     own, rows, n_labels = probs.argmax(axis=2), probs.shape[1], probs.shape[2]
     target = take_soft_vote(probs).label if truth is None else truth
@@ -194,4 +195,5 @@ def _explain(contest: _Contest, accuracy: float, tried: int) -> str:
     words = f"the best of {tried} ensembles of {contest.size}: its vote "
     if contest.by_consensus:
         return f"{words}agrees with the consensus on {accuracy:.1%}, which the selector's scores and cost weigh"
-    return f"{words}is right on {accuracy:.1%} (cross-validated), that of the best alone on {contest.accuracy_of(alone):.1%}"
+    plain = contest.accuracy_of(alone)
+    return f"{words}is right on {accuracy:.1%} (cross-validated), that of the best alone on {plain:.1%}"

@@ -45,7 +45,8 @@ def find_near_copies(
     own = probs.argmax(axis=2)
     kept: list[int] = []
     copies: list[NearCopy] = []
-    for position in np.lexsort((-prior, -quality)).tolist():
+    order = np.lexsort((-prior, -quality)).astype(np.int64)
+    for position in order.tolist():
         for other in kept:
             agreement = estimate_accuracy(own[position], own[other], weights).value if own.shape[1] else 0.0
             reason = _compare_origins(origins[position], origins[other])

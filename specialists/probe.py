@@ -80,8 +80,8 @@ def _stratify(lengths: Integers, disputed: Booleans, size: int) -> tuple[Integer
     cells, stratum, counts = np.unique(cell, return_inverse=True, return_counts=True)
     if len(cells) > size:
         return np.zeros(len(lengths), dtype=np.int64), np.array([len(lengths)], dtype=np.int64), np.ones(1)
-    likelier = np.where(cells >= LENGTH_STRATA, DISPUTED_TIMES, 1.0)
-    return stratum.astype(np.int64), counts.astype(np.int64), likelier * counts
+    priority = counts * (1.0 + (DISPUTED_TIMES - 1.0) * (cells >= LENGTH_STRATA))
+    return stratum.astype(np.int64), counts.astype(np.int64), priority.astype(np.float64)
 
 
 def _allocate(counts: Integers, priority: Floats, size: int) -> Integers:
@@ -91,7 +91,7 @@ def _allocate(counts: Integers, priority: Floats, size: int) -> Integers:
     """
     drawn = np.minimum(counts, min(LEAST_PER_STRATUM, size // len(counts)))
     while drawn.sum() < size:
-        need = np.where(drawn < counts, priority / (drawn + 1.0), -1.0)
+        need = priority / (drawn + 1.0) * (drawn < counts)
         drawn[need.argmax()] += 1
     return drawn
 
