@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -48,6 +49,26 @@ class _Usage:
         return difference >= CLASS_MARGIN * whole and difference > SURE * float(np.hypot(one.error, other.error))
 
 
+@dataclass(frozen=True)
+class _Pair:
+    """What swapping two labels would cost, and how many rows the rarer of the two has."""
+
+    label: str
+    other: str
+    cost: Estimate
+    rows: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the labels are surely told apart."""
+        return self.cost.value >= MARGIN and self.cost.value > SURE * self.cost.error
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the rows are too few to say so, or the contrary."""
+        return not self.holds and self.rows < LEAST_PROBE_ROWS and self.cost.value + SURE * self.cost.error >= MARGIN
+
+
 def read_classes(class_probs: Floats, classes: ClassMap, labels: Sequence[str]) -> Floats:
     """Return label probabilities (n_rows, n_labels) as the annotation scripts read them.
 
@@ -81,9 +102,14 @@ def verify_map(
 
     A class keeps its proposed label unless another clearly has more of its use (CLASS_MARGIN, SURE), and keeps None
     unless one label clearly has more of it than the next. Use is the share of each label's rows on which the class is
-    the likeliest, so that a common label gets no classes by being common. Then, for every pair of labels that the map
-    covers and the probe has LEAST_LABEL_ROWS rows of, swapping the two must cost at least MARGIN, and surely more
-    than nothing. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map stands if it covers two
+    the likeliest, so that a common label gets no classes by being common. A class of a label that the probe has too
+    few rows of keeps it unless it takes most rows of another label, and more of them than that label's own classes.
+
+    Then, for every pair of labels that the map covers and the probe has LEAST_LABEL_ROWS rows of, swapping the two must
+    cost at least MARGIN, and surely more than nothing. A pair of which a label has fewer than LEAST_PROBE_ROWS rows
+    may stay open where the true margin may yet be enough, as long as no more pairs are open than hold: among many labels
+    some pair looks bad by chance. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map stands if
+    it covers two
     labels: rows that prove nothing refute nothing.
     """
     whole = {c: proposed.get(c) for c in range(len(class_names))}
@@ -99,20 +125,17 @@ def verify_map(
     if unseen:
         notes.append(f"the probe has too few rows of {', '.join(unseen)}, whose classes are read as proposed")
     if len(covered) < 2:
-        reason = "; ".join([f"fewer than two labels have a class of their own ({len(covered)})", *notes])
-        return MapVerdict(status="unverified", proposed=whole, found=found, margin=0.0, reason=reason)
-    if len(tested) < 2:
+        return _refuse(whole, found, "; ".join([f"{len(covered)} labels have a class of their own, not two", *notes]))
+    if len(tested) < 2 and found == whole:
         return _let_stand(whole, "; ".join(["the probe has no two of its labels often enough to judge it", *notes]))
-    margin, pair = _find_worst_pair(read_classes(class_probs, found, labels), truth, weights, labels, tested)
-    cost = f"swapping {pair[0]} and {pair[1]} would cost {margin.value:.2f} ± {margin.error:.2f}"
-    if margin.value < MARGIN or margin.value <= SURE * margin.error:
-        status, reason = "unverified", f"{cost}, too little to be sure of (at least {MARGIN:.2f})"
-    else:
-        status = "verified" if found == whole else "corrected"
-        reason = f"{cost}, the least of all pairs"
-    return MapVerdict(
-        status=status, proposed=whole, found=found, margin=margin.value, reason="; ".join([*notes, reason])
-    )
+    if len(tested) < 2:
+        return _refuse(
+            whole, found, "; ".join([*notes, "the probe has no two of its labels often enough to judge that"])
+        )
+    pairs = _measure_pairs(read_classes(class_probs, found, labels), truth, weights, labels, tested)
+    good, why, margin = _judge_pairs(pairs)
+    status = "unverified" if not good else "verified" if found == whole else "corrected"
+    return MapVerdict(status=status, proposed=whole, found=found, margin=margin, reason="; ".join([*notes, why]))
 
 
 def verify_map_by_consensus(
@@ -161,10 +184,15 @@ def _find_map(usage: _Usage, proposed: ClassMap, class_names: Sequence[str]) -> 
     """Return the best map and, in words, each class that it reads otherwise than proposed."""
     found = dict(proposed)
     changes: list[str] = []
-    for c, now in proposed.items():
+    unseen_last = sorted(proposed, key=lambda c: proposed[c] is not None and proposed[c] not in usage.rates)
+    for c in unseen_last:
+        now = proposed[c]
         best, second, *_ = usage.rank(c)
-        rival = second if now is None else now
-        if now == best or rival not in usage.rates or not usage.favours(c, best, rival):
+        seen = now is not None and now in usage.rates
+        rival = now if now is not None and seen else second
+        if now == best or not usage.favours(c, best, rival):
+            continue
+        if now is not None and not seen and not _stands_in(usage, found, c, best):
             continue
         found[c] = best
         said = "nothing says what it means" if now is None else f"it was read as {now}"
@@ -175,25 +203,47 @@ def _find_map(usage: _Usage, proposed: ClassMap, class_names: Sequence[str]) -> 
     return found, changes
 
 
-def _find_worst_pair(
+def _stands_in(usage: _Usage, found: ClassMap, index: int, label: str) -> bool:
+    """Return whether a class takes most rows of a label, and more of them than the classes read as that label."""
+    rates = usage.rates[label]
+    own = sum(rates[c].value for c, now in found.items() if now == label)
+    return rates[index].value > max(own, 0.5)
+
+
+def _measure_pairs(
     probs: Floats, truth: Integers, weights: Floats, labels: Sequence[str], tested: Sequence[str]
-) -> tuple[Estimate, tuple[str, str]]:
-    """Return what swapping two labels costs for the pair where it costs the least: half the surplus of right over
-    swapped answers on the rows of the two, and its standard error."""
+) -> list[_Pair]:
+    """Return what swapping two labels costs, for every pair: half the surplus of right over swapped answers on the
+    rows of the two."""
     own = probs.argmax(axis=1)
 
-    def surplus(label: str, other: str) -> Estimate:
+    def measure_surplus(label: str, other: str) -> Estimate:
         rows = truth == labels.index(label)
         right, swapped = own[rows] == labels.index(label), own[rows] == labels.index(other)
         return estimate_mean(right.astype(np.float64) - swapped, weights[rows], low=-1.0)
 
-    margins: list[tuple[Estimate, tuple[str, str]]] = []
-    for k, label in enumerate(tested):
-        for other in tested[k + 1 :]:
-            one, two = surplus(label, other), surplus(other, label)
-            cost = Estimate((one.value + two.value) / 2, float(np.hypot(one.error, two.error)) / 2)
-            margins.append((cost, (label, other)))
-    return min(margins, key=lambda margin: margin[0].value)
+    pairs: list[_Pair] = []
+    for label, other in combinations(tested, 2):
+        one, two = measure_surplus(label, other), measure_surplus(other, label)
+        cost = Estimate((one.value + two.value) / 2, float(np.hypot(one.error, two.error)) / 2)
+        fewest = min(int(np.sum(truth == labels.index(name))) for name in (label, other))
+        pairs.append(_Pair(label, other, cost, fewest))
+    return pairs
+
+
+def _judge_pairs(pairs: Sequence[_Pair]) -> tuple[bool, str, float]:
+    """Return whether the labels are told apart, why, and the margin of the pair that decides."""
+    sure = [pair for pair in pairs if pair.holds]
+    still_open = [pair for pair in pairs if pair.is_open]
+    failed = [pair for pair in pairs if not pair.holds and not pair.is_open]
+    good = not failed and len(sure) >= len(still_open)
+    worst = min(failed or (sure if good else still_open), key=lambda pair: pair.cost.value)
+    words = f"swapping {worst.label} and {worst.other} would cost {worst.cost.value:.2f} ± {worst.cost.error:.2f}"
+    if not good:
+        return False, f"{words}, too little to be sure of (at least {MARGIN:.2f})", worst.cost.value
+    if still_open:
+        words += f"; {len(still_open)} of {len(pairs)} pairs have too few rows to be sure of"
+    return True, words, worst.cost.value
 
 
 def _let_stand(proposed: dict[int, str | None], why: str) -> MapVerdict:

@@ -46,7 +46,7 @@ def find_near_copies(
     kept: list[int] = []
     copies: list[NearCopy] = []
     order = np.lexsort((-prior, -quality)).astype(np.int64)
-    for position in order.tolist():
+    for position in (int(one) for one in order):
         for other in kept:
             agreement = estimate_accuracy(own[position], own[other], weights).value if own.shape[1] else 0.0
             reason = _compare_origins(origins[position], origins[other])
