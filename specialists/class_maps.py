@@ -18,9 +18,10 @@ MARGIN = 0.10
 swapped answers. For two labels it is a balanced accuracy of 55 %; a model that confuses two labels more than that
 helps no vote between them."""
 
-CLASS_MARGIN = 0.20
+CLASS_MARGIN = 0.10
 """A class is read otherwise than proposed only where the other label has at least this much more of its use, each
-label counted as equally common: 60 % against 40 % where two labels share it."""
+label counted as equally common: 55 % against 45 % where two labels share it. What a difference must be to be more
+than noise is SURE's affair."""
 
 SURE = 2.0
 """Standard errors by which a difference must be above zero: one-sided 97.7 %. The map is searched for and tested on
@@ -107,10 +108,9 @@ def verify_map(
 
     Then, for every pair of labels that the map covers and the probe has LEAST_LABEL_ROWS rows of, swapping the two must
     cost at least MARGIN, and surely more than nothing. A pair of which a label has fewer than LEAST_PROBE_ROWS rows
-    may stay open where the true margin may yet be enough, as long as no more pairs are open than hold: among many labels
-    some pair looks bad by chance. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map stands if
-    it covers two
-    labels: rows that prove nothing refute nothing.
+    may stay open where the true margin may yet be enough, as long as no more pairs are open than hold: among many
+    labels some pair looks bad by chance. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map
+    stands if it covers two labels: rows that prove nothing refute nothing.
     """
     whole = {c: proposed.get(c) for c in range(len(class_names))}
     shown = [label for k, label in enumerate(labels) if np.sum(truth == k) >= LEAST_LABEL_ROWS]
@@ -197,8 +197,8 @@ def _find_map(usage: _Usage, proposed: ClassMap, class_names: Sequence[str]) -> 
         found[c] = best
         said = "nothing says what it means" if now is None else f"it was read as {now}"
         changes.append(
-            f"{class_names[c]} is {best}: given on {usage.rates[best][c].value:.0%} of the rows of {best} and "
-            f"{usage.rates[rival][c].value:.0%} of those of {rival}, while {said}"
+            f"{class_names[c]} is {best}: it is given on {usage.rates[best][c].value:.0%} of the rows of {best} and on "
+            f"{usage.rates[rival][c].value:.0%} of those of {rival}, and {said}"
         )
     return found, changes
 

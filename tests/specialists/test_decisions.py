@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from specialists.audition import draw_probe, score_candidates
 from specialists.consensus import LEAST_ROWS, TooLittleConsensusError, predict_from_consensus
 from specialists.learning import LEAST_GATE_ROWS, choose_replay, decide_promotion, split_for_gate
 from specialists.risk import choose_riskiest, draw_spot_check, estimate_risk
@@ -58,42 +57,6 @@ def test_the_spot_check_is_uniform_over_the_rows_it_may_see() -> None:
 def test_the_spot_check_sees_at_least_one_row_and_none_where_there_is_none() -> None:
     assert len(draw_spot_check(np.ones(5, dtype=np.bool_), 0.02, 0)) == 1
     assert len(draw_spot_check(np.zeros(5, dtype=np.bool_), 0.02, 0)) == 0
-
-
-def test_the_probe_is_drawn_without_replacement() -> None:
-    assert draw_probe(5, 10, 0).tolist() == [0, 1, 2, 3, 4]
-    probe = draw_probe(1000, 200, 3)
-    assert len(np.unique(probe)) == 200
-    assert (np.diff(probe) > 0).all()
-
-
-def test_a_candidate_that_reads_its_labels_backwards_fails_the_audition() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.integers(0, 2, 200)
-    good = [np.where(rng.random(200) < 0.85, truth, 1 - truth) * 0.8 + 0.1 for _ in range(3)]
-    scores = score_candidates(as_probs(*map(list, good), list(1 - good[0])))
-    assert [score.passed for score in scores] == [True, True, True, False]
-    assert "no more than chance" in scores[3].reason
-
-
-def test_a_constant_candidate_fails_even_where_its_label_is_common() -> None:
-    others = [0.9] * 90 + [0.1] * 10
-    scores = score_candidates(as_probs([0.9] * 100, others, others))
-    assert not scores[0].passed
-    assert "no more than chance" in scores[0].reason
-
-
-def test_candidates_that_all_see_one_label_pass_and_a_contrary_one_does_not() -> None:
-    scores = score_candidates(as_probs([0.9] * 20, [0.7] * 20, [0.8] * 20, [0.1] * 20))
-    assert [score.passed for score in scores] == [True, True, True, False]
-
-
-def test_few_rows_prove_nothing_against_a_candidate() -> None:
-    assert all(score.passed for score in score_candidates(as_probs([0.9, 0.9], [0.1, 0.1], [0.9, 0.1])))
-
-
-def test_a_candidate_alone_has_nobody_to_disagree_with() -> None:
-    assert score_candidates(as_probs([0.9, 0.1]))[0].passed
 
 
 def make_clusters(rows: int) -> tuple[np.ndarray, np.ndarray]:
