@@ -3,7 +3,6 @@ labels; those that pass stand for the ensemble."""
 
 import numpy as np
 from langgraph.runtime import Runtime
-from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
 
 from agents.label_maps import read_card, read_names
 from graphs.attempts import Attempt, read_attempt, write_attempt
@@ -16,6 +15,7 @@ from graphs.state import RunState, Update
 from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost
 from specialists.arrays import Floats
 from specialists.audition import AuditionScore, score_candidates
+from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
 
 
 def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from specialists.ensemble import Ensemble, choose_ensemble
-from specialists.near_copies import Origin, find_near_copies
 
 from graphs.attempts import read_attempt
 from graphs.context import RunContext
@@ -17,6 +15,8 @@ from records.events import Auditioned as AuditionedEvent
 from records.events import CandidateDropped, EnsembleChosen
 from records.folder import write_json
 from specialists.arrays import Floats
+from specialists.ensemble import Ensemble, choose_ensemble
+from specialists.near_copies import Origin, find_near_copies
 
 
 @dataclass(frozen=True)

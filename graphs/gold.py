@@ -34,7 +34,7 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
     for part in iterate_shards(context.folder.input, 0, rows, context.settings.shard_size, columns=[ROW, ROW_ID, TEXT]):
         ids, texts = strings_of(part, ROW_ID), strings_of(part, TEXT)
         keys = ids if by_id else [key_of_text(text) for text in texts]
-        for number, row_id, text, key in zip(part[ROW].to_pylist(), ids, texts, keys, strict=True):
+        for number, row_id, text, key in zip(part[ROW].to_numpy().tolist(), ids, texts, keys, strict=True):
             if key in labels and text:
                 found.add(key)
                 review = Review(row=number, label=labels[key], source="gold")

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from specialists.probe import LEAST_PROBE_ROWS, draw_pool, draw_probe
 
 from agents.base import ReviewRequest, ReviewRow
 from graphs.context import RunContext
@@ -28,6 +27,7 @@ from records.events import CandidateDropped, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
 from specialists.arrays import Booleans, Floats, Integers
+from specialists.probe import LEAST_PROBE_ROWS, draw_pool, draw_probe
 
 Truth = Literal["gold", "human", "llm", "consensus"]
 
@@ -178,7 +178,8 @@ def _review(context: RunContext, numbers: Integers, texts: Sequence[str]) -> lis
 def _write_probe(
     context: RunContext, numbers: Integers, inclusion: Floats, given: Sequence[str | None], truth: Truth
 ) -> None:
-    table = pa.table({"row": numbers, "inclusion": inclusion, "label": pa.array(given, pa.string())})
+    columns = [pa.array(numbers), pa.array(inclusion), pa.array(given, pa.string())]
+    table = pa.table(columns, names=["row", "inclusion", "label"])
     write_table(context.folder.audition / "probe.parquet", table)
     labelled = len(given) if truth == "consensus" else len(given) - list(given).count(None)
     context.emit(ProbeLabelled(rows=labelled, truth=truth, unlabelled=len(given) - labelled))
