@@ -1,23 +1,21 @@
-"""Serves a folder of model repositories over HTTP as the Hub does, so that `huggingface_hub` works against it.
+"""Serves model repositories over HTTP as the Hub does, so that `huggingface_hub` works against it.
 
-Answered are: the list of models, one model's facts, its tree, and its files. There is one commit a repository.
+Answered are: lists of models and of collections, one model's or collection's facts, its tree, and its files.
 """
 
-import json
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any, Self, cast
 
-from hub.hub_api import ApiError, FileAnswer, answer_request
-from hub.repositories import RepositoryFolder
-
-_CHUNK = 1 << 20
+from hub.catalogue import Catalogue
+from hub.repositories import RepositorySource
+from hub.repository_folder import RepositoryFolder
+from hub.responses import HubRequest, HubResponse, respond
 
 
 @dataclass(frozen=True)
@@ -31,20 +29,40 @@ class ServedRequest:
     authorised: bool
 
 
-class HubServer:
-    """A Hub over HTTP: `with HubServer(folder) as server: server.url`. Port 0 takes a free one.
+def open_source(path: Path) -> RepositorySource:
+    """Return the repositories at `path`: a folder `owner/name/`, or a catalogue, a file of JSON lines.
 
-    `on_request` is called after each answer, from the thread that gave it.
+    Raises DataError where the catalogue or the folder's side file is malformed.
+    """
+    return RepositoryFolder(path) if path.is_dir() else Catalogue(path)
+
+
+class HubServer:
+    """A Hub over HTTP: `with HubServer(path) as server: server.url`. Port 0 takes a free one.
+
+    `path` is a folder of repositories or a catalogue; `tokens` are those that may read what is gated or private.
+    `on_request` is called with each request that was answered, and `intercept`, before that, with each request and
+    the response that it would get: it returns the one to send. Both run in the thread that answers.
     """
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
         host: str = "127.0.0.1",
         port: int = 0,
         on_request: Callable[[ServedRequest], None] | None = None,
+        *,
+        tokens: Collection[str] = (),
+        intercept: Callable[[HubRequest, HubResponse], HubResponse] | None = None,
     ) -> None:
-        self._http = _HubHTTPServer((host, port), RepositoryFolder(folder), on_request)
+        source = open_source(path)
+
+        def answer(request: HubRequest) -> HubResponse:
+            endpoint = f"http://{request.headers.get('host') or self.url.removeprefix('http://')}"
+            response = respond(source, request, endpoint, tokens)
+            return intercept(request, response) if intercept is not None else response
+
+        self._http = _HubHTTPServer((host, port), answer, on_request)
         self._thread = threading.Thread(target=self._http.serve_forever, name="hub-server", daemon=True)
 
     @property
@@ -71,12 +89,17 @@ class _HubHTTPServer(ThreadingHTTPServer):
     def __init__(
         self,
         address: tuple[str, int],
-        repositories: RepositoryFolder,
+        answer: Callable[[HubRequest], HubResponse],
         on_request: Callable[[ServedRequest], None] | None,
     ) -> None:
         super().__init__(address, _Handler)
-        self.repositories = repositories
+        self.answer = answer
         self.on_request = on_request
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Say nothing of a connection that the client gave up; show every other failure."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -89,65 +112,23 @@ class _Handler(BaseHTTPRequestHandler):
         return cast(_HubHTTPServer, self.server)
 
     def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        try:
-            answer = answer_request(self._hub.repositories, unquote(parts.path), parse_qs(parts.query))
-        except ApiError as error:
-            self._send_error(error)
-            return
-        if isinstance(answer, FileAnswer):
-            self._send_file(answer)
-        else:
-            self._send_bytes(HTTPStatus.OK, json.dumps(answer, default=str).encode(), {})
-
-    do_HEAD = do_GET
-
-    def _send_error(self, error: ApiError) -> None:
-        printable = "".join(one if " " <= one <= "~" else "?" for one in error.message)  # a header is one line of ASCII
-        headers = {"X-Error-Message": printable}
-        if error.code:
-            headers["X-Error-Code"] = error.code
-        self._send_bytes(error.status, json.dumps({"error": error.message}).encode(), headers)
-
-    def _send_bytes(self, status: HTTPStatus, body: bytes, headers: dict[str, str]) -> None:
-        self._send_head(status, len(body), {"Content-Type": "application/json; charset=utf-8", **headers})
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _send_file(self, answer: FileAnswer) -> None:
-        size = answer.file.size
-        headers = {
-            "ETag": f'"{answer.file.etag}"',
-            "X-Repo-Commit": answer.commit,
-            "Accept-Ranges": "bytes",
-            "Content-Type": "application/octet-stream",
-        }
-        wanted = self.headers.get("Range")
-        span = parse_range(wanted, size) if wanted else (0, size)
-        if span is None:
-            self._send_head(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, {"Content-Range": f"bytes */{size}"})
-            return
-        start, stop = span
-        if wanted:
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
-        self._send_head(HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK, stop - start, headers)
-        if self.command != "HEAD":
-            self._copy(answer.file.location, start, stop)
-
-    def _copy(self, location: Path, start: int, stop: int) -> None:
-        with location.open("rb") as stream:
-            stream.seek(start)
-            while start < stop and (chunk := stream.read(min(_CHUNK, stop - start))):
-                self.wfile.write(chunk)
-                start += len(chunk)
-
-    def _send_head(self, status: HTTPStatus, length: int, headers: dict[str, str]) -> None:
-        self._report(status)
-        self.send_response(status)
-        self.send_header("Content-Length", str(length))
-        for name, value in headers.items():
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        response = self._hub.answer(HubRequest(self.command, self.path, headers))
+        self._report(response.status)
+        self.send_response(response.status)
+        for name, value in {**response.headers, "Content-Length": str(response.length)}.items():
             self.send_header(name, value)
         self.end_headers()
+        if self.command == "HEAD":
+            return
+        sent = 0
+        for chunk in response.body:
+            self.wfile.write(chunk)
+            sent += len(chunk)
+        if sent != response.length:
+            self.close_connection = True  # the client must not take what comes next for the rest of this body
+
+    do_HEAD = do_GET
 
     def _report(self, status: int) -> None:
         if self._hub.on_request is not None:
@@ -157,16 +138,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing on the terminal: `on_request` is the log."""
-
-
-def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return first byte and the byte after the last of a `Range` header, or None where it cannot be satisfied."""
-    unit, _, span = header.partition("=")
-    first, dash, last = span.strip().partition("-")
-    if unit.strip() != "bytes" or not dash or not (first + last).isdigit():
-        return None
-    if not first:
-        start, stop = max(size - int(last), 0), size
-    else:
-        start, stop = int(first), min(int(last) + 1, size) if last else size
-    return (start, stop) if start < stop else None

@@ -10,7 +10,8 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from hub.library import silence_hub_library
-from hub.server import HubServer, ServedRequest, parse_range
+from hub.responses import parse_range
+from hub.server import HubServer, ServedRequest
 
 
 @pytest.fixture
@@ -54,9 +55,9 @@ def test_lists_the_fields_that_are_asked_for(api: HfApi) -> None:
 
 
 def test_refuses_a_parameter_that_it_does_not_know(server: HubServer) -> None:
-    answer = httpx2.get(f"{server.url}/api/models", params={"num_parameters": "min:1B"})
+    answer = httpx2.get(f"{server.url}/api/models", params={"inference_provider": "all"})
     assert answer.status_code == 400
-    assert "num_parameters" in answer.json()["error"]
+    assert "inference_provider" in answer.json()["error"]
 
 
 def test_describes_a_model_with_its_files(api: HfApi, tmp_path: Path) -> None:
@@ -184,7 +185,7 @@ def test_serves_nothing_outside_the_folder(server: HubServer, tmp_path: Path, pa
         request = client.build_request("GET", "/")
         request.url = request.url.copy_with(raw_path=f"/{path}".encode())
         answer = client.send(request)
-    assert answer.status_code == 404
+    assert answer.status_code in (401, 404)
     assert "secret" not in answer.text.replace("secret.txt", "")
 
 
