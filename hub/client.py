@@ -1,189 +1,196 @@
-"""Asks a Hub for text classifiers and downloads them at a pinned commit. Nothing that it reads is run."""
+"""Asks a Hub for text classifiers, follows links between them, and downloads them at a pinned commit.
+
+Nothing that it reads is run.
+"""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import chain, zip_longest
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from httpx2 import HTTPError, InvalidURL
-from huggingface_hub import HfApi, ModelInfo
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RemoteEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.utils import get_session, hf_raise_for_status
+from pydantic import ValidationError
 
-from hub.cache import default_cache
-from hub.facts import describe_candidate
-from hub.library import PUBLIC_HUB, configured_endpoint, silence_hub_library
-from hub.weights import choose_weights, find_fault, find_refusal
-from records.candidate import Candidate, DownloadedModel
+from hub.cache import RepositoryCache, choose_folders, default_cache
+from hub.cached_models import list_cached, rank_by_words, read_cached
+from hub.connection import GONE, HubConnection, TellPause
+from hub.download import Downloader, Progress
+from hub.download_plan import DownloadPlan
+from hub.facts import CLASSIFICATION, describe_listed, describe_read, read_files
+from hub.library import configured_endpoint
+from hub.links import choose_filters, find_base
+from records.candidate import Candidate, DownloadedModel, FileFacts, Relation
 from records.errors import HubUnreachableError, InfrastructureError, ModelError
-from records.folder import file_sha256
 
-_TIMEOUT = 10.0
-_READERS = 8
 _SMALL_FILE = 1_000_000
-_MODEL_FILES = frozenset(
-    {
-        *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-        *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "bpe.codes"),
-    }
-)
-_NO_ANSWER = (
-    *(HfHubHTTPError, HTTPError, InvalidURL, ConnectionError),
-    *(LocalEntryNotFoundError, HFValidationError, json.JSONDecodeError),
+_COLLECTIONS = 10
+_LISTED = (
+    *("sha", "cardData", "tags", "pipeline_tag", "library_name", "config", "safetensors"),
+    *("downloads", "likes", "createdAt", "lastModified", "gated", "private", "disabled"),
 )
 
 
 class HubClient:
-    """A Hub at `endpoint` (None: `HF_ENDPOINT`, else the public Hub), with downloads kept in `cache`.
+    """A Hub at `endpoint` (None: `HF_ENDPOINT`, else the public Hub).
 
-    A saved token goes to the public Hub only.
+    A token (`HF_TOKEN` or the stored one) goes only to the origin of `HF_ENDPOINT`, and only that Hub's files are kept
+    in the ordinary cache of `huggingface_hub`; any other hub's, and every model's folder, are below `cache`.
+    `embedded` names a hub that runs inside this program: it has a cache of that name, and answers offline too. `tell`
+    is called before a long pause that the Hub asks for, with its seconds and its reason.
+
+    Offline (`HF_HUB_OFFLINE=1`) no request is made: what the cache holds is found there.
     """
 
-    def __init__(self, endpoint: str | None = None, cache: Path | None = None) -> None:
-        silence_hub_library()
+    def __init__(
+        self,
+        endpoint: str | None = None,
+        cache: Path | None = None,
+        *,
+        embedded: str | None = None,
+        tell: TellPause | None = None,
+    ) -> None:
         self.endpoint = (endpoint or configured_endpoint()).rstrip("/")
-        self._cache = cache or default_cache()
-        self._token = None if self.endpoint == PUBLIC_HUB else False
-        self._api = HfApi(endpoint=self.endpoint, token=self._token)
+        self._connection = HubConnection(self.endpoint, embedded=embedded is not None, tell=tell)
+        folders = choose_folders(self.endpoint, cache or default_cache(), embedded)
+        self._cache = RepositoryCache(folders.repositories)
+        self._downloader = Downloader(self._connection, folders)
 
-    def search(self, queries: Sequence[str], limit: int) -> list[Candidate]:
-        """Return at most `limit` text classifiers, the most downloaded of each query in turn, each at its commit.
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far: repetitions and redirects too."""
+        return self._connection.requests
 
-        Gated and private models are left out; one without safetensors weights is listed, and its files show that.
+    def search(self, query: str, limit: int, language: str | None = None) -> tuple[Candidate, ...]:
+        """Return at most `limit` text classifiers that match, the most downloaded first, as listed: one request.
+
+        Gated, private and disabled ones come as such (`closed`). Offline: those in the cache, read, the best match
+        first. Raises HubUnreachableError where the Hub does not answer.
+        """
+        if self._connection.offline:
+            return tuple(rank_by_words(list_cached(self._cache), query, language)[:limit])
+        return self._list({"search": query, **({"filter": language} if language else {})}, limit)
+
+    def expand(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:
+        """Return at most `limit` other text classifiers that a link leads to, as listed; () where it has no such link.
+
+        One request; two along `base_model` (the base itself comes first, where it is a text classifier) and along
+        `collection` (whose models come without a commit, which `read` finds). Offline the cache holds no links: ().
         Raises HubUnreachableError where the Hub does not answer.
         """
-        with self._reaching_hub():
-            self._probe()
-            found = [self._list_ids(query, limit) for query in queries]
-            in_turn = chain.from_iterable(zip_longest(*found))
-            wanted = list(dict.fromkeys(repo_id for repo_id in in_turn if repo_id is not None))[:limit]
-            with ThreadPoolExecutor(_READERS) as readers:
-                return [candidate for candidate in readers.map(self._read_candidate, wanted) if candidate]
+        if self._connection.offline:
+            return ()
+        found = self._list_collected(candidate) if along == "collection" else self._list_linked(candidate, along, limit)
+        return tuple(one for one in found if one.repo_id != candidate.repo_id)[:limit]
 
-    def download(self, candidate: Candidate) -> DownloadedModel:
+    def read(self, candidate: Candidate) -> Candidate | None:
+        """Return the model with its configuration, files and card at its commit (its present one, where it has none).
+
+        Three requests, and what the Hub redirects. None where it cannot be had (any more), or not without asking, or
+        where a file is not the one that the Hub announces. Raises HubUnreachableError where the Hub does not answer.
+        """
+        if self._connection.offline:
+            return read_cached(self._cache, candidate.repo_id, candidate.revision)
+        at_commit = f"/revision/{candidate.revision}" if candidate.revision else ""
+        try:
+            item = self._get_mapping(f"/api/models/{candidate.repo_id}{at_commit}", {"blobs": True})
+            found = describe_listed(item)
+            if found.closed or not found.revision or found.repo_id != candidate.repo_id:
+                return None
+            files = {file.path: file for file in read_files(item)}
+            texts = {name: self._read_text(found, files.get(name)) for name in ("config.json", "README.md")}
+        except HubUnreachableError:
+            raise
+        except (*GONE, ValidationError, ModelError, InfrastructureError):
+            return None
+        return describe_read(item, _parse_config(texts["config.json"]), texts["README.md"])
+
+    def plan_download(self, candidates: Sequence[Candidate]) -> DownloadPlan:
+        """Return which files a download of these models takes, their sizes, and what is here already: no request.
+
+        Raises ModelError where one of them is never downloaded (see `download`).
+        """
+        return self._downloader.plan(candidates)
+
+    def download(self, candidate: Candidate, progress: Progress | None = None) -> DownloadedModel:
         """Return the model on this disk: configuration, tokenizer and safetensors weights, at the candidate's commit.
 
-        What is there already is checked again, without a request. Raises ModelError where the model has no
-        safetensors weights, asks for code of its own, or its commit is gone, InfrastructureError where a file is not
-        the one that the Hub announces, and HubUnreachableError where the Hub does not answer.
+        What is here already is checked again, without a request; what was cut off goes on where it ended, in another
+        process too. Raises ModelError where the model has no safetensors weights, asks for code of its own, or its
+        commit is gone, InfrastructureError where a file is not the one that the Hub announces or does not fit on the
+        disk, and HubUnreachableError where the Hub does not answer, or offline where a file is not in the cache.
         """
-        names = _choose_files(candidate)
-        folder = self._cache / "models" / candidate.slug / candidate.revision
-        if not folder.is_dir():
-            with self._reaching_hub():
-                self._fetch_files(candidate, names, folder)
-        found = {name: file_sha256(folder / name) for name in names}
-        for file in candidate.files:
-            if file.sha256 is not None and file.path in found and found[file.path] != file.sha256:
-                shutil.rmtree(folder)
-                raise InfrastructureError(
-                    f"{file.path} of {candidate.repo_id} has sha256 {found[file.path]}; "
-                    f"the Hub at {self.endpoint} announces {file.sha256}. The download was deleted.",
-                    next_step="Try again; if it stays so, leave this model out.",
-                )
-        return DownloadedModel(
-            repo_id=candidate.repo_id, revision=candidate.revision, folder=str(folder.resolve()), sha256=found
-        )
+        return self._downloader.download(candidate, progress)
 
-    def _probe(self) -> None:
-        """Ask one cheap question with a short timeout: the library's own listing waits and retries for long."""
-        headers = self._api._build_hf_headers()
-        url = f"{self.endpoint}/api/models"
-        hf_raise_for_status(get_session().get(url, params={"limit": 1}, headers=headers, timeout=_TIMEOUT))
+    def _list(self, filters: Mapping[str, str], limit: int) -> tuple[Candidate, ...]:
+        """Return the first page of a listing. A model whose name is no repository's is left out."""
+        params = {"pipeline_tag": CLASSIFICATION, "sort": "downloads", "limit": limit, "expand": list(_LISTED)}
+        items = self._connection.get_json("/api/models", {**params, **filters})
+        if not isinstance(items, list):
+            raise self._connection.explain("its list of models is none")
+        return _describe_all(_choose_mappings(items))[:limit]
 
-    def _list_ids(self, query: str, limit: int) -> list[str]:
-        models = self._api.list_models(
-            search=query, pipeline_tag="text-classification", sort="downloads", limit=limit, gated=False
-        )
-        return [model.id for model in models if not model.private]
+    def _list_linked(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:
+        filters = choose_filters(candidate, along)
+        if filters is None:
+            return ()
+        base = find_base(candidate) if along == "base_model" else None
+        return (*(self._look_up(base) if base else ()), *self._list(filters, limit + 1))
 
-    def _read_candidate(self, repo_id: str) -> Candidate | None:
-        """Return the model's facts at its present commit, or None where it cannot be had without asking for access."""
+    def _look_up(self, repo_id: str) -> tuple[Candidate, ...]:
+        """Return one model as a listing would have it; () where it is gone or no text classifier."""
         try:
-            info = self._api.model_info(repo_id, files_metadata=True, timeout=_TIMEOUT)
-        except RepositoryNotFoundError:  # removed or closed between the listing and now
-            return None
-        if info.gated or info.private or info.disabled or info.sha is None:
-            return None
-        return describe_candidate(info, self._read_json(info, "config.json"), self._read_text(info, "README.md"))
+            item = self._get_mapping(f"/api/models/{repo_id}", {"expand": list(_LISTED)})
+        except GONE:
+            return ()
+        return tuple(one for one in _describe_all([item]) if one.pipeline_tag == CLASSIFICATION)
 
-    def _read_json(self, info: ModelInfo, name: str) -> dict:
+    def _list_collected(self, candidate: Candidate) -> tuple[Candidate, ...]:
+        """Return the text classifiers of the most liked collection that the model is in."""
+        item = f"models/{candidate.repo_id}"
+        collections = self._connection.get_json(
+            "/api/collections", {"item": item, "sort": "upvotes", "limit": _COLLECTIONS}
+        )
+        slugs = [one.get("slug") for one in _choose_mappings(collections)]
+        slug = next((slug for slug in slugs if isinstance(slug, str)), None)
+        if slug is None:
+            return ()
         try:
-            value = json.loads(self._read_text(info, name) or "{}")
-        except ValueError:
-            return {}
-        return value if isinstance(value, dict) else {}
+            items = self._get_mapping(f"/api/collections/{quote(slug)}", {}).get("items")
+        except GONE:
+            return ()
+        return _describe_all([one for one in _choose_mappings(items) if one.get("pipeline_tag") == CLASSIFICATION])
 
-    def _read_text(self, info: ModelInfo, name: str) -> str:
-        """Return a small text file at the model's commit; empty where it has none or a huge one."""
-        sizes = {sibling.rfilename: sibling.size or 0 for sibling in info.siblings or []}
-        if sizes.get(name, _SMALL_FILE) >= _SMALL_FILE:
+    def _get_mapping(self, path: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        value = self._connection.get_json(path, params)
+        if not isinstance(value, dict):
+            raise self._connection.explain(f"{path} is no object")
+        return value
+
+    def _read_text(self, candidate: Candidate, file: FileFacts | None) -> str:
+        """Return a small text file at the model's commit, kept in the cache; empty where it has none or a huge one."""
+        if file is None or file.size >= _SMALL_FILE:
             return ""
-        path = self._api.hf_hub_download(
-            info.id, name, revision=info.sha, cache_dir=self._cache / "hub", etag_timeout=_TIMEOUT
-        )
-        return Path(path).read_text(encoding="utf-8", errors="replace")
+        return self._downloader.fetch(candidate, file).read_text(encoding="utf-8", errors="replace")
 
-    def _fetch_files(self, candidate: Candidate, names: Sequence[str], folder: Path) -> None:
-        """Download into a folder aside and move it into place when it is whole."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="download-", dir=folder.parent) as temporary:
-            aside = Path(temporary) / "files"
-            aside.mkdir()
-            for name in names:
-                shutil.move(self._fetch_file(candidate, name, Path(temporary) / "hub"), aside / name)
-                if fault := find_fault(aside / name, names):
-                    raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
-            if not folder.is_dir():
-                aside.rename(folder)
 
-    def _fetch_file(self, candidate: Candidate, name: str, folder: Path) -> Path:
+def _choose_mappings(value: object) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _describe_all(items: Sequence[Mapping[str, Any]]) -> tuple[Candidate, ...]:
+    """Return the models of a list; one whose name is no repository's is left out."""
+    found: list[Candidate] = []
+    for item in items:
         try:
-            path = self._api.hf_hub_download(
-                candidate.repo_id, name, revision=candidate.revision, cache_dir=folder, etag_timeout=_TIMEOUT
-            )
-        except (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError) as failure:
-            raise ModelError(
-                f"{name} of {candidate.repo_id} at commit {candidate.revision} is not on the Hub at {self.endpoint} "
-                "any more.",
-                next_step="Search again for its present commit, or leave this model out.",
-            ) from failure
-        return Path(path).resolve()
-
-    @contextmanager
-    def _reaching_hub(self) -> Iterator[None]:
-        """Turn every way in which a Hub does not answer into HubUnreachableError."""
-        try:
-            yield
-        except _NO_ANSWER as failure:
-            raise HubUnreachableError(
-                f"The Hub at {self.endpoint} did not answer as a Hub does: {_explain(failure)}",
-                next_step="Check the address and the connection, or use the models that come with this program: "
-                "--hub starter",
-            ) from failure
+            found.append(describe_listed(item))
+        except ValidationError:
+            continue
+    return tuple(found)
 
 
-def _explain(failure: Exception) -> str:
-    """Return one line on why a request failed."""
-    if isinstance(failure, HfHubHTTPError):
-        return f"status {failure.response.status_code} {failure.server_message or ''}".strip()
-    return str(failure).strip().partition("\n")[0] or type(failure).__name__
-
-
-def _choose_files(candidate: Candidate) -> list[str]:
-    """Return the names of the files to download: settings and tokenizer, then the weights, their index first."""
-    if refusal := find_refusal(candidate):
-        raise ModelError(f"{candidate.repo_id}: {refusal}.", next_step="Choose a model with safetensors weights.")
-    settings = sorted(file.path for file in candidate.files if file.path in _MODEL_FILES)
-    return [*settings, *choose_weights(candidate)]
+def _parse_config(text: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

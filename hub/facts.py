@@ -1,47 +1,90 @@
 """Turns what the Hub says about a model into a Candidate. Every value comes from a stranger and may be malformed."""
 
+import re
 from collections.abc import Mapping
-from typing import Any
-
-from huggingface_hub import ModelInfo
+from typing import Any, Literal
 
 from records.candidate import Candidate, FileFacts
 
+CLASSIFICATION = "text-classification"
 _OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer"})
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def describe_candidate(info: ModelInfo, config: Mapping[str, Any], card: str) -> Candidate:
-    """Return the candidate for a model's facts, its configuration and the text of its card.
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a commit's hash. Nothing else is ever used as one, or becomes a folder's name."""
+    return _COMMIT.fullmatch(revision) is not None
 
-    `info` must come with the files' metadata and the commit.
+
+def describe_listed(item: Mapping[str, Any]) -> Candidate:
+    """Return the candidate for a model as a listing has it, not read.
+
+    Raises ValueError (pydantic's) where its name is no repository's.
     """
-    metadata = info.card_data.to_dict() if info.card_data else {}
+    return _describe(item, _read_mapping(item.get("config")), card="", read=False)
+
+
+def describe_read(item: Mapping[str, Any], config: Mapping[str, Any], card: str) -> Candidate:
+    """Return the candidate for a model's facts with the metadata of its files, its configuration, and its card."""
+    return _describe(item, config, card, read=True)
+
+
+def _describe(item: Mapping[str, Any], config: Mapping[str, Any], card: str, *, read: bool) -> Candidate:
+    metadata = _read_mapping(item.get("cardData"))
     architectures = _read_texts(config.get("architectures"))
+    total = _read_mapping(item.get("safetensors")).get("total")
+    revision = _read_text(item.get("sha"))
     return Candidate(
-        repo_id=info.id,
-        revision=info.sha or "",
-        pipeline_tag=info.pipeline_tag or "",
+        repo_id=_read_text(item.get("id")),
+        revision=revision if is_commit(revision) else "",
+        pipeline_tag=_read_text(item.get("pipeline_tag")),
         architecture=architectures[0] if architectures else "",
         model_type=_read_text(config.get("model_type")),
-        id2label=_read_labels(config),
-        max_length=_read_max_length(config),
-        parameters=info.safetensors.total if info.safetensors else None,
-        tags=tuple(info.tags or ()),
+        id2label=_read_labels(config) if read else {},
+        max_length=_read_max_length(config) if read else None,
+        parameters=total if isinstance(total, int) else None,
+        tags=_read_texts(item.get("tags")),
         languages=_read_texts(metadata.get("language")),
         licence=", ".join(_read_texts(metadata.get("license"))),
         datasets=_read_texts(metadata.get("datasets")),
         base_model=", ".join(_read_texts(metadata.get("base_model"))),
-        downloads=info.downloads or 0,
-        likes=info.likes or 0,
-        files=tuple(
-            FileFacts(
-                path=file.rfilename, size=file.size or 0, sha256=file.lfs.sha256 if file.lfs is not None else None
-            )
-            for file in info.siblings or ()
-        ),
+        downloads=_read_count(item.get("downloads")),
+        likes=_read_count(item.get("likes")),
+        created=_read_text(item.get("createdAt")),
+        modified=_read_text(item.get("lastModified")),
+        closed=_read_closed(item),
+        files=read_files(item) if read else (),
         own_code="auto_map" in config,
         card=card,
+        read=read,
     )
+
+
+def read_files(item: Mapping[str, Any]) -> tuple[FileFacts, ...]:
+    """Return the files of a model's facts, with what is announced of their content where that is well-formed."""
+    siblings = item.get("siblings")
+    files: list[FileFacts] = []
+    for sibling in siblings if isinstance(siblings, list) else ():
+        facts = _read_mapping(sibling)
+        sha256, blob_id = _read_text(_read_mapping(facts.get("lfs")).get("sha256")), _read_text(facts.get("blobId"))
+        files.append(
+            FileFacts(
+                path=_read_text(facts.get("rfilename")),
+                size=_read_count(facts.get("size")),
+                sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+                blob_id=blob_id if is_commit(blob_id) and not sha256 else None,
+            )
+        )
+    return tuple(file for file in files if file.path)
+
+
+def _read_closed(item: Mapping[str, Any]) -> Literal["gated", "private", "disabled"] | None:
+    if item.get("disabled"):
+        return "disabled"
+    if item.get("private"):
+        return "private"
+    return "gated" if item.get("gated") else None
 
 
 def _read_labels(config: Mapping[str, Any]) -> dict[int, str]:
@@ -63,6 +106,14 @@ def _read_max_length(config: Mapping[str, Any]) -> int | None:
     pad = config.get("pad_token_id")
     offset = (pad if isinstance(pad, int) else 1) + 1 if config.get("model_type") in _OFFSET_POSITIONS else 0
     return max(positions - offset, 1)
+
+
+def _read_mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _read_count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _read_text(value: object) -> str:

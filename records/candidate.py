@@ -21,11 +21,13 @@ def repo_of(slug: str) -> str:
 
 
 class FileFacts(Record):
-    """One file of a repository: its size in bytes and, where the Hub announces it, its sha256."""
+    """One file of a repository: its size in bytes and what the Hub announces of its content: of a large file the
+    sha256, of any other the git blob id."""
 
     path: str
     size: int
     sha256: str | None = None
+    blob_id: str | None = None
 
 
 class Candidate(Record):

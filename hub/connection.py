@@ -1,0 +1,201 @@
+"""Asks a Hub over HTTP: counted, with a time limit, tried again where that may help, and with failures in our words."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from httpx2 import (
+    HTTPError,
+    InvalidURL,
+    NetworkError,
+    RemoteProtocolError,
+    Response,
+    Timeout,
+    TimeoutException,
+)
+from huggingface_hub.errors import (
+    DisabledRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, parse_ratelimit_headers
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_any, stop_before_delay
+
+from hub.library import EMBEDDED, is_configured_hub, is_offline, silence_hub_library
+from records.errors import HubUnreachableError
+
+GONE = (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError, DisabledRepoError)
+"""The Hub answered that the repository, the commit or the file cannot be had: removed, closed, or never there."""
+BROKEN = (TimeoutException, NetworkError, RemoteProtocolError)
+"""The connection failed, and another one may not."""
+TellPause = Callable[[float, str], None]
+"""Called before a pause with its seconds and its reason."""
+
+_NO_ANSWER = (HfHubHTTPError, HTTPError, InvalidURL, ConnectionError, HFValidationError)
+_PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_TIMEOUT = Timeout(20.0, connect=10.0)
+_ANSWER_LIMIT = 50_000_000
+_ATTEMPTS = 6
+_PATIENCE = 600.0
+_LONGEST_STEP = 30.0
+_WORTH_TELLING = 2.0
+_T = TypeVar("_T")
+
+
+class HubConnection:
+    """The way to the Hub at `endpoint`; `requests` counts those made, redirects and repetitions too.
+
+    A request is tried again after 408, 429, 5xx and, once the Hub has answered at all, after a broken connection: six
+    times and for ten minutes at most, as long apart as the Hub asks for. A Hub that never answered fails at once.
+    `embedded`: the hub runs inside this program, and is no network.
+    """
+
+    def __init__(self, endpoint: str, *, embedded: bool = False, tell: TellPause | None = None) -> None:
+        silence_hub_library()
+        self.endpoint = endpoint
+        self._embedded = embedded
+        self._tell = tell
+        self._answered = False
+        self._lock = threading.Lock()
+        self._requests = 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made so far."""
+        return self._requests
+
+    @property
+    def offline(self) -> bool:
+        """Whether no request may be made."""
+        return is_offline() and not self._embedded
+
+    def get_json(self, path: str, params: Mapping[str, Any]) -> object:
+        """Return the JSON at a path. Raises one of GONE, and HubUnreachableError as `retry` does."""
+        content = self.get_bytes(path, params, limit=_ANSWER_LIMIT)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as failure:
+            raise self.explain("it sent no JSON") from failure
+
+    def get_bytes(self, path: str, params: Mapping[str, Any] | None = None, *, limit: int) -> bytes:
+        """Return the body at a path, of at most `limit` bytes. Raises as `get_json` does."""
+
+        def read() -> bytes:
+            content = bytearray()
+            with self.open(path, params) as response:
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > limit:
+                        raise self.explain(f"more than {limit:,} bytes came from {path}")
+            return bytes(content)
+
+        return self.retry(read)
+
+    @contextmanager
+    def open(
+        self, path: str, params: Mapping[str, Any] | None = None, *, start: int = 0, plain: bool = False
+    ) -> Iterator[Response]:
+        """Yield the answer to one GET, its body unread; from byte `start` on where the server can do that.
+
+        `plain` asks for the bytes as they are, not compressed. Raises what the library raises; see `retry`.
+        """
+        if self.offline:
+            raise HubUnreachableError(
+                f"HF_HUB_OFFLINE forbids to ask the Hub at {self.endpoint} for {path}.",
+                next_step="Unset HF_HUB_OFFLINE, or use the models that come with this program: --hub starter",
+            )
+        headers = build_hf_headers(token=None if is_configured_hub(self.endpoint) else False)
+        headers |= {"Accept-Encoding": "identity"} if plain else {}
+        headers |= {"Range": f"bytes={start}-"} if start else {}
+        made = 1
+        try:
+            with get_session().stream(
+                "GET",
+                self.endpoint + path,
+                params=params,
+                headers=headers,
+                timeout=_TIMEOUT,
+                extensions={EMBEDDED: self._embedded},
+            ) as response:
+                made += len(response.history)
+                self._answered = True
+                if response.is_error and int(response.headers.get("Content-Length", _ANSWER_LIMIT)) < _ANSWER_LIMIT:
+                    response.read()
+                hf_raise_for_status(response)
+                yield response
+        finally:
+            with self._lock:
+                self._requests += made
+
+    def retry(self, act: Callable[[], _T]) -> _T:
+        """Return what `act` returns, called again after a failure that may pass.
+
+        Raises one of GONE as the Hub answered, and HubUnreachableError for every other failure.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception(self._may_pass),
+            wait=_choose_wait,
+            stop=stop_any(stop_after_attempt(_ATTEMPTS), stop_before_delay(_PATIENCE)),
+            before_sleep=self._tell_pause,
+            reraise=True,
+        )
+        try:
+            return attempts(act)
+        except GONE:
+            raise
+        except _NO_ANSWER as failure:
+            raise self.explain(_describe(failure)) from failure
+
+    def explain(self, failure: str) -> HubUnreachableError:
+        """Return the error that says how this Hub failed, and what to do."""
+        return HubUnreachableError(
+            f"The Hub at {self.endpoint} did not answer as a Hub does: {failure}",
+            next_step="Check the address and the connection. Without one: HF_HUB_OFFLINE=1 uses the models that were "
+            "downloaded before, --lock models.lock.json those of an earlier run, and --hub starter the models that "
+            "come with this program.",
+        )
+
+    def _may_pass(self, failure: BaseException) -> bool:
+        if isinstance(failure, HfHubHTTPError):
+            return failure.response.status_code in _PASSING_STATUSES
+        return self._answered and isinstance(failure, BROKEN)
+
+    def _tell_pause(self, state: RetryCallState) -> None:
+        if self._tell and state.upcoming_sleep >= _WORTH_TELLING and state.outcome:
+            self._tell(state.upcoming_sleep, _describe(state.outcome.exception()))
+
+
+def _choose_wait(state: RetryCallState) -> float:
+    """Return the seconds to wait: what the Hub asks for, else 1, 2, 4 and so on."""
+    failure = state.outcome.exception() if state.outcome else None
+    asked = read_wait(failure.response.headers, datetime.now(UTC)) if isinstance(failure, HfHubHTTPError) else None
+    return min(2.0 ** (state.attempt_number - 1), _LONGEST_STEP) if asked is None else asked
+
+
+def read_wait(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that an answer asks to wait, or None: by `Retry-After`, in seconds or as a date, or by the
+    Hub's own `RateLimit`, where nothing is left of it."""
+    text = headers.get("Retry-After", "").strip()
+    if text.isascii() and text.replace(".", "", 1).isdigit():
+        return float(text)
+    if text:
+        try:
+            return max((parsedate_to_datetime(text) - now).total_seconds(), 0.0)
+        except (ValueError, TypeError):  # not a date, or one that names no time zone
+            return None
+    limit = parse_ratelimit_headers(headers)
+    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
+
+
+def _describe(failure: BaseException | None) -> str:
+    """Return one line on why a request failed."""
+    if isinstance(failure, HfHubHTTPError):
+        return f"status {failure.response.status_code} {failure.server_message or ''}".strip()
+    return str(failure).strip().partition("\n")[0] or type(failure).__name__

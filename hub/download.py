@@ -1,0 +1,238 @@
+"""Downloads a model's chosen files at its commit: announced beforehand, resumed where they were cut off, checked."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from httpx2 import RemoteProtocolError
+
+from hub.cache import HubFolders, RepositoryCache, announced_hash, hash_as_announced
+from hub.connection import BROKEN, GONE, HubConnection
+from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files
+from hub.weights import find_fault
+from records.candidate import Candidate, DownloadedModel, FileFacts
+from records.errors import HubUnreachableError, InfrastructureError, ModelError
+from records.folder import file_sha256
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes that are here and the bytes of all files."""
+
+_REPORT_EVERY = 0.2
+
+
+class Downloader:
+    """Fetches models from one Hub into its folders."""
+
+    def __init__(self, connection: HubConnection, folders: HubFolders) -> None:
+        self._connection = connection
+        self._cache = RepositoryCache(folders.repositories)
+        self._models = folders.models
+
+    def plan(self, candidates: Sequence[Candidate]) -> DownloadPlan:
+        """Return what a download of these models takes, without a request.
+
+        Raises ModelError as `download` does for a model that is never downloaded.
+        """
+        files = [
+            PlannedFile(
+                repo_id=candidate.repo_id, path=file.path, size=file.size, cached=self._count_cached(candidate, file)
+            )
+            for candidate in candidates
+            for file in choose_files(candidate)
+        ]
+        root = self._cache.root
+        existing = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
+        return DownloadPlan(files=tuple(files), folder=str(root), free=shutil.disk_usage(existing).free)
+
+    def download(self, candidate: Candidate, progress: Progress | None) -> DownloadedModel:
+        """Return the model in a folder that holds its chosen files, checked, and nothing else.
+
+        Raises ModelError, InfrastructureError and HubUnreachableError as HubClient.download says.
+        """
+        with _keeping(candidate):
+            return self._download(candidate, choose_files(candidate), progress)
+
+    def fetch(self, candidate: Candidate, file: FileFacts) -> Path:
+        """Return one checked file in the cache, fetched where it is not there. Raises as `download` does."""
+        with _keeping(candidate):
+            return self._fetch(candidate, file, _Throttle(None, 0))
+
+    def _download(self, candidate: Candidate, files: Sequence[FileFacts], progress: Progress | None) -> DownloadedModel:
+        folder = self._models / candidate.slug / candidate.revision
+        if folder.is_dir() and {path.name for path in folder.iterdir()} != {file.path for file in files}:
+            shutil.rmtree(folder)
+        if not folder.is_dir():
+            plan = self.plan([candidate])
+            check_space(plan)
+            self._fill_folder(candidate, files, folder, _Throttle(progress, plan.size))
+        for file in files:
+            found = hash_as_announced(folder / file.path, file)
+            if found != announced_hash(file):
+                shutil.rmtree(folder)
+                raise InfrastructureError(
+                    f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint} announces "
+                    f"{announced_hash(file)} for this file of {candidate.repo_id}. The folder was deleted.",
+                    next_step="Try again; if it stays so, leave this model out.",
+                )
+        sha256 = {file.path: file.sha256 or file_sha256(folder / file.path) for file in files}
+        return DownloadedModel(
+            repo_id=candidate.repo_id, revision=candidate.revision, folder=str(folder.resolve()), sha256=sha256
+        )
+
+    def _fill_folder(
+        self, candidate: Candidate, files: Sequence[FileFacts], folder: Path, progress: "_Throttle"
+    ) -> None:
+        """Gather the files in a folder aside and move it into place when it is whole."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        names = [file.path for file in files]
+        with tempfile.TemporaryDirectory(prefix="download-", dir=folder.parent) as temporary:
+            aside = Path(temporary) / "files"
+            aside.mkdir()
+            for file in files:
+                _place(self._fetch(candidate, file, progress), aside / file.path)
+                if fault := find_fault(aside / file.path, names):
+                    raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
+            if not folder.is_dir():
+                aside.rename(folder)
+
+    def _fetch(self, candidate: Candidate, file: FileFacts, progress: "_Throttle") -> Path:
+        content_hash = announced_hash(file)
+        if content_hash is None:
+            raise ModelError(
+                f"the Hub at {self._connection.endpoint} announces no hash of {file.path} of {candidate.repo_id}, so "
+                "that it cannot be checked.",
+                next_step="Leave this model out.",
+            )
+        with self._cache.lock(candidate.repo_id, content_hash):
+            found = self._cache.find(candidate.repo_id, candidate.revision, file)
+            if found is None:
+                found = self._fetch_blob(candidate, file, self._cache.blob(candidate.repo_id, content_hash), progress)
+            else:
+                self._check_cached(candidate, file, found)
+            self._cache.link(candidate.repo_id, candidate.revision, file.path, found)
+        progress.finish(file.size)
+        return found.resolve()
+
+    def _check_cached(self, candidate: Candidate, file: FileFacts, found: Path) -> None:
+        content_hash = hash_as_announced(found, file)
+        if content_hash != announced_hash(file):
+            raise InfrastructureError(
+                f"The cached file {found} has the hash {content_hash}; {announced_hash(file)} is announced for "
+                f"{file.path} of {candidate.repo_id}. Other programs use this cache too, so it was left as it is.",
+                next_step="Delete that file and try again.",
+            )
+
+    def _fetch_blob(self, candidate: Candidate, file: FileFacts, blob: Path, progress: "_Throttle") -> Path:
+        """Fetch a file beside its place, go on where an earlier attempt ended, and move it there when it is right."""
+        if self._connection.offline:
+            raise HubUnreachableError(
+                f"HF_HUB_OFFLINE is set, and {file.path} of {candidate.repo_id} at commit {candidate.revision} is not "
+                f"in the cache, {self._cache.root}.",
+                next_step="Run once with a connection and without HF_HUB_OFFLINE, or bring that cache here from a "
+                "machine that has it (HF_HOME).",
+            )
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        part = blob.with_name(f"{blob.name}.incomplete")
+        try:
+            self._fill_part(candidate, file, part, progress)
+        except GONE as failure:
+            raise ModelError(
+                f"{file.path} of {candidate.repo_id} at commit {candidate.revision} is not on the Hub at "
+                f"{self._connection.endpoint} any more.",
+                next_step="Search again for its present commit, or leave this model out.",
+            ) from failure
+        found = hash_as_announced(part, file)
+        if found != announced_hash(file):
+            part.unlink()
+            raise InfrastructureError(
+                f"{file.path} of {candidate.repo_id} came with the hash {found}; the Hub at "
+                f"{self._connection.endpoint} announces {announced_hash(file)}. The download was deleted.",
+                next_step="Try again; if it stays so, leave this model out.",
+            )
+        return part.replace(blob)
+
+    def _fill_part(self, candidate: Candidate, file: FileFacts, part: Path, progress: "_Throttle") -> None:
+        """Append until all bytes are here. Every connection that brings more of the file may be followed by another."""
+        part.touch()
+        if part.stat().st_size > file.size:
+            part.unlink()
+            part.touch()
+        path = f"/{candidate.repo_id}/resolve/{candidate.revision}/{file.path}"
+        while (here := part.stat().st_size) < file.size:
+            self._connection.retry(partial(self._append, path, part, here, file.size, progress))
+
+    def _append(self, path: str, part: Path, best: int, size: int, progress: "_Throttle") -> None:
+        """Append what one answer brings. Raises what failed where that left fewer bytes than the `best` so far.
+
+        A server that cannot begin in the middle sends the file from its start.
+        """
+        with part.open("r+b") as out:
+            here = out.seek(0, 2)
+            try:
+                with self._connection.open(path, start=here, plain=True) as response:
+                    if here and not response.headers.get("Content-Range", "").startswith(f"bytes {here}-"):
+                        here = out.seek(0)
+                        out.truncate()
+                    for chunk in response.iter_bytes():
+                        here += out.write(chunk)
+                        progress.move(here)
+                        if here > size:
+                            return
+                if here < size:
+                    raise RemoteProtocolError(f"{size - here:,} of {size:,} bytes did not come")
+            except BROKEN:
+                if here <= best:
+                    raise
+
+    def _count_cached(self, candidate: Candidate, file: FileFacts) -> int:
+        if found := self._cache.find(candidate.repo_id, candidate.revision, file):
+            return min(found.stat().st_size, file.size)
+        part = self._cache.blob(candidate.repo_id, f"{announced_hash(file)}.incomplete")
+        return min(part.stat().st_size, file.size) if part.is_file() else 0
+
+
+@contextmanager
+def _keeping(candidate: Candidate) -> Iterator[None]:
+    """Say what to do where the disk does not take the files."""
+    try:
+        yield
+    except OSError as failure:
+        raise InfrastructureError(
+            f"{candidate.repo_id} cannot be kept on this disk: {failure}",
+            next_step="Make room or mend the permissions, or set HF_HOME and AUTOANNOTATOR_CACHE to other folders.",
+        ) from failure
+
+
+def _place(blob: Path, target: Path) -> None:
+    """Put a cached file into a model's folder: the same file under a second name, a copy where that is not possible."""
+    try:
+        target.hardlink_to(blob)
+    except OSError:  # another disk, or a file system without such links
+        shutil.copyfile(blob, target)
+
+
+class _Throttle:
+    """Tells how far a download is: five times a second at most, and at the end of each file."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._finished = 0
+        self._last = 0.0
+
+    def move(self, here: int) -> None:
+        """Tell that `here` bytes of the present file are on this disk."""
+        now = time.monotonic()
+        if self._progress and now - self._last >= _REPORT_EVERY:
+            self._last = now
+            self._progress(self._finished + here, self._total)
+
+    def finish(self, size: int) -> None:
+        """Tell that the present file is here."""
+        self._finished += size
+        if self._progress:
+            self._progress(self._finished, self._total)
