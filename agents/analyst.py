@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
-from agents.analyst_rules import check_labels, choose_text_columns, queries_by_rule, split_list, unclear_text
+from agents.analyst_rules import check_labels, choose_text_columns, split_list, unclear_text
 from agents.asking import Asker
 from agents.base import TaskRequest
 from agents.prompting import Prompt, render_prompt, shorten
@@ -19,7 +19,6 @@ MOST_QUESTIONS = 2
 """Questions to the person in a run; then the analyst must decide."""
 MOST_LABELS = 100
 MOST_EDGE_CASES = 8
-MOST_QUERIES = 6
 SHOWN_LENGTH, SHOWN_OF_A_ROW, SHOWN_COLUMNS = 300, 4000, 30
 """Characters of a value and of a whole row that the model is shown, and columns of a row: those with text first."""
 
@@ -57,11 +56,6 @@ class _TaskReply(BaseModel):
     guidelines: _Guidelines = ""
     edge_cases: list[_Line] = Field(default=[], max_length=MOST_EDGE_CASES)
     question: _QuestionReply | None = None
-
-
-class _QueriesReply(BaseModel):
-    queries: list[str] = Field(min_length=1, json_schema_extra={"maxItems": MOST_QUERIES})
-    """Searches beyond the most are passed over; they are no reason to ask again."""
 
 
 @dataclass(frozen=True)
@@ -118,23 +112,6 @@ class LLMAnalyst:
                 *("language", "domain", "family", "guidelines", "edge_cases"),
             ),
         )
-
-    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
-        """Return the Hub searches for a task, the model's first. Raises ReplyError and LLMUnreachableError."""
-        prompt = render_prompt(
-            "analyst",
-            "queries",
-            sentence=task.sentence,
-            family=task.family,
-            domain=task.domain,
-            labels=task.label_names,
-            language=task.language,
-            most=MOST_QUERIES,
-        )
-        reader = read_json(_QueriesReply)
-        reply = self._asker.ask(prompt, reader, _QueriesReply.model_json_schema(), afresh=True).value
-        cleaned = (" ".join(query.split())[:60] for query in reply.queries[:MOST_QUERIES])
-        return tuple(dict.fromkeys((*filter(None, cleaned), *queries_by_rule(task))))
 
 
 def _gather(request: TaskRequest) -> _Known:

@@ -1,11 +1,12 @@
-"""The analyst without a language model: labels, text column and searches by rules."""
+"""The analyst without a language model: labels and text column by rules."""
 
 import difflib
 import re
 from collections.abc import Sequence
 
 from agents.base import ColumnSample, TaskRequest
-from agents.lexicon import DOMAINS, FAMILIES, find_family, normalise_name
+from agents.languages import NAMES
+from agents.lexicon import find_family, normalise_name
 from agents.sentence import read_labels
 from records.errors import SettingsError, TaskUnclearError
 from records.task import CANNOT_TELL, LONGEST_NAME, LabelSpec, TaskSpec
@@ -17,14 +18,7 @@ _TEXT_NAMES = (
 _CLEARLY_LONGEST = 2.0
 """How many times longer than every other column the text column must be, on average, to be told by its length."""
 
-_LANGUAGES = {
-    "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
-    "dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk", "turkish": "tr", "arabic": "ar",
-    "hindi": "hi", "chinese": "zh", "japanese": "ja", "korean": "ko", "swedish": "sv", "danish": "da",
-    "norwegian": "no", "finnish": "fi", "czech": "cs", "greek": "el", "hebrew": "he", "indonesian": "id",
-    "vietnamese": "vi", "thai": "th", "persian": "fa", "romanian": "ro", "hungarian": "hu",
-}  # fmt: skip
-_LANGUAGE = re.compile(rf"\b({'|'.join(_LANGUAGES)})\b", re.IGNORECASE)
+_LANGUAGE = re.compile(rf"\b({'|'.join(NAMES)})\b", re.IGNORECASE)
 
 
 class OfflineAnalyst:
@@ -49,14 +43,10 @@ class OfflineAnalyst:
             sentence=request.sentence,
             labels=tuple(LabelSpec(name=label) for label in labels),
             text_columns=columns,
-            language=_LANGUAGES[spoken[1].casefold()] if spoken else "en",
+            language=NAMES[spoken[1].casefold()] if spoken else "en",
             family=family.name if family else "text classification",
             inferred=(*(field for field, value in stated.items() if not value), "family"),
         )
-
-    def write_queries(self, task: TaskSpec) -> tuple[str, ...]:
-        """Return the Hub searches for a task, the best first."""
-        return queries_by_rule(task)
 
 
 def _apply_answers(request: TaskRequest) -> TaskRequest:
@@ -73,18 +63,6 @@ def _apply_answers(request: TaskRequest) -> TaskRequest:
 def split_list(words: str) -> list[str]:
     """Return the values that a person separated by commas."""
     return [part.strip() for part in words.split(",") if part.strip()]
-
-
-def queries_by_rule(task: TaskSpec) -> tuple[str, ...]:
-    """Return Hub searches from the task's family or labels, its language and its domain, the best first."""
-    family = next((family for family in FAMILIES if family.name == task.family), None)
-    family = family or find_family(task.label_names, task.sentence)
-    labels = tuple(normalise_name(label) for label in task.label_names if not normalise_name(label).startswith("not "))
-    base = family.queries if family else (" ".join(labels), *labels)
-    domains = (DOMAINS[word] for word in normalise_name(f"{task.sentence} {task.domain}").split() if word in DOMAINS)
-    special = (f"{domain} {base[0]}" for domain in domains)
-    local = (f"{base[0]} {task.language}",) if task.language != "en" else ()
-    return tuple(dict.fromkeys((*local, base[0], *special, *base)))
 
 
 def check_labels(labels: Sequence[str]) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from agents.lexicon import Family, find_family, find_meaning, normalise_name, split_negation
+from agents.families import Family
+from agents.lexicon import find_family, find_meaning, normalise_name, split_negation
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 

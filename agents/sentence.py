@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from agents.lexicon import FAMILIES, Family, find_meaning, normalise_name
+from agents.families import COMMON_FAMILIES, Family
+from agents.lexicon import find_meaning, normalise_name
 
 _QUOTED = re.compile(r"(?<!\w)(?:\"([^\"]{1,40})\"|“([^”]{1,40})”|‘([^’]{1,40})’|`([^`]{1,40})`|'([^']{1,40})')(?!\w)")
 _TRIGGER = re.compile(
@@ -83,7 +84,7 @@ def _last_phrase(words: list[str]) -> str:
     """Return the last words that have a meaning together ("hate speech"), else the last word."""
     for count in (3, 2):
         phrase = " ".join(words[-count:])
-        if len(words) >= count and any(find_meaning(phrase, family) for family in FAMILIES):
+        if len(words) >= count and any(find_meaning(phrase, family) for family in COMMON_FAMILIES):
             return phrase
     return words[-1] if words else ""
 
@@ -95,7 +96,7 @@ def _read_list(sentence: str) -> tuple[str, ...]:
         return found[-1]
     for slashed in _SLASHED.findall(sentence):
         parts = tuple(slashed.split("/"))
-        if any(sum(find_meaning(part, family) is not None for part in parts) >= 2 for family in FAMILIES):
+        if any(sum(find_meaning(part, family) is not None for part in parts) >= 2 for family in COMMON_FAMILIES):
             return _unique(parts)
     return ()
 
@@ -120,7 +121,7 @@ def _split_list(text: str) -> tuple[str, ...]:
 def _read_known_run(sentence: str) -> tuple[str, ...]:
     """The longest run of phrases that the lexicon knows, joined by "or", "and", a comma or a slash."""
     words = _WORD.findall(sentence)
-    return max((_find_run(words, family) for family in FAMILIES), key=len)
+    return max((_find_run(words, family) for family in COMMON_FAMILIES), key=len)
 
 
 def _find_run(words: list[str], family: Family) -> tuple[str, ...]:
@@ -166,6 +167,6 @@ def _read_single(sentence: str) -> tuple[str, ...]:
     for count in (3, 2, 1):
         for place in range(len(words) - count + 1):
             phrase = " ".join(words[place : place + count])
-            if len(phrase) >= 4 and any(find_meaning(phrase, family) in family.opposite for family in FAMILIES):
+            if len(phrase) >= 4 and any(find_meaning(phrase, family) in family.opposite for family in COMMON_FAMILIES):
                 return (phrase.casefold(), f"not {phrase.casefold()}")
     return ()

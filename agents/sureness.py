@@ -14,11 +14,15 @@ _FLAT_OBJECT = re.compile(rf'\{{(?:[^{{}}"]|{_STRING})*\}}', re.DOTALL)
 _FIELD = re.compile(
     rf'(?P<key>{_STRING})\s*:\s*(?P<value>{_STRING}|\[(?:[^\[\]"]|{_STRING})*\]|[^\s,}}\]]+)', re.DOTALL
 )
-_LABEL_KEYS = frozenset({"label", "labels"})
+LABEL_KEYS = frozenset({"label", "labels"})
 
 
-def measure_sureness(raw: str, tokens: Sequence[TokenLogprob], ids: Collection[str]) -> dict[str, float]:
+def measure_sureness(
+    raw: str, tokens: Sequence[TokenLogprob], ids: Collection[str], keys: Collection[str] = LABEL_KEYS
+) -> dict[str, float]:
     """Return id → the probability, from 0 to 1, that the model gave to the label it wrote in the answer of that id.
+
+    The label is the value of the one field that has a name in `keys`.
 
     It is exp(Σ log p) over the tokens that hold a character of the label (of the whole list, brackets included, where
     `labels` is one), given all that was written before. `raw` is the reply as it came: think blocks, fences and prose
@@ -32,24 +36,24 @@ def measure_sureness(raw: str, tokens: Sequence[TokenLogprob], ids: Collection[s
         return {}
     ends = list(accumulate(len(token.text) for token in tokens))
     measured: dict[str, float] = {}
-    for key, (start, end) in _find_labels(raw, ids).items():
+    for key, (start, end) in _find_labels(raw, ids, keys).items():
         spans = zip([0, *ends], ends, tokens, strict=False)
         held = [one.logprob for first, last, one in spans if first < offset + end and last > offset + start]
         measured[key] = min(1.0, math.exp(sum(held)))
     return measured
 
 
-def _find_labels(raw: str, ids: Collection[str]) -> dict[str, tuple[int, int]]:
+def _find_labels(raw: str, ids: Collection[str], keys: Collection[str]) -> dict[str, tuple[int, int]]:
     """Return id → where its label stands in `raw`, without quotation marks, as (start, end)."""
     reply = strip_thinking(raw)
     begin = raw.rfind(reply) if reply else -1
     places: dict[str, list[tuple[int, int]]] = {}
     for found in _FLAT_OBJECT.finditer(raw, max(begin, 0)) if begin >= 0 else ():
         fields = [(json.loads(field["key"]), field) for field in _FIELD.finditer(raw, *found.span())]
-        keys = [_read_string(field["value"]).strip() for name, field in fields if name == "id"]
-        labels = [_span_of_value(field) for name, field in fields if name in _LABEL_KEYS]
-        if len(keys) == 1 and len(labels) == 1:
-            places.setdefault(keys[0], []).append(labels[0])
+        named = [_read_string(field["value"]).strip() for name, field in fields if name == "id"]
+        labels = [_span_of_value(field) for name, field in fields if name in keys]
+        if len(named) == 1 and len(labels) == 1:
+            places.setdefault(named[0], []).append(labels[0])
     return {key: places[key][0] for key in ids if len(places.get(key, ())) == 1}
 
 

@@ -7,10 +7,12 @@ from agents.analyst_rules import OfflineAnalyst
 from agents.asking import Asker
 from agents.base import Team
 from agents.coder import LLMCoder, OfflineCoder
+from agents.crawler import LLMCrawler, OfflineCrawler
 from agents.critic import LLMCritic, OfflineCritic
 from agents.result_critic import LLMResultCritic, OfflineResultCritic
 from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
-from agents.selector import LLMSelector, OfflineSelector
+from agents.selector import LLMSelector
+from agents.selector_rules import OfflineSelector
 from agents.target import LLMTarget, Terms, describe_llm
 from agents.test_writer import LLMTestWriter, OfflineTestWriter
 from records.ledger import Ledger
@@ -24,10 +26,12 @@ def make_team(
     *,
     manner: ReviewManner | None = None,
     terms: Terms = DEFAULT_TERMS,
+    select_threshold: float = 0.3,
     tell: Callable[[float, str], None] = lambda seconds, reason: None,
 ) -> Team:
     """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.
 
+    `select_threshold`: a candidate with a lower score of the selector's is not kept.
     `tell` hears of every pause of the endpoint: its seconds, and the reason.
 
     Raises SettingsError where `llm` is neither, or its key is missing.
@@ -36,7 +40,8 @@ def make_team(
     if target is None:
         return Team(
             analyst=OfflineAnalyst(),
-            selector=OfflineSelector(),
+            crawler=OfflineCrawler(),
+            selector=OfflineSelector(select_threshold),
             coder=OfflineCoder(),
             test_writer=OfflineTestWriter(),
             critic=OfflineCritic(),
@@ -47,7 +52,8 @@ def make_team(
     asker = make_asker(target, ledger, terms, tell)
     return Team(
         analyst=LLMAnalyst(asker),
-        selector=LLMSelector(asker),
+        crawler=LLMCrawler(asker),
+        selector=LLMSelector(asker, select_threshold),
         coder=LLMCoder(asker),
         test_writer=LLMTestWriter(asker),
         critic=LLMCritic(asker),

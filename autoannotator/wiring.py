@@ -57,9 +57,9 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         def open_hub() -> HubClient:
             cache = _make_cache()
             if settings.hub != STARTER:
-                return HubClient(settings.hub or None, cache)
+                return HubClient(settings.hub or None, cache, tell=tell_hub_pause)
             endpoint = stack.enter_context(open_starter_hub(cache, lambda message: emit(Noticed(message=message))))
-            return HubClient(endpoint, cache)
+            return HubClient(endpoint, cache, embedded=STARTER)
 
         llm = describe_llm(settings.llm)
 
@@ -68,7 +68,12 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
 
         lock = _keep_lock(folder, settings)
         team = make_team(
-            settings.llm, ledger, manner=_choose_manner(settings), terms=_make_terms(settings), tell=tell_pause
+            settings.llm,
+            ledger,
+            manner=_choose_manner(settings),
+            terms=_make_terms(settings),
+            select_threshold=settings.select_threshold,
+            tell=tell_pause,
         )
         yield RunContext(
             folder=folder,

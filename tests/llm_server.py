@@ -214,14 +214,18 @@ def play_team(
 ) -> Script:
     """Return a script that plays every role well: `label_of` labels a text, `class_of` reads the name of a class."""
 
-    def play_analyst(request: dict[str, Any]) -> dict[str, Any]:
-        if '"queries"' in request["messages"][1]["content"]:
-            return {"queries": ["classification"]}
+    def play_analyst() -> dict[str, Any]:
         described = [{"name": label, "definition": f"It is {label}.", "example": f"So {label}!"} for label in labels]
         return {"kind": "single_label", "labels": described, "text_columns": [column], "language": "en"}
 
     def play_selector(request: dict[str, Any]) -> dict[str, Any]:
-        return {"choices": [{"id": shown["id"], "use": True, "reason": "It fits."} for shown in read_data(request)]}
+        choice = {"use": "yes", "probability": 0.9, "reason": "It fits."}
+        return {"choices": [{"id": shown["id"], **choice} for shown in read_data(request)]}
+
+    def play_crawler(request: dict[str, Any]) -> dict[str, Any]:
+        if '"queries"' in request["messages"][1]["content"]:
+            return {"queries": ["classification"]}
+        return {"acts": [{"action": "stop", "reason": "That is enough."}]}
 
     def play_coder(request: dict[str, Any]) -> str:
         model = next(shown for shown in read_data(request) if "card" in shown)
@@ -235,7 +239,9 @@ def play_team(
             case "coder":
                 return play_coder(request)
             case "analyst":
-                return json.dumps(play_analyst(request))
+                return json.dumps(play_analyst())
+            case "crawler":
+                return json.dumps(play_crawler(request))
             case "selector":
                 return json.dumps(play_selector(request))
             case role:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.selector import find_obstacle
+from agents.obstacles import find_obstacle
 from hub.client import HubClient
 from hub.server import HubServer, ServedRequest
 from records.errors import ModelError

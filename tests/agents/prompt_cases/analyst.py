@@ -1,4 +1,3 @@
-from agents.analyst import MOST_QUERIES
 from records.task import CANNOT_TELL
 from tests.agents.golden_prompts import INJECTION, SENTENCE, PromptCase
 
@@ -53,19 +52,6 @@ CASES = (
             "rows": ROWS,
             "may_ask": ("labels",),
             "cannot_tell": CANNOT_TELL,
-        },
-    ),
-    PromptCase(
-        "analyst-queries",
-        "analyst",
-        "queries",
-        {
-            "sentence": SENTENCE,
-            "family": "sentiment analysis",
-            "domain": "film reviews",
-            "labels": ("good", "bad"),
-            "language": "en",
-            "most": MOST_QUERIES,
         },
     ),
 )

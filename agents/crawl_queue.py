@@ -1,0 +1,188 @@
+"""The book of a crawl: what was seen, how each model scores by rule, what was done, and what is left of the budget."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from agents.base import HubTools
+from agents.evidence import speaks
+from agents.lexicon import family_of, normalise_name
+from agents.queries import Query
+from agents.selector_rules import Rating, rate_candidate
+from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
+from records.task import TaskSpec
+
+Act = Literal["search", "expand", "read"]
+GREATEST_COST: dict[Act, int] = {"search": 1, "expand": 2, "read": 3}
+"""Requests that an act may take."""
+PROMISE: dict[Relation, float] = {
+    "datasets": 1.0, "author": 0.8, "finetunes": 0.6, "base_model": 0.5, "tags": 0.4, "collection": 0.4,
+}  # fmt: skip
+"""How likely a link leads from a good model to others, before it was tried."""
+SAME_AUTHOR = 0.9
+"""How a model's place in the queue falls with each model of its author that was read: others may know other things."""
+
+
+@dataclass(frozen=True)
+class CrawlLimits:
+    """How a crawl spends its budget. `searches` is for a budget of 56 requests, and smaller for a smaller one."""
+
+    searches: int = 10
+    expansions: int = 7
+    found: int = 40
+    """Models that one search or one link is asked for."""
+    read_above: float = 0.25
+    """The score from which on a listed model is worth reading."""
+    expand_above: float = 0.5
+    """The score from which on a model's links are followed."""
+    reads_each: int = 2
+    """Models that are read before the next link is followed."""
+
+
+class CrawlBook:
+    """Acts on a Hub within a budget and writes every act down. A model is seen once, and gated, private and disabled
+    ones are kept and never followed."""
+
+    def __init__(self, task: TaskSpec, tools: HubTools, filters: Filters, budget: int, limits: CrawlLimits) -> None:
+        self.limits = limits
+        self._task = task
+        self._tools = tools
+        self._filters = filters
+        self._budget = budget
+        self._before = tools.requests
+        self._ratings: dict[str, Rating] = {}
+        self._gone: set[str] = set()
+        self._followed: set[tuple[str, str]] = set()
+        self._tries: Counter[Relation] = Counter()
+        self._gains: Counter[Relation] = Counter()
+        self.steps: list[CrawlStep] = []
+
+    @property
+    def left(self) -> int:
+        """Requests that may still be made."""
+        return self._budget - (self._tools.requests - self._before)
+
+    @property
+    def ratings(self) -> tuple[Rating, ...]:
+        """All models seen, the best first."""
+        return tuple(sorted(self._ratings.values(), key=lambda one: (-one.score, one.candidate.repo_id)))
+
+    def may(self, act: Act) -> bool:
+        """Return whether the budget allows an act, whatever it takes."""
+        return self.left >= GREATEST_COST[act]
+
+    def count(self, act: str) -> int:
+        """Return how often something was done."""
+        return sum(step.action == act and step.requests > 0 for step in self.steps)
+
+    def search(self, query: Query) -> None:
+        """List the models that a search finds."""
+        told = f"{query.reason} (language {query.language})" if query.language else query.reason
+        step = CrawlStep(action="search", query=query.words, reason=told)
+        self._list(step, lambda: self._tools.search(query.words, self.limits.found, query.language))
+
+    def expand(self, candidate: Candidate, along: Relation, reason: str) -> None:
+        """List the models that a link of a model leads to."""
+        self._followed.add((along, _target_of(candidate, along)))
+        step = CrawlStep(action="expand", model=candidate.repo_id, along=along, reason=reason)
+        gains = self._list(step, lambda: self._tools.expand(candidate, along, self.limits.found))
+        self._tries[along] += 1
+        self._gains[along] += gains > 0
+
+    def read(self, candidate: Candidate) -> None:
+        """Read a listed model; one that cannot be had stays as it was listed."""
+        before, listed = self._tools.requests, self._ratings[candidate.repo_id].score
+        found = self._tools.read(candidate)
+        self._gone.add(candidate.repo_id)
+        told = f"it scores {listed:.2f} by its listing"
+        if found is None:
+            told += "; it cannot be had any more"
+        else:
+            self._rate(found)
+            told += f", {self._ratings[found.repo_id].score:.2f} as read"
+        self._write(
+            CrawlStep(action="read", model=candidate.repo_id, found=int(found is not None), reason=told), before
+        )
+
+    def find_unread(self) -> Rating | None:
+        """Return the listed model that is most worth reading, or None where none reaches the threshold."""
+        read = Counter(_author_of(one.candidate) for one in self._ratings.values() if one.candidate.read)
+        waiting = [
+            (one.score * SAME_AUTHOR ** read[_author_of(one.candidate)], one)
+            for one in self.ratings
+            if one.serves and not one.candidate.read and one.candidate.repo_id not in self._gone
+        ]
+        promising = [(score, one) for score, one in waiting if one.score >= self.limits.read_above]
+        return max(promising, key=lambda pair: pair[0])[1] if promising else None
+
+    def find_link(self) -> tuple[Candidate, Relation] | None:
+        """Return a good model and the link of it that most likely leads to others, or None where none is left."""
+        good = [one for one in self.ratings if one.serves and one.candidate.read]
+        links: list[tuple[float, Candidate, Relation]] = [
+            (one.score * self._expect(one.candidate, along), one.candidate, along)
+            for one in good
+            if one.score >= self.limits.expand_above
+            for along in PROMISE
+            if self.has_link(one.candidate, along)
+        ]
+        if not links:
+            return None
+        _, candidate, along = max(links, key=lambda link: link[0])
+        return candidate, along
+
+    def has_link(self, candidate: Candidate, along: Relation) -> bool:
+        """Return whether a model has such a link that was not followed yet, from it or from another model."""
+        target = _target_of(candidate, along)
+        return bool(target) and (along, target) not in self._followed
+
+    def note(self, step: CrawlStep) -> None:
+        """Write down what was not done, or that the crawl is over."""
+        self.steps.append(step)
+
+    def close(self) -> Crawl:
+        """Return what was seen, in the order of the scores, and what was done."""
+        return Crawl(candidates=tuple(one.candidate for one in self.ratings), steps=tuple(self.steps))
+
+    def _expect(self, candidate: Candidate, along: Relation) -> float:
+        """Return how much a link promises, with what the same kind of link has led to before."""
+        promise = PROMISE[along]
+        family = family_of(self._task)
+        if along == "base_model" and family and speaks(normalise_name(candidate.base_model), family):
+            promise = 0.9
+        return promise * (1 + self._gains[along]) / (1 + self._tries[along])
+
+    def _list(self, step: CrawlStep, ask: Callable[[], Sequence[Candidate]]) -> int:
+        """Write a listing down and return how many new and promising models it showed."""
+        before = self._tools.requests
+        found = ask()
+        new = [one for one in found if one.repo_id not in self._ratings]
+        for candidate in new:
+            self._rate(candidate)
+        self._write(step.model_copy(update={"found": len(found), "new": len({one.repo_id for one in new})}), before)
+        return sum(self._ratings[one.repo_id].score >= self.limits.read_above for one in new)
+
+    def _rate(self, candidate: Candidate) -> None:
+        self._ratings[candidate.repo_id] = rate_candidate(self._task, candidate, self._filters, needs_map=False)
+
+    def _write(self, step: CrawlStep, before: int) -> None:
+        self.steps.append(step.model_copy(update={"requests": self._tools.requests - before}))
+
+
+def _author_of(candidate: Candidate) -> str:
+    return candidate.repo_id.rpartition("/")[0]
+
+
+def _target_of(candidate: Candidate, along: Relation) -> str:
+    """Return what a link leads through, the same for two models that lead to the same; empty where there is none."""
+    match along:
+        case "author":
+            return _author_of(candidate)
+        case "datasets":
+            return ", ".join(sorted(candidate.datasets))
+        case "base_model":
+            return candidate.base_model
+        case "tags":
+            return ", ".join(sorted(candidate.tags))
+        case _:
+            return candidate.repo_id

@@ -1,0 +1,170 @@
+"""What speaks for a model's kind of judgement: its name and its data most, then its tags and classes, its card least.
+
+A name, a list of tags or a card that speaks of many kinds says nothing about any of them.
+"""
+
+import re
+from collections.abc import Iterator
+
+from agents.families import Family, names
+from agents.lexicon import family_of, find_meaning, holds, normalise_name, speaks_of, split_negation
+from agents.rarer_families import FAMILIES
+from records.candidate import Candidate, LabelMap
+from records.task import TaskSpec
+
+Rated = tuple[float, str]
+"""A value from 0 to 1, and what it rests on in words."""
+_HINTS = names(
+    "review, reviews, opinion, opinions, news, headline, headlines, category, categories, subject, political, "
+    "fake, recommend, utterance, utterances, massive, moderation, feeling, feelings, inference, neutral, register"
+)
+"""Cues that also say where texts come from: alone in a name, they tell little."""
+_STUFFED = {"name": 3, "tags": 4, "card": 5}
+"""From so many kinds on a text is taken to be stuffed with words for being found."""
+_SMALL_WORDS = names(
+    "label, labels, labelling, each, every, text, texts, sentence, sentences, whether, this, that, these, those, "
+    "with, from, into, about, which, what, their, there, they, have, does, classify, classification, classifier, "
+    "detect, detection, detecting, the, and, for, are, not, is, of, or, by, as, to, in, on, an, it, its, be, "
+    "should, please, analysis, model, data, rows, column, language, task, kind, english, positive, negative, "
+    "other, none, yes, neutral, true, false"
+)
+_PREFIX = 6
+"""Letters by which two words count as the same: classification, classifier."""
+
+
+def rate_kind(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
+    """Return how much speaks for the model judging what the task asks for."""
+    family = family_of(task)
+    by_words = _rate_words(task, candidate, label_map)
+    if family is None:
+        return by_words
+    value, words = _rate_family(family, candidate, label_map)
+    other = _find_other(family, candidate) if value < 0.9 else None
+    if other is not None:
+        return min(value, 0.15), f"speaks of {other.name}"
+    # What the task's labels are called tells kinds of one family apart: hate from insults.
+    own = label_words(task)
+    named = not own or any(speaks_of(_name_and_data(candidate), word) for word in own)
+    return 0.88 * value + (0.12 if named and value else 0.0), words
+
+
+def _rate_family(family: Family, candidate: Candidate, label_map: LabelMap) -> Rated:
+    """Return the strongest of what speaks for the family."""
+    return max(_find_evidence(family, candidate, label_map), default=(0.0, f"nothing speaks of {family.name}"))
+
+
+def _find_evidence(family: Family, candidate: Candidate, label_map: LabelMap) -> Iterator[Rated]:
+    name, data = _name_of(candidate), _data_of(candidate)
+    tags, card = normalise_name(" ".join(candidate.tags)), normalise_name(candidate.card)
+    if not _is_stuffed(name, "name") and speaks(name, family):
+        yield (1.0 if _holds_dataset(data, family) else 0.95), f"name speaks of {family.name}"
+    elif any(speaks_of(name, cue) for cue in family.cues & _HINTS):
+        yield 0.4, f"name hints at {family.name}"
+    if _holds_dataset(f"{data} {name}", family):
+        yield 0.9, f"taught with data for {family.name}"
+    if not _is_stuffed(tags, "tags") and (speaks(tags, family) or speaks(data, family)):
+        yield 0.75, f"tags speak of {family.name}"
+    if len(label_map.covered()) >= 2:
+        yield (0.25, "only its classes fit") if _are_plain(candidate) else (0.6, f"classes fit {family.name}")
+    if not _is_stuffed(card, "card") and speaks(card, family):
+        yield 0.35, f"only its card speaks of {family.name}"
+
+
+def speaks(text: str, family: Family) -> bool:
+    """Return whether a normalised text has a cue of the family that stands for nothing else."""
+    return any(speaks_of(text, cue) for cue in family.cues - _HINTS)
+
+
+def _find_other(family: Family, candidate: Candidate) -> Family | None:
+    """Return another kind that the model's name or data speak of, where nothing in them speaks of this one."""
+    said = _name_and_data(candidate)
+    if speaks(said, family) or _holds_dataset(said, family):
+        return None
+    return next(
+        (one for one in FAMILIES if one is not family and (speaks(said, one) or _holds_dataset(said, one))), None
+    )
+
+
+def _is_stuffed(text: str, what: str) -> bool:
+    return sum(speaks(text, family) for family in FAMILIES) >= _STUFFED[what]
+
+
+def _holds_dataset(text: str, family: Family) -> bool:
+    return any(holds(text, name) for name in family.datasets)
+
+
+def _are_plain(candidate: Candidate) -> bool:
+    """Whether the classes' names tell no kind: numbers, or words such as "good" and "yes" that any kind may use."""
+    return all(re.fullmatch(r"(label|class)? ?\d+", normalise_name(name)) for name in candidate.id2label.values())
+
+
+def _rate_words(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
+    """Where no family is known: how many of the task's own words the model's name, data, tags and card have."""
+    words = {*label_words(task), *content_words(f"{task.sentence} {task.family} {task.domain}")}
+    name = sorted(word for word in words if _has_word(_name_and_data(candidate), word))
+    tags = normalise_name(" ".join(candidate.tags))
+    tagged = sorted(word for word in words if _has_word(tags, word) and word not in name)
+    card = normalise_name(candidate.card)
+    told = [word for word in words if holds(card, word) and word not in name and word not in tagged]
+    value = min(1.0, 0.5 * len(name) + 0.25 * min(len(tagged), 2) + min(0.05 * len(told), 0.2))
+    if len(label_map.covered()) >= 2 and not _are_plain(candidate):
+        value = max(value, 0.6) if len(label_map.covered()) < len(task.labels) else max(value, 0.8)
+    shown = ", ".join((*name, *tagged)) or ("card" if told else "")
+    return value, f"has the task's words {shown}" if shown else "has none of the task's words"
+
+
+def label_words(task: TaskSpec) -> tuple[str, ...]:
+    """Return the telling words of the labels, without their negations."""
+    cores = (split_negation(normalise_name(label)) or normalise_name(label) for label in task.label_names)
+    return tuple(dict.fromkeys(word for core in cores for word in content_words(core)))
+
+
+def content_words(text: str) -> Iterator[str]:
+    """Yield the words of a text that may tell what it is about."""
+    yield from (word for word in normalise_name(text).split() if len(word) >= 4 and word not in _SMALL_WORDS)
+
+
+def _has_word(text: str, word: str) -> bool:
+    return any(one[:_PREFIX] == word[:_PREFIX] for one in text.split() if len(one) >= 4)
+
+
+def _name_of(candidate: Candidate) -> str:
+    return normalise_name(candidate.repo_id.rpartition("/")[2])
+
+
+def _data_of(candidate: Candidate) -> str:
+    return normalise_name(" ".join(candidate.datasets))
+
+
+def _name_and_data(candidate: Candidate) -> str:
+    return f"{_name_of(candidate)} {_data_of(candidate)}"
+
+
+def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
+    """Return how well the classes stand for the task's labels: all of them, by the same meaning, with few others."""
+    if not candidate.read:
+        return 0.6, "classes not read yet"
+    covered, wanted = len(label_map.covered()), len(task.labels)
+    if covered < 2:
+        same = len(candidate.id2label) == wanted
+        value = 0.3 if _are_plain(candidate) and same else 0.2
+        return value, f"labels {covered} of {wanted} ({label_map.reason})"
+    unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
+    value = (covered / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)
+    return value, f"labels {covered} of {wanted} ({label_map.reason})"
+
+
+def _is_by_meaning(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> bool:
+    """Whether each label has a class of its own name or meaning, not only a wider or a narrower one."""
+    family = family_of(task)
+    for label in label_map.covered():
+        called = [candidate.id2label[index] for index, read in label_map.classes.items() if read == label]
+        meant = find_meaning(label, family) if family else None
+        if all(re.fullmatch(r"(label|class)? ?\d+", normalise_name(name)) for name in called):
+            continue
+        if not any(
+            normalise_name(name) == normalise_name(label) or (family and meant and find_meaning(name, family) == meant)
+            for name in called
+        ):
+            return False
+    return True

@@ -1,0 +1,77 @@
+"""Languages by the names and codes that people, cards and repositories call them by."""
+
+from collections.abc import Iterable
+
+from records.candidate import Candidate
+
+NAMES = {
+    "english": "en", "german": "de", "deutsch": "de", "french": "fr", "francais": "fr", "français": "fr",
+    "spanish": "es", "espanol": "es", "español": "es", "italian": "it", "italiano": "it", "portuguese": "pt",
+    "portugues": "pt", "português": "pt", "brazilian": "pt", "dutch": "nl", "nederlands": "nl", "polish": "pl",
+    "polski": "pl", "russian": "ru", "ukrainian": "uk", "turkish": "tr", "türkçe": "tr", "turkce": "tr", "arabic": "ar",
+    "hindi": "hi", "bengali": "bn", "bangla": "bn", "urdu": "ur", "tamil": "ta", "telugu": "te", "marathi": "mr",
+    "chinese": "zh", "mandarin": "zh", "japanese": "ja", "korean": "ko", "swedish": "sv", "danish": "da",
+    "norwegian": "no", "finnish": "fi", "czech": "cs", "slovak": "sk", "slovenian": "sl", "croatian": "hr",
+    "serbian": "sr", "bulgarian": "bg", "greek": "el", "hebrew": "he", "indonesian": "id", "bahasa": "id",
+    "malay": "ms", "vietnamese": "vi", "thai": "th", "persian": "fa", "farsi": "fa", "romanian": "ro",
+    "hungarian": "hu", "catalan": "ca", "basque": "eu", "estonian": "et", "latvian": "lv", "lithuanian": "lt",
+    "swahili": "sw", "hausa": "ha", "yoruba": "yo", "amharic": "am", "kazakh": "kk", "azerbaijani": "az",
+    "filipino": "tl", "tagalog": "tl", "afrikaans": "af", "icelandic": "is", "irish": "ga", "welsh": "cy",
+}  # fmt: skip
+"""A language's name in English, and in itself where texts and repositories use that, in lower case → ISO 639 code."""
+
+_OTHER_CODES = {
+    "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it", "por": "pt", "rus": "ru",
+    "ara": "ar", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko", "tur": "tr", "nld": "nl", "pol": "pl", "hin": "hi",
+    "nb": "no", "nn": "no", "iw": "he", "in": "id", "jp": "ja", "cn": "zh", "kr": "ko",
+}  # fmt: skip
+CODES = frozenset(NAMES.values())
+_MANY = frozenset({"multilingual", "multi", "mul"})
+_ENCODERS = {
+    "camembert": "fr", "flaubert": "fr", "gbert": "de", "gelectra": "de", "beto": "es", "bertin": "es",
+    "robertuito": "es", "roberta bne": "es", "rubert": "ru", "ruroberta": "ru", "arabert": "ar", "camelbert": "ar",
+    "marbert": "ar", "berturk": "tr", "bertimbau": "pt", "bertje": "nl", "robbert": "nl", "herbert": "pl",
+    "umberto": "it", "alberto": "it", "indobert": "id", "phobert": "vi", "parsbert": "fa", "kobert": "ko",
+    "klue": "ko", "kcelectra": "ko", "wangchanberta": "th", "greekbert": "el", "alephbert": "he", "czert": "cs",
+    "robeczech": "cs", "banglabert": "bn", "finbert turku": "fi", "bert base german": "de", "bert base chinese": "zh",
+    "bert base japanese": "ja", "bert base italian": "it", "bert base spanish": "es", "bert base portuguese": "pt",
+}  # fmt: skip
+"""Words of a base model's name that say which one language it reads → that language."""
+_MANY_ENCODERS = ("xlm", "mbert", "multilingual", "mdeberta", "mmbert", "labse", "rembert", "infoxlm")
+
+
+def name_of(code: str) -> str:
+    """Return a language's English name in lower case, else its code."""
+    return next((name for name, known in NAMES.items() if known == primary_code(code)), code)
+
+
+def primary_code(language: str) -> str:
+    """Return the ISO 639 code of a code or a name, without its region: pt-BR, Portuguese → pt."""
+    plain = language.strip().casefold().replace("_", "-")
+    plain = NAMES.get(plain, plain.partition("-")[0])
+    return _OTHER_CODES.get(plain, plain)
+
+
+def languages_of(candidate: Candidate) -> frozenset[str]:
+    """Return the codes of the languages that a model says it reads: in its card's metadata, else in its tags, else by
+    its name and its base's. "multilingual" is among them where it reads many; nothing where nothing tells."""
+    stated = frozenset(map(primary_code, candidate.languages)) or frozenset(
+        tag for tag in map(str.casefold, candidate.tags) if tag in CODES | _MANY
+    )
+    if stated & _MANY:
+        return frozenset({*stated - _MANY, "multilingual"})
+    return stated or _read_names(candidate)
+
+
+def _read_names(candidate: Candidate) -> frozenset[str]:
+    said = f" {' '.join(_split(f'{candidate.repo_id} {candidate.base_model} {candidate.model_type}'))} "
+    named = frozenset(code for name, code in NAMES.items() if f" {name} " in said)
+    if named:
+        return named
+    if any(word in said for word in _MANY_ENCODERS):
+        return frozenset({"multilingual"})
+    return frozenset(code for name, code in _ENCODERS.items() if f" {name} " in said)
+
+
+def _split(text: str) -> Iterable[str]:
+    return "".join(sign if sign.isalnum() else " " for sign in text.casefold()).split()
