@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from agents.base import HubTools
 from agents.evidence import speaks
@@ -13,9 +12,10 @@ from agents.selector_rules import Rating, rate_candidate
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
 from records.task import TaskSpec
 
-Act = Literal["search", "expand", "read"]
-GREATEST_COST: dict[Act, int] = {"search": 1, "expand": 2, "read": 3}
-"""Requests that an act may take."""
+READ_COST = 3
+"""Requests that reading a model takes at most."""
+LINK_COST: dict[Relation, int] = {"base_model": 2, "collection": 2}
+"""Requests that following such a link takes; every other link, and a search, takes one."""
 PROMISE: dict[Relation, float] = {
     "datasets": 1.0, "author": 0.8, "finetunes": 0.6, "base_model": 0.5, "tags": 0.4, "collection": 0.4,
 }  # fmt: skip
@@ -68,9 +68,13 @@ class CrawlBook:
         """All models seen, the best first."""
         return tuple(sorted(self._ratings.values(), key=lambda one: (-one.score, one.candidate.repo_id)))
 
-    def may(self, act: Act) -> bool:
-        """Return whether the budget allows an act, whatever it takes."""
-        return self.left >= GREATEST_COST[act]
+    def may_read(self) -> bool:
+        """Return whether the budget allows to read a model."""
+        return self.left >= READ_COST
+
+    def may_list(self, along: Relation | None = None) -> bool:
+        """Return whether the budget allows to follow a link, or (None) to search."""
+        return self.left >= cost_of(along)
 
     def count(self, act: str) -> int:
         """Return how often something was done."""
@@ -167,6 +171,11 @@ class CrawlBook:
 
     def _write(self, step: CrawlStep, before: int) -> None:
         self.steps.append(step.model_copy(update={"requests": self._tools.requests - before}))
+
+
+def cost_of(along: Relation | None) -> int:
+    """Return the requests that following a link takes, or (None) a search."""
+    return LINK_COST.get(along, 1) if along else 1
 
 
 def _author_of(candidate: Candidate) -> str:

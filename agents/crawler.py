@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from agents.asking import Asker
 from agents.base import HubTools
-from agents.crawl_queue import GREATEST_COST, CrawlBook, CrawlLimits
+from agents.crawl_queue import READ_COST, CrawlBook, CrawlLimits, cost_of
 from agents.prompting import render_prompt, shorten
 from agents.queries import Query, queries_by_rule
 from agents.replies import read_json
@@ -44,7 +44,7 @@ class OfflineCrawler:
 def search_all(book: CrawlBook, queries: Sequence[Query], budget: int) -> None:
     """Make the first searches: so many that most of a small budget, too, is left for reading."""
     for query in queries[: max(1, min(book.limits.searches, budget // 5))]:
-        if book.may("search"):
+        if book.may_list():
             book.search(query)
 
 
@@ -55,10 +55,10 @@ def work_through(book: CrawlBook) -> Crawl:
         link = book.find_link() if book.count("expand") < book.limits.expansions else None
         due = book.count("read") >= book.limits.reads_each * (book.count("expand") + 1)
         unread = book.find_unread()
-        if link and book.may("expand") and (due or not unread):
+        if link and book.may_list(link[1]) and (due or not unread):
             candidate, along = link
             book.expand(candidate, along, f"a good find; its {along.replace('_', ' ')} may lead to more")
-        elif unread and book.may("read"):
+        elif unread and book.may_read():
             book.read(unread.candidate)
         else:
             spent = unread is not None or link is not None
@@ -102,9 +102,7 @@ class LLMCrawler:
         search_all(book, self.write_queries(task, filters), budget)
         for left in range(self._rounds, 0, -1):
             _read_some(book)
-            if _count_acts(book) < 1 or not book.ratings:
-                break
-            if not self._play_round(task, book, left):
+            if _count_spare(book) < 2 or not book.ratings or not self._play_round(task, book, left):
                 break
         return work_through(book)
 
@@ -143,7 +141,7 @@ class LLMCrawler:
             seen=len(book.ratings),
             done=[_show_step(step) for step in book.steps if step.action in ("search", "expand")],
             relations=_RELATIONS,
-            acts=min(MOST_ACTS, _count_acts(book)),
+            acts=min(MOST_ACTS, _count_spare(book)),
             rounds=rounds,
         )
         reader = read_json(_ActsReply, lambda reply: _find_fault(reply, len(shown)))
@@ -161,13 +159,13 @@ def _read_some(book: CrawlBook) -> None:
     """Read a few of the best, so that the model sees more than listings."""
     for _ in range(book.limits.reads_each):
         unread = book.find_unread()
-        if unread and book.may("read"):
+        if unread and book.may_read():
             book.read(unread.candidate)
 
 
-def _count_acts(book: CrawlBook) -> int:
-    """Return how many acts the budget allows beside the reads that are kept for the end."""
-    return max(0, book.left - RESERVED_READS * GREATEST_COST["read"]) // GREATEST_COST["expand"]
+def _count_spare(book: CrawlBook) -> int:
+    """Return how many requests are left beside those that are kept for reading at the end."""
+    return max(0, book.left - RESERVED_READS * READ_COST)
 
 
 def _carry_out(book: CrawlBook, act: _ActReply, shown: Sequence[Rating]) -> None:
@@ -179,7 +177,7 @@ def _carry_out(book: CrawlBook, act: _ActReply, shown: Sequence[Rating]) -> None
     candidate, along = shown[act.model - 1].candidate, act.along
     problem = f"it is {candidate.closed}" if candidate.closed else None
     problem = problem or (None if book.has_link(candidate, along) else "there is no such link left to follow")
-    problem = problem or (None if _count_acts(book) else NO_BUDGET)
+    problem = problem or (None if _count_spare(book) >= cost_of(along) else NO_BUDGET)
     if problem:
         told = f"not done, {problem}; {reason}"
         book.note(CrawlStep(action="expand", model=candidate.repo_id, along=along, reason=told))
@@ -189,7 +187,7 @@ def _carry_out(book: CrawlBook, act: _ActReply, shown: Sequence[Rating]) -> None
 
 def _carry_out_search(book: CrawlBook, words: str, reason: str) -> None:
     done = {step.query.casefold() for step in book.steps if step.action == "search"}
-    problem = "it was made before" if words.casefold() in done else None if _count_acts(book) else NO_BUDGET
+    problem = "it was made before" if words.casefold() in done else None if _count_spare(book) else NO_BUDGET
     if problem:
         book.note(CrawlStep(action="search", query=words, reason=f"not done, {problem}; {reason}"))
     else:

@@ -140,18 +140,36 @@ def _name_and_data(candidate: Candidate) -> str:
     return f"{_name_of(candidate)} {_data_of(candidate)}"
 
 
-def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
-    """Return how well the classes stand for the task's labels: all of them, by the same meaning, with few others."""
+def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, needs_map: bool) -> Rated:
+    """Return how well the classes stand for the task's labels: all of them, by the same meaning, with few others.
+
+    `needs_map`: whether classes without names are of use only where the card explains them.
+    """
     if not candidate.read:
         return 0.6, "classes not read yet"
     covered, wanted = len(label_map.covered()), len(task.labels)
     if covered < 2:
         same = len(candidate.id2label) == wanted
-        value = 0.3 if _are_plain(candidate) and same else 0.2
-        return value, f"labels {covered} of {wanted} ({label_map.reason})"
+        plain = (0.3 if needs_map else 0.6) if same else 0.25
+        return plain if _are_plain(candidate) else 0.2, f"labels {covered} of {wanted} ({label_map.reason})"
     unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
     value = (covered / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)
-    return value, f"labels {covered} of {wanted} ({label_map.reason})"
+    told = f"labels {covered} of {wanted} ({label_map.reason})"
+    if missing := _find_missing_absence(task, candidate, label_map):
+        return 0.4 * value, f"{told}, and no class for {missing} alone: it may give several labels"
+    return value, told
+
+
+def _find_missing_absence(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> str | None:
+    """Return the label that says that something is not there ("not toxic") where no class of the model says that: what
+    rates insults, threats and obscenity each by itself has none."""
+    family = family_of(task)
+    if family is None:
+        return None
+    absences = set(family.opposite.values()) - set(family.opposite)
+    meant = {find_meaning(name, family) for name in candidate.id2label.values()}
+    named = not _are_plain(candidate)
+    return next((one for one in label_map.covered() if named and find_meaning(one, family) in absences - meant), None)
 
 
 def _is_by_meaning(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> bool:

@@ -174,7 +174,7 @@ TOPIC = Family(
         "topic, topics, subject, category, categories, news, headline, headlines, theme, thema, themen, nachrichten, "
         "noticias, tema, temas, sujet, actualités, notizie, argomento, notícias, haber, haberler, nieuws, новости"
     ),
-    queries=("topic classification", "news classification", "ag_news", "topic", "news category", "bbc news"),
+    queries=("topic", "news classification", "ag_news", "news", "topic classification", "news category", "bbc news"),
     datasets=listed("ag news, bbc news, 20 newsgroups, newsgroup, yahoo answers, dbpedia, tweet topic, "
                     "huffpost, news category, sib200, 10kgnad, mlsum, massive news, reuters"),
 )  # fmt: skip

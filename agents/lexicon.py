@@ -36,6 +36,8 @@ DOMAINS = {
     "customer": "support ticket, tickets, customer support, customer service, complaint, complaints, banking",
 }
 """A word that models for a kind of texts are named with → the words by which sentences and names speak of it."""
+DOMAIN_ENCODERS = {"financial": "finbert", "twitter": "bertweet", "legal": "legalbert", "medical": "clinicalbert"}
+"""What models for such texts are often named after instead of the judgement."""
 SPECIAL_DOMAINS = frozenset({"financial", "medical", "legal", "airline", "hotel", "restaurant", "political"})
 """Those whose models do poorly on other texts."""
 
@@ -57,7 +59,7 @@ def find_meaning(name: str, family: Family) -> str | None:
     if family is SENTIMENT and (stars := _STARS.fullmatch(name)):
         return ("negative", "negative", "neutral", "positive", "positive")[int(stars[1] or stars[2]) - 1]
     for meaning, names in family.meanings.items():
-        if name in names:
+        if name in names or name.replace(" ", "") in names:
             return meaning
     if (denied := split_negation(name)) is not None:
         inner = find_meaning(denied, family)

@@ -1,13 +1,13 @@
 """The Hub searches for a task, by rule."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from agents.evidence import content_words, label_words
 from agents.families import Family
 from agents.languages import name_of, primary_code
-from agents.lexicon import family_of, find_domains, normalise_name
+from agents.lexicon import DOMAIN_ENCODERS, family_of, find_domains, normalise_name
 from records.candidate import Filters
 from records.task import TaskSpec
 
@@ -26,7 +26,8 @@ def queries_by_rule(task: TaskSpec, filters: Filters) -> tuple[Query, ...]:
     family = family_of(task)
     language = primary_code(filters.languages[0] if filters.languages else task.language)
     plain = tuple(_of_family(task, family) if family else _of_words(task))
-    found = plain if language == "en" else (*_in_language(plain, language), *plain)
+    synonyms = [one for one in plain[1:] if family is None or one.words in family.queries]
+    found = plain if language == "en" else (*_in_language(plain[0], synonyms, language), *plain)
     first = {(query.words, query.language): query for query in reversed(found)}
     return tuple(reversed(first.values()))
 
@@ -36,11 +37,14 @@ def _of_family(task: TaskSpec, family: Family) -> Iterator[Query]:
     yield Query(head, None, f"the kind of judgement: {family.name}")
     domains = sorted(find_domains(normalise_name(f"{task.sentence} {task.domain}")))[:2]
     yield from (Query(f"{domain} {head}", None, f"made for {domain} texts") for domain in domains if domain not in head)
+    yield from (
+        Query(DOMAIN_ENCODERS[one], None, f"an encoder for {one} texts") for one in domains if one in DOMAIN_ENCODERS
+    )
     own = [word for word in label_words(task) if word not in family.queries][:2]
     more = (
         [Query(words, None, f"another word for {family.name}") for words in synonyms],
         [Query(name, None, f"a data set for {family.name}") for name in family.datasets[:4]],
-        [Query(word, None, "a label's name") for word in own if len(family.meanings) != 3 or word not in synonyms],
+        [Query(word, None, "a label's name") for word in own],
     )
     yield from (query for together in zip_longest(*more) for query in together if query is not None)
 
@@ -56,9 +60,8 @@ def _of_words(task: TaskSpec) -> Iterator[Query]:
     yield from (Query(word, None, "a word of the task") for word in sentence)
 
 
-def _in_language(plain: Iterable[Query], language: str) -> Iterator[Query]:
+def _in_language(first: Query, others: Sequence[Query], language: str) -> Iterator[Query]:
     """Yield the searches of which a model in this language may be the answer, and one for models of many."""
-    first, *others = plain
     spoken = name_of(language)
     yield Query(first.words, language, f"{first.reason}, tagged {language}")
     yield Query(f"{spoken} {first.words}", None, f"{first.reason}, with the language in its name")

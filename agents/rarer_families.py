@@ -59,7 +59,7 @@ GENERATED = Family(
     },
     cues=names("ai generated, machine generated, chatgpt, gpt2, llm generated, ai text, ai detector, generated text, "
                "human written, written by ai, ai written, machine written, by a machine, ki generiert, aigc"),
-    queries=("chatgpt detector", "ai detector", "ai text", "openai detector", "chatgpt", "generated text"),
+    queries=("chatgpt", "ai detector", "ai text", "openai detector", "detector", "ai generated", "generated text"),
     datasets=listed("hc3, raid, daigt, mage, openai detector, ghostbuster, turingbench, m4 detection"),
     opposite={"machine": "human", "human": "machine"},
 )  # fmt: skip

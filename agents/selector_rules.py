@@ -104,7 +104,8 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     One that was only listed is rated by what the listing shows.
     """
     label_map = propose_label_map(task, candidate)
-    kind, labels = rate_kind(task, candidate, label_map), rate_labels(task, candidate, label_map)
+    kind = rate_kind(task, candidate, label_map)
+    labels = rate_labels(task, candidate, label_map, needs_map=needs_map)
     fits = labels[0] * (0.35 + 0.65 * kind[0])
     language, domain = _rate_language(task, candidate, filters), _rate_domain(task, candidate)
     parts = {
@@ -118,8 +119,7 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
         "date": _rate_date(candidate),
     }
     quality = sum(QUALITY[name] * value for name, (value, _) in parts.items())
-    elsewhere = 0.75 if domain[0] == 0.0 else 1.0
-    score = fits * language[0] * elsewhere * (FLOOR + (1 - FLOOR) * quality)
+    score = fits * language[0] * (1.0 if domain[0] >= 0.3 else 0.75 + domain[0]) * (FLOOR + (1 - FLOOR) * quality)
     words = (labels[1], kind[1], language[1], *(words for _, words in parts.values() if words))
     rating = Rating(candidate, round(score, 4), "; ".join(words))
     # A regression's number, or one logit, is read by what a coder writes.
@@ -159,7 +159,8 @@ def _hash_weights(candidate: Candidate) -> frozenset[str]:
 def _rate_language(task: TaskSpec, candidate: Candidate, filters: Filters) -> Rated:
     known, wanted = languages_of(candidate), wanted_languages(task, filters)
     if known & wanted:
-        return 1.0, f"language {', '.join(sorted(known & wanted))}"
+        alone = len(known) <= 2 or "en" in wanted
+        return (1.0 if alone else 0.92), f"language {', '.join(sorted(known & wanted))}"
     if "multilingual" in known:
         return 0.85, "multilingual"
     if known:
@@ -180,6 +181,8 @@ def _rate_domain(task: TaskSpec, candidate: Candidate) -> Rated:
         return 1.0, f"made for {', '.join(sorted(found))} texts"
     if special := said & SPECIAL_DOMAINS:
         return 0.0, f"made for {', '.join(sorted(special))} texts"
+    if wanted & SPECIAL_DOMAINS:
+        return 0.15, f"not made for {', '.join(sorted(wanted & SPECIAL_DOMAINS))} texts"
     return (0.4, "") if said else (0.5, "")
 
 
