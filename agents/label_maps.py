@@ -51,7 +51,9 @@ def guess_label_map(task: TaskSpec, candidate: Candidate, reason: str) -> LabelM
     Its own classes' probabilities do not depend on it, and by them the audition finds the true map.
     """
     labels = task.label_names
-    classes = {index: labels[place % len(labels)] for place, index in enumerate(candidate.id2label)}
+    classes: dict[int, str | None] = {
+        index: labels[place % len(labels)] for place, index in enumerate(candidate.id2label)
+    }
     return LabelMap(classes=classes, reason=f"a guess, as {reason}", guessed=True)
 
 

@@ -65,7 +65,9 @@ class LockedCoder:
             preprocess=source.preprocess,
             read_logits=source.read_logits,
             script=source.script,
-            hyperparameters=None if source.hyperparameters is None else Hyperparameters(**source.hyperparameters),
+            hyperparameters=None
+            if source.hyperparameters is None
+            else Hyperparameters.model_validate(source.hyperparameters),
             reason="as the lock pins it",
         )
 

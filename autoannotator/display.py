@@ -164,9 +164,7 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
             read = "" if event.label_map == "verified" else f", label map {event.label_map}"
             return f"Audition   {repo_of(event.model)}: {event.reason}{read}"
         case DownloadsPlanned():
-            return (
-                f"Download   {event.models} models, {_size(event.size - event.cached)} of {_size(event.size)} to fetch"
-            )
+            return f"Download   {event.models} models, {_size(event.missing)} of {_size(event.size)} to fetch"
         case ProbeLabelled():
             lost = f", {event.unlabelled} without an answer" if event.unlabelled else ""
             by = {"llm": "the language model", "consensus": "the candidates' own consensus", "gold": "gold rows"}

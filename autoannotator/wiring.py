@@ -14,6 +14,7 @@ from graphs.context import RunContext
 from graphs.engine import LocalEngine
 from hub.cache import default_cache
 from hub.client import HubClient
+from hub.library import configured_endpoint
 from hub.starter.build import starter_weight_hashes
 from hub.starter_hub import open_starter_hub
 from records.candidate import ModelsLock
@@ -53,6 +54,9 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         engine = LocalEngine(sandbox, threads=settings.threads, concurrency=settings.concurrency)
         stack.callback(engine.close)
 
+        def tell_hub_pause(seconds: float, reason: str) -> None:
+            emit(EndpointPaused(host=settings.hub or configured_endpoint(), seconds=seconds, reason=reason))
+
         @functools.cache
         def open_hub() -> HubClient:
             cache = _make_cache()
@@ -66,7 +70,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         def tell_pause(seconds: float, reason: str) -> None:
             emit(EndpointPaused(host=llm.host if llm else "", seconds=seconds, reason=reason))
 
-        lock = _keep_lock(folder, settings)
+        given = _keep_lock(folder, settings)
         team = make_team(
             settings.llm,
             ledger,
@@ -78,10 +82,10 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         yield RunContext(
             folder=folder,
             settings=settings,
-            team=pin_team(team, lock) if lock else team,
+            team=pin_team(team, given) if given else team,
             open_hub=open_hub,
             trusted_weights=starter_weight_hashes(),
-            given_lock=lock,
+            given_lock=given,
             sandbox=sandbox,
             engine=engine,
             ledger=ledger,

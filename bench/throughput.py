@@ -117,9 +117,9 @@ def fetch_subject(endpoint: str, repo_id: str) -> Subject:
 
 
 def _find_model(client: HubClient, repo_id: str) -> Candidate:
-    for candidate in client.search([repo_id], limit=1):
-        if candidate.repo_id == repo_id:
-            return candidate
+    for candidate in client.search(repo_id, limit=1):
+        if candidate.repo_id == repo_id and (found := client.read(candidate)) is not None:
+            return found
     raise ModelError(f"{repo_id} is not on the Hub at {client.endpoint}", next_step="Install the package again.")
 
 

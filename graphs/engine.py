@@ -113,13 +113,19 @@ class LocalEngine:
         job, shards = assignment.job, assignment.shards
         for done, shard in enumerate(shards):
             if not shard.receipt.exists():
-                self._annotate_shard(job, shard, features=assignment.features, classes=assignment.classes)
+                self._annotate_shard(job, shard, assignment)
             if on_progress:
                 on_progress(job, done + 1, len(shards))
 
-    def _annotate_shard(self, job: Job, shard: Shard, **wanted: bool) -> None:
+    def _annotate_shard(self, job: Job, shard: Shard, wanted: Assignment) -> None:
         rows = pq.read_metadata(shard.input).num_rows
-        request = AnnotateRequest(id=shard.input.stem, input="in/rows.parquet", output="out/rows.parquet", **wanted)
+        request = AnnotateRequest(
+            id=shard.input.stem,
+            input="in/rows.parquet",
+            output="out/rows.parquet",
+            features=wanted.features,
+            classes=wanted.classes,
+        )
         worker, began = self._warm_worker(job), time.monotonic()
         try:
             result = worker.request(

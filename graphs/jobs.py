@@ -10,6 +10,7 @@ from graphs.attempts import Attempt
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
+from hub.weights import find_refusal
 from records.candidate import Candidate, DownloadedModel, FileFacts, ModelsLock, Selection, Specialist, slug_of
 from records.errors import SandboxError
 from records.events import DownloadsPlanned, ModelDownloading, SpecialistDropped
@@ -76,10 +77,11 @@ def announce_downloads(context: RunContext, slugs: Sequence[str]) -> None:
 
     Raises InfrastructureError where the disk has no room for it.
     """
-    candidates = read_candidates(context.folder)
-    plan = context.open_hub().plan_download([candidates[slug] for slug in slugs])
-    if plan.size > plan.cached:
-        context.emit(DownloadsPlanned(models=len(slugs), size=plan.size, cached=plan.cached))
+    known = read_candidates(context.folder)
+    wanted = [known[slug] for slug in slugs if find_refusal(known[slug]) is None]
+    plan = context.open_hub().plan_download(wanted)
+    if plan.missing:
+        context.emit(DownloadsPlanned(models=len(wanted), size=plan.size, missing=plan.missing))
 
 
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:

@@ -101,13 +101,13 @@ class CandidateDropped(EventBase):
 
 
 class DownloadsPlanned(EventBase):
-    """What is to be downloaded from here on, before the first byte: `size` bytes of `models` models, of which `cached`
-    are on this disk already."""
+    """What is to be downloaded from here on, before the first byte: `size` bytes of `models` models, of which `missing`
+    are not on this disk yet."""
 
     type: Literal["downloads_planned"] = "downloads_planned"
     models: int
     size: int
-    cached: int
+    missing: int
 
 
 class ModelDownloading(EventBase):

@@ -28,8 +28,10 @@ class CandidateHub:
         words = query.casefold().split()
         return self._list(
             limit,
-            lambda one: all(word in one.repo_id.casefold() for word in words)
-            and (language is None or language in one.languages),
+            lambda one: (
+                all(word in one.repo_id.casefold() for word in words)
+                and (language is None or language in one.languages)
+            ),
         )
 
     def expand(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:
