@@ -149,11 +149,15 @@ def _delete_runs(folders: Sequence[RunFolder], sure: bool) -> Outcome:
 
 
 def serve_hub(options: argparse.Namespace) -> Outcome:
-    """Serve a folder as a Hub until interrupted; the first line printed is its URL."""
-    if not options.folder.is_dir():
-        raise DataError(str(options.folder), "is no folder", next_step="Give a folder that holds owner/name/ folders.")
+    """Serve a folder or a catalogue as a Hub until interrupted; the first line printed is its URL."""
+    if not (options.path.is_dir() or options.path.is_file()):
+        raise DataError(
+            str(options.path),
+            "is neither a folder nor a file",
+            next_step="Give a folder that holds owner/name/ folders, or a catalogue of models (.jsonl).",
+        )
     try:
-        server = HubServer(options.folder, host=options.host, port=options.port)
+        server = HubServer(options.path, host=options.host, port=options.port)
     except (OSError, OverflowError) as error:
         raise PersonError(
             f"cannot listen on {options.host}, port {options.port}: {error}",

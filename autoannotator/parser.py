@@ -212,11 +212,11 @@ def _split_price(text: str) -> tuple[float, ...]:
 
 
 def _add_hub(parts: Commands) -> None:
-    hub = parts.add_parser("hub", help="serve a folder as a Hub")
+    hub = parts.add_parser("hub", help="serve models as a Hub")
     actions = hub.add_subparsers(metavar="ACTION", required=True)
     serve = _add(
         actions, "serve", "commands:serve_hub", "serve DIR/owner/name/ as a Hub", "autoannotator hub serve models"
     )
-    serve.add_argument("folder", type=Path, metavar="DIR")
+    serve.add_argument("path", type=Path, metavar="DIR", help="the folder, or a catalogue of models (.jsonl)")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")

@@ -45,7 +45,7 @@ class CatalogueModel(HubFacts):
     `parameters` is the total; `invented` says that there is no such model, `source` where the record was read.
     """
 
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
     config: dict[str, Any] | None = None
     card: str = ""
     files: tuple[CatalogueFile, ...] = ()

@@ -2,12 +2,12 @@
 
 What files cannot carry stands in `DIR/hub.json`, if there is one:
 
-    {"models": {"owner/name": {"downloads": 12, "gated": "auto", "earlier": ["history/owner/name"]}},
+    {"models": {"owner/name": {"downloads": 12, "gated": "auto", "earlier": [".history/name-1"]}},
      "collections": [{"slug": "owner/title-1", "title": "Title", "updated": "2026-01-31T00:00:00Z",
                       "items": ["owner/name"]}]}
 
 The fields are those of `HubFacts` and `Collection`. `earlier` lists folders that hold the repository as it was before,
-the latest first, each served at its own commit.
+the latest first, each served at its own commit. A folder whose name begins with a dot is no repository itself.
 """
 
 import functools

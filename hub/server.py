@@ -17,6 +17,8 @@ from hub.repositories import RepositorySource
 from hub.repository_folder import RepositoryFolder
 from hub.responses import HubRequest, HubResponse, respond
 
+_POLL_SECONDS = 0.05  # how long it may take to stop
+
 
 @dataclass(frozen=True)
 class ServedRequest:
@@ -63,7 +65,9 @@ class HubServer:
             return intercept(request, response) if intercept is not None else response
 
         self._http = _HubHTTPServer((host, port), answer, on_request)
-        self._thread = threading.Thread(target=self._http.serve_forever, name="hub-server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(_POLL_SECONDS,), name="hub-server", daemon=True
+        )
 
     @property
     def url(self) -> str:
