@@ -60,7 +60,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         collections: list[Collection] = []
         self._repositories: dict[str, Repository] = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
             if not line.strip():
                 continue
             try:
@@ -83,7 +83,7 @@ class Catalogue:
         return (self._repositories[repo_id],) if repo_id in self._repositories else ()
 
 
-def _read_line(line: str) -> Collection | CatalogueModel:
+def _read_line(line: bytes) -> Collection | CatalogueModel:
     """Raises ValueError (of which pydantic's and json's errors are kinds) where the line is neither."""
     value = json.loads(line)
     kind = Collection if isinstance(value, dict) and "slug" in value else CatalogueModel

@@ -146,6 +146,17 @@ def test_a_malformed_catalogue_is_refused_with_its_line(tmp_path: Path, line: st
         HubServer(path)
 
 
+def test_a_file_that_is_no_text_is_refused_and_any_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "models.jsonl"
+    record = {"id": "a/b", "card": "one\u2028two\x85three"}
+    path.write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+    with HubServer(path) as server:
+        assert fetch(api_of(server), "a/b", tmp_path / "cache", "README.md").read_bytes().decode() == record["card"]
+    path.write_bytes(b"\xff\xfe{}")
+    with pytest.raises(DataError, match="line 1"):
+        HubServer(path)
+
+
 def test_a_malformed_side_file_is_refused(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "hub", MODELS[:1])
     (folder / "hub.json").write_text('{"models": {"a/b": {"gated": "perhaps"}}}')
