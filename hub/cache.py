@@ -119,10 +119,10 @@ def announced_hash(file: FileFacts) -> str | None:
 
 def hash_as_announced(path: Path, file: FileFacts) -> str:
     """Return the hash of a file on this disk, of the kind that is announced of `file`."""
-    return file_sha256(path) if file.sha256 else git_blob_id(path)
+    return file_sha256(path) if file.sha256 else hash_as_git(path)
 
 
-def git_blob_id(path: Path) -> str:
+def hash_as_git(path: Path) -> str:
     """Return the name that git has for a file's content."""
     digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
     with path.open("rb") as stream:

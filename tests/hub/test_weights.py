@@ -10,6 +10,7 @@ import pytest
 from agents.obstacles import find_obstacle
 from hub.client import HubClient
 from hub.server import HubServer, ServedRequest
+from records.candidate import Candidate
 from records.errors import ModelError
 
 CLASSIFIER = {"pipeline_tag": "text-classification"}
@@ -33,6 +34,13 @@ class Trap:
 @pytest.fixture
 def client(server: HubServer, tmp_path: Path) -> HubClient:
     return HubClient(server.url, tmp_path / "cache")
+
+
+def read_first(client: HubClient, query: str) -> Candidate:
+    """Return the first model that a search finds, read."""
+    found = client.read(client.search(query, 1)[0])
+    assert found is not None
+    return found
 
 
 def make_shards(make: Make, index: object) -> Path:
@@ -74,7 +82,7 @@ def test_a_repository_without_safetensors_is_refused_by_selection_and_download(
     for name in names:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"never opened")
-    [candidate] = client.search(["other"], 1)
+    candidate = read_first(client, "other")
     assert find_obstacle(candidate) == f"dropped: {reason}"
     with pytest.raises(ModelError) as caught:
         client.download(candidate)
@@ -85,7 +93,7 @@ def test_a_repository_without_safetensors_is_refused_by_selection_and_download(
 def test_beside_safetensors_nothing_else_is_asked_for(
     client: HubClient, make_repository: Make, served_requests: list[ServedRequest]
 ) -> None:
-    folder = make_repository("eve/both", card=CLASSIFIER, config={})
+    folder = make_repository("eve/both", card=CLASSIFIER, config={"model_type": "bert"})
     others = (
         "pytorch_model.bin",
         "tf_model.h5",
@@ -96,7 +104,7 @@ def test_beside_safetensors_nothing_else_is_asked_for(
     )
     for name in (*others, INDEX):
         (folder / name).write_bytes(b"never opened")
-    [candidate] = client.search(["both"], 1)
+    candidate = read_first(client, "both")
     assert find_obstacle(candidate) is None
     model = client.download(candidate)
     assert set(model.sha256) == {"config.json", "tokenizer.json", "model.safetensors"}
@@ -106,7 +114,7 @@ def test_beside_safetensors_nothing_else_is_asked_for(
 def test_code_of_its_own_is_refused_by_selection_and_download(client: HubClient, make_repository: Make) -> None:
     config = {"model_type": "bert", "auto_map": {"AutoModelForSequenceClassification": "own.Own"}}
     make_repository("eve/own-code", card=CLASSIFIER, config=config)
-    [candidate] = client.search(["own-code"], 1)
+    candidate = read_first(client, "own-code")
     assert "no repository's code is ever run" in (find_obstacle(candidate) or "")
     with pytest.raises(ModelError, match="auto_map"):
         client.download(candidate)
@@ -114,7 +122,7 @@ def test_code_of_its_own_is_refused_by_selection_and_download(client: HubClient,
 
 def test_a_model_in_shards_is_fetched_whole(client: HubClient, make_repository: Make) -> None:
     make_shards(make_repository, {"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}})
-    [candidate] = client.search(["sharded"], 1)
+    candidate = read_first(client, "sharded")
     assert set(client.download(candidate).sha256) == {"config.json", "tokenizer.json", INDEX, *SHARDS}
 
 
@@ -138,12 +146,13 @@ def test_an_index_that_leads_elsewhere_is_refused_before_a_shard_is_fetched(
 ) -> None:
     folder = make_shards(make_repository, index)
     (folder / "pytorch_model.bin").write_bytes(b"never opened")
-    [candidate] = client.search(["sharded"], 1)
+    candidate = read_first(client, "sharded")
     with pytest.raises(ModelError, match=INDEX):
         client.download(candidate)
     assert INDEX in fetched(served_requests, "eve/sharded")
     assert not fetched(served_requests, "eve/sharded") & {*SHARDS, "pytorch_model.bin"}
-    assert list((tmp_path / "cache/models/eve--sharded").iterdir()) == []
+    assert list(tmp_path.glob("cache/hubs/*/models/eve--sharded/*")) == []
+    assert len(list(tmp_path.glob("cache/hubs/*/models/eve--sharded"))) == 1
 
 
 def test_a_pickle_under_a_safetensors_name_is_refused_unopened(
@@ -152,7 +161,7 @@ def test_a_pickle_under_a_safetensors_name_is_refused_unopened(
     folder = make_repository("eve/disguised", card=CLASSIFIER, config={})
     trap = pickle.dumps(Trap(tmp_path / "ran"))
     (folder / "model.safetensors").write_bytes(trap)
-    [candidate] = client.search(["disguised"], 1)
+    candidate = read_first(client, "disguised")
     with pytest.raises(ModelError, match=r"model\.safetensors holds no safetensors"):
         client.download(candidate)
     assert not (tmp_path / "ran").exists()
