@@ -8,7 +8,7 @@ _BASE_MODEL = re.compile(r"base_model:(?:finetune:)?([^:]+)")
 _REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _CORPORA = re.compile(r"(wikipedia|bookcorpus|c4|mc4|oscar|cc100|openwebtext|the_pile|common_crawl|generator|custom)")
 """What language models are taught with before any task, and names that stand for no data set."""
-_FACT_TAG = re.compile(r"\w+:|\w{2,3}$")
+_FACT_TAG = re.compile(r"\w+:|\w\w$")
 """`license:mit`, `region:us`, `arxiv:…`, and languages."""
 _FORMAT_TAGS = frozenset(
     {
