@@ -5,7 +5,7 @@ import os
 from urllib.parse import urlsplit
 
 from httpx2 import Client, Request
-from huggingface_hub import constants
+from huggingface_hub import constants, get_token
 from huggingface_hub.utils import disable_progress_bars, logging, set_client_factory
 from huggingface_hub.utils._http import default_client_factory, hf_request_event_hook
 
@@ -58,13 +58,13 @@ def _stay_offline(request: Request) -> None:
 
 
 def _keep_token_home(request: Request) -> None:
-    """Take the token off a request to another origin, wherever it was sent from.
+    """Take the person's token off a request to another origin, whatever led there.
 
     The library itself sends it along to further addresses: to the next page of a list, to any of the public Hub's
-    hosts, and from http to https.
+    hosts, and from http to https. A token that was named for one request only is none of ours.
     """
-    bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
-    if bearer and not is_configured_hub(str(request.url)):
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if shown and not is_configured_hub(str(request.url)) and shown == get_token():
         del request.headers["Authorization"]
 
 
