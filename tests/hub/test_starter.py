@@ -121,14 +121,16 @@ def test_the_served_hub_is_searched_and_downloaded_like_any_other(built: Path, t
     with HubServer(built) as server:
         client = HubClient(server.url, tmp_path)
         for family, fewest in (("sentiment", 4), ("toxicity", 3)):
-            found = client.search([family], 20)
+            found = client.search(family, 20)
             assert len(found) >= fewest
             assert {model.repo_id.removeprefix("starter/") for model in found} == {
                 recipe.name for recipe in RECIPES if recipe.family == family
             }
-        by_name = {model.repo_id: model for query in ("sentiment", "toxicity") for model in client.search([query], 20)}
+        listed = [model for family in ("sentiment", "toxicity") for model in client.search(family, 20)]
+        by_name = {model.repo_id: client.read(model) for model in listed}
         for recipe in RECIPES:
             candidate = by_name[recipe.repository]
+            assert candidate is not None
             assert tuple(candidate.id2label.values()) == tuple(recipe.labels.values())
             assert candidate.max_length in (64, 512)
             weights = client.download(candidate).sha256["model.safetensors"]

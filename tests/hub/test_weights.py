@@ -93,7 +93,8 @@ def test_a_repository_without_safetensors_is_refused_by_selection_and_download(
 def test_beside_safetensors_nothing_else_is_asked_for(
     client: HubClient, make_repository: Make, served_requests: list[ServedRequest]
 ) -> None:
-    folder = make_repository("eve/both", card=CLASSIFIER | {"library_name": "transformers"}, config={"model_type": "bert"})
+    card = CLASSIFIER | {"library_name": "transformers"}
+    folder = make_repository("eve/both", card=card, config={"model_type": "bert"})
     others = (
         "pytorch_model.bin",
         "tf_model.h5",
