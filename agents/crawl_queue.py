@@ -9,6 +9,7 @@ from agents.evidence import speaks
 from agents.lexicon import family_of, normalise_name
 from agents.queries import Query
 from agents.selector_rules import Rating, rate_candidate
+from hub.links import choose_filters, find_base
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
 from records.task import TaskSpec
 
@@ -152,7 +153,7 @@ class CrawlBook:
         """Return how much a link promises, with what the same kind of link has led to before."""
         promise = PROMISE[along]
         family = family_of(self._task)
-        if along == "base_model" and family and speaks(normalise_name(candidate.base_model), family):
+        if along == "base_model" and family and speaks(normalise_name(find_base(candidate) or ""), family):
             promise = 0.9
         return promise * (1 + self._gains[along]) / (1 + self._tries[along])
 
@@ -184,14 +185,6 @@ def _author_of(candidate: Candidate) -> str:
 
 def _target_of(candidate: Candidate, along: Relation) -> str:
     """Return what a link leads through, the same for two models that lead to the same; empty where there is none."""
-    match along:
-        case "author":
-            return _author_of(candidate)
-        case "datasets":
-            return ", ".join(sorted(candidate.datasets))
-        case "base_model":
-            return candidate.base_model
-        case "tags":
-            return ", ".join(sorted(candidate.tags))
-        case _:
-            return candidate.repo_id
+    if along == "collection":
+        return candidate.repo_id
+    return " ".join((choose_filters(candidate, along) or {}).values())

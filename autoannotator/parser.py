@@ -1,6 +1,7 @@
 """The command line's grammar. What is planned and not built yet is known by name, and refused as such."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -15,7 +16,7 @@ class Commands(Protocol):
     def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...  # noqa: ANN401 (argparse's own)
 
 
-NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "hub search", "runs compare")
+NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "runs compare")
 
 RUN_EXAMPLES = """examples:
   autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
@@ -144,7 +145,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what")
     what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; given twice, both")
     what.add_argument(
-        "--labels", type=_split_labels, metavar="A,B,C", help="the labels (default: told from the sentence)"
+        "--labels", type=_split_list, metavar="A,B,C", help="the labels (default: told from the sentence)"
     )
     what.add_argument("--sheet", help="the sheet of a spreadsheet that has several")
     what.add_argument(
@@ -167,6 +168,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--lock", metavar="FILE", help="a models.lock.json: its models and scripts are used, and none are searched for"
     )
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
+    _add_filters(who)
     how = parser.add_argument_group("how")
     how.add_argument("--stage-size", type=int, metavar="N", help="rows of a stage (default: a quarter of the file)")
     how.add_argument("--pool-size", type=int, metavar="N", help="reviewed rows that start a fine-tune (default 64)")
@@ -199,7 +201,29 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
 
 
-def _split_labels(text: str) -> tuple[str, ...]:
+def _add_filters(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+    group.add_argument(
+        "--max-params", type=_read_number, metavar="N", help="the most parameters of a model: 150M, 1.5B or a number"
+    )
+    group.add_argument(
+        "--licence", type=_split_list, metavar="A,B", help="licences, any of which will do: apache-2.0,mit"
+    )
+    group.add_argument(
+        "--language", type=_split_list, metavar="A,B",
+        help="languages that models may be for, as codes: de,fr (default: the task's)",
+    )  # fmt: skip
+
+
+def _read_number(text: str) -> int:
+    """Return a number such as 150M, 1.5B or 110000000."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmb]?)", text.strip().replace("_", ""), re.IGNORECASE)
+    number = round(float(found[1]) * {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}[found[2].lower()]) if found else 0
+    if number < 1 or (found and not found[2] and "." in found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of parameters such as 150M, 1.5B or 110000000")
+    return number
+
+
+def _split_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
@@ -212,7 +236,7 @@ def _split_price(text: str) -> tuple[float, ...]:
 
 
 def _add_hub(parts: Commands) -> None:
-    hub = parts.add_parser("hub", help="serve models as a Hub")
+    hub = parts.add_parser("hub", help="search a Hub, or serve models as one")
     actions = hub.add_subparsers(metavar="ACTION", required=True)
     serve = _add(
         actions, "serve", "commands:serve_hub", "serve DIR/owner/name/ as a Hub", "autoannotator hub serve models"
@@ -220,3 +244,19 @@ def _add_hub(parts: Commands) -> None:
     serve.add_argument("path", type=Path, metavar="DIR", help="the folder, or a catalogue of models (.jsonl)")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default 127.0.0.1)")
     serve.add_argument("--port", type=int, default=0, help="the port to listen on (default: a free one)")
+    search = _add(
+        actions,
+        "search",
+        "hub_search:search",
+        "show which models a run would try for a task, and why not others",
+        'autoannotator hub search "Is each German tweet toxic or not?" --max-params 150M',
+    )
+    search.add_argument("task", metavar="TASK", help="what to do, in one sentence")
+    search.add_argument(
+        "--labels", type=_split_list, metavar="A,B,C", help="the labels (default: told from the sentence)"
+    )
+    search.add_argument("--llm", metavar="LLM", help="offline (default) or openai:MODEL")
+    search.add_argument(
+        "--hub", metavar="HUB", help="a Hub's URL, or starter (default: HF_ENDPOINT, else the public Hub)"
+    )
+    _add_filters(search)

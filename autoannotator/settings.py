@@ -16,7 +16,7 @@ from records.task_file import read_task_file
 
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
-    "--reviewer", "--max-params", "--licence", "--language", "--train-from-base", "--vote", "--rule", "--engine",
+    "--reviewer", "--train-from-base", "--vote", "--rule", "--engine",
     "--target-error", "--confidence", "--budget", "--worth", "--batch-api",
 )  # fmt: skip
 """Options of the design that a later version brings."""
