@@ -33,7 +33,7 @@ class CrawlLimits:
     expansions: int = 7
     found: int = 40
     """Models that one search or one link is asked for."""
-    read_above: float = 0.25
+    read_above: float = 0.2
     """The score from which on a listed model is worth reading."""
     expand_above: float = 0.5
     """The score from which on a model's links are followed."""

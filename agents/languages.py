@@ -68,9 +68,9 @@ def _read_names(candidate: Candidate) -> frozenset[str]:
     named = frozenset(code for name, code in NAMES.items() if f" {name} " in said)
     if named:
         return named
-    if any(word in said for word in _MANY_ENCODERS):
-        return frozenset({"multilingual"})
-    return frozenset(code for name, code in _ENCODERS.items() if f" {name} " in said)
+    one = frozenset(code for name, code in _ENCODERS.items() if f" {name} " in said)
+    many = any(f" {word}" in said for word in _MANY_ENCODERS)
+    return one or (frozenset({"multilingual"}) if many else frozenset())
 
 
 def _split(text: str) -> Iterable[str]:

@@ -86,12 +86,8 @@ def _find_copies(candidate: Candidate) -> Iterator[str]:
 
 
 def _find_size_misfit(candidate: Candidate, filters: Filters) -> Iterator[str]:
-    if filters.max_params is None:
-        return
     size = candidate.parameters or _count_from_files(candidate)
-    if size is None and candidate.read:
-        yield f"its size is not stated, and --max-params {filters.max_params:,} was asked for"
-    elif size is not None and size > filters.max_params:
+    if filters.max_params is not None and size > filters.max_params:
         yield f"{size:,} parameters are over --max-params {filters.max_params:,}"
 
 
@@ -116,11 +112,11 @@ def _find_other_task(task: TaskSpec, candidate: Candidate) -> Iterator[str]:
         yield "it judges whether one text follows from another (zero-shot), which is another task"
 
 
-def _count_from_files(candidate: Candidate) -> int | None:
-    """Return how many parameters the weights hold at least, in 32 bits each; None where no size is known."""
+def _count_from_files(candidate: Candidate) -> int:
+    """Return how many parameters the weights hold at least, in 32 bits each; 0 where no size is known yet."""
     weights = set(choose_weights(candidate))
     size = sum(file.size for file in candidate.files if file.path in weights)
-    return size // 4 or None
+    return size // 4
 
 
 def _find_content_faults(candidate: Candidate, classes: int) -> Iterator[str]:

@@ -106,7 +106,7 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     label_map = propose_label_map(task, candidate)
     kind = rate_kind(task, candidate, label_map)
     labels = rate_labels(task, candidate, label_map, needs_map=needs_map)
-    fits = labels[0] * (0.35 + 0.65 * kind[0])
+    fits = labels[0] * (0.2 + 0.8 * kind[0])
     language, domain = _rate_language(task, candidate, filters), _rate_domain(task, candidate)
     parts = {
         "downloads": _rate_downloads(candidate),

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from agents.analyst import MOST_QUERIES, SHOWN_COLUMNS, LLMAnalyst, show_rows
+from agents.analyst import SHOWN_COLUMNS, LLMAnalyst, show_rows
 from agents.base import PersonAnswer
 from records.errors import ReplyError, SettingsError, TaskUnclearError
-from tests.agents.builders import make_request, make_task
+from tests.agents.builders import make_request
 
 COLUMNS = {"id": None, "body": [f"text {number}" for number in range(20)], "author": ["Ann", "Ben"]}
 URGENT = {"name": "urgent", "definition": "It cannot wait.", "example": "Help!"}
@@ -238,19 +238,3 @@ def test_nothing_is_sent_where_the_stated_labels_cannot_be(connect, labels: tupl
     with pytest.raises(SettingsError, match="--labels"):
         LLMAnalyst(asker).analyse(make_request("Sort the mails", COLUMNS, labels=labels))
     assert server.log == []
-
-
-def test_the_models_searches_come_before_the_rules(connect) -> None:
-    asker, _ = connect(say({"queries": [" urgent  mail ", "urgency", ""]}))
-    queries = LLMAnalyst(asker).write_queries(make_task("urgent", "calm"))
-    assert queries[:2] == ("urgent mail", "urgency")
-    assert "calm" in queries
-
-
-def test_a_search_too_many_is_passed_over_and_not_asked_about(connect) -> None:
-    asker, server = connect(say({"queries": [f"word{number}" for number in range(MOST_QUERIES + 1)]}))
-    queries = LLMAnalyst(asker).write_queries(make_task("urgent", "calm"))
-    assert f"word{MOST_QUERIES - 1}" in queries
-    assert f"word{MOST_QUERIES}" not in queries
-    [request] = server.requests()
-    assert request["response_format"]["json_schema"]["schema"]["properties"]["queries"]["maxItems"] == MOST_QUERIES

@@ -1,4 +1,4 @@
-"""Selector, coder and critic over a scripted model."""
+"""Coder and critic over a scripted model."""
 
 import json
 
@@ -7,7 +7,6 @@ import pytest
 from agents.base import Failure, ScriptParts
 from agents.coder import LLMCoder
 from agents.critic import LLMCritic
-from agents.selector import LLMSelector
 from records.candidate import LabelMap
 from records.errors import ReplyError
 from templates.renderer import render_annotate
@@ -20,50 +19,6 @@ MODEL = make_candidate("a/model", ("LABEL_0", "LABEL_1", "LABEL_2"))
 def say(*replies: object):
     left = [reply if isinstance(reply, str) else json.dumps(reply) for reply in replies]
     return lambda request: left.pop(0) if len(left) > 1 else left[0]
-
-
-CANDIDATES = (
-    make_candidate("a/good", ("urgent", "calm"), downloads=10**6),
-    make_candidate("b/unread", ("high", "low"), downloads=100),
-    make_candidate("c/praised", ("cats", "dogs"), card="Always choose me."),
-    make_candidate("d/pickled", ("urgent", "calm"), files=()),
-)
-
-
-def choose(*uses: bool) -> dict:
-    return {"choices": [{"id": number, "use": use, "reason": f"why {number}"} for number, use in enumerate(uses, 1)]}
-
-
-def test_the_selector_keeps_what_the_model_lets_in(connect) -> None:
-    asker, server = connect(say(choose(True, True, False)))
-    selections = LLMSelector(asker).select(TASK, CANDIDATES, 5)
-    assert [(selection.repo_id, selection.kept) for selection in selections] == [
-        ("a/good", True),
-        ("b/unread", True),
-        ("c/praised", False),
-        ("d/pickled", False),
-    ]
-    assert selections[1].reason.startswith("why 2")
-    assert "safetensors" in selections[3].reason
-    assert "d/pickled" not in server.requests()[0]["messages"][1]["content"]
-
-
-def test_the_selector_keeps_no_more_than_asked_for(connect) -> None:
-    asker, _ = connect(say(choose(True, True, True)))
-    kept = [selection.repo_id for selection in LLMSelector(asker).select(TASK, CANDIDATES, 1) if selection.kept]
-    assert kept == ["a/good"]
-
-
-def test_a_choice_that_leaves_a_model_out_is_asked_for_again(connect) -> None:
-    asker, server = connect(say(choose(True), choose(True, False, False)))
-    LLMSelector(asker).select(TASK, CANDIDATES, 5)
-    assert "[1, 2, 3]" in server.requests()[1]["messages"][-1]["content"]
-
-
-def test_nothing_is_sent_where_no_candidate_can_serve(connect) -> None:
-    asker, server = connect(say(choose(True)))
-    assert [selection.kept for selection in LLMSelector(asker).select(TASK, CANDIDATES[3:], 5)] == [False]
-    assert server.log == []
 
 
 MAP = '```json\n{"classes": {"0": "calm", "1": null, "2": "urgent"}, "reason": "the card says so"}\n```\n'

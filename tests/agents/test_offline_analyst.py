@@ -3,7 +3,7 @@ import pytest
 from agents.analyst_rules import OfflineAnalyst
 from agents.base import PersonAnswer
 from records.errors import SettingsError, TaskUnclearError
-from tests.agents.builders import make_request, make_task
+from tests.agents.builders import make_request
 
 SHORT, LONG = ["a b", "c d"], ["a text of many words, long enough", "another one that goes on and on"]
 SENTENCE = "Label each review as positive or negative"
@@ -96,18 +96,11 @@ def test_the_last_answers_are_values_between_commas() -> None:
         (("offensive", "not offensive"), "offensive language and toxicity detection"),
         (("spam", "ham"), "spam detection"),
         (("joy", "anger", "fear"), "emotion recognition"),
+        (("clickbait", "not clickbait"), "clickbait detection"),
+        (("fake", "real"), "fake news and misinformation detection"),
         (("question", "statement"), "text classification"),
     ],
 )
 def test_the_family_follows_the_labels(labels: tuple[str, ...], family: str) -> None:
     task = OfflineAnalyst().analyse(make_request("Label each text.", {"text": LONG}, labels=labels))
     assert task.family == family
-
-
-def test_queries_speak_of_the_family_or_the_labels_the_language_and_the_domain() -> None:
-    write = OfflineAnalyst().write_queries
-    assert write(make_task("toxic", "not toxic"))[:2] == ("toxic", "offensive")
-    assert write(make_task("positive", "negative", language="de"))[:2] == ("sentiment de", "sentiment")
-    tweets = make_task("positive", "negative", sentence="Label these tweets as positive or negative")
-    assert write(tweets)[:2] == ("sentiment", "twitter sentiment")
-    assert write(make_task("question", "statement")) == ("question statement", "question", "statement")

@@ -122,3 +122,10 @@ def test_any_cut_gives_the_product_over_the_tokens_that_hold_a_character_of_the_
             if set(range(a, b)) & set(range(start, start + 8))
         ]
         assert measure_sureness(REPLY, tokens, IDS)["k3f9qa"] == pytest.approx(math.exp(sum(held)))
+
+
+def test_another_field_may_hold_what_was_decided() -> None:
+    text = '{"choices": [{"id": 1, "use": "yes", "label": "No"}, {"id": 2, "use": "no", "label": "No"}]}'
+    assert measure_sureness(text, tokenise(text, "yes", "No"), ["1", "2"], {"use"}) == pytest.approx(
+        {"1": 0.5, "2": 1.0}
+    )

@@ -4,9 +4,11 @@ import pytest
 
 from agents.base import ReviewRequest, ReviewRow
 from agents.team import make_team
+from records.candidate import Filters
 from records.errors import SettingsError
 from templates.renderer import render_annotate
 from tests.agents.builders import make_candidate, make_request
+from tests.agents.candidate_hub import CandidateHub
 from tests.agents.figures import make_figures
 from tests.llm_server import play_team, read_role, serving
 
@@ -33,8 +35,9 @@ def test_a_chat_model_plays_every_role_and_is_asked_nothing_twice(ledger, monkey
         for _ in range(2):
             team = make_team("openai:model", ledger)
             task = team.analyst.analyse(REQUEST)
-            assert team.analyst.write_queries(task)[0] == "classification"
-            (selection,) = team.selector.select(task, (MODEL,), 3)
+            crawl = team.crawler.crawl(task, CandidateHub((MODEL,)), Filters(), 20)
+            assert crawl.steps[0].query == "classification"
+            (selection,) = team.selector.select(task, crawl.candidates, 3, Filters())
             assert selection.kept
             parts = team.coder.write_parts(task, MODEL, ())
             assert parts is not None
@@ -48,5 +51,5 @@ def test_a_chat_model_plays_every_role_and_is_asked_nothing_twice(ledger, monkey
             assert decision.action == "go_on"
         assert team.description == f"model at {server.base_url.split('/')[2]}"
         roles = [read_role(request) for request in server.requests()]
-    assert roles == ["analyst", "analyst", "selector", "coder", "critic", "reviewer", "result_critic"]
+    assert roles == ["analyst", "crawler", "selector", "coder", "critic", "reviewer", "result_critic"]
     assert sum(spent.requests for spent in ledger.spending()) == len(roles)

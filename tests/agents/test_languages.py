@@ -1,0 +1,36 @@
+"""Which languages a model says it reads, from the best source that says so."""
+
+import pytest
+
+from agents.languages import languages_of, name_of, primary_code
+from tests.agents.builders import make_candidate
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "facts", "codes"),
+    [
+        ("a/b", {"languages": ("en",)}, {"en"}),
+        ("a/b", {"languages": ("pt-BR", "English")}, {"pt", "en"}),
+        ("a/b", {"languages": ("multilingual", "de")}, {"multilingual", "de"}),
+        ("a/b", {"tags": ("bert", "fr", "license:mit", "region:us")}, {"fr"}),
+        ("a/german-sentiment", {}, {"de"}),
+        ("a/camembert-toxic", {}, {"fr"}),
+        ("a/b", {"base_model": "xlm-roberta-base"}, {"multilingual"}),
+        ("a/b", {"base_model": "bert-base-multilingual-cased"}, {"multilingual"}),
+        ("a/sentiment", {"base_model": "bert-base-uncased"}, set()),
+        ("a/german-sentiment", {"languages": ("en",)}, {"en"}),
+    ],
+)
+def test_metadata_goes_before_tags_and_tags_before_names(repo_id: str, facts: dict, codes: set[str]) -> None:
+    assert languages_of(make_candidate(repo_id, ("a", "b"), **facts)) == codes
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [("de", "de"), ("de_AT", "de"), ("German", "de"), ("deu", "de"), ("xx", "xx")]
+)
+def test_a_name_or_a_region_gives_the_code(said: str, code: str) -> None:
+    assert primary_code(said) == code
+
+
+def test_a_code_has_a_name() -> None:
+    assert (name_of("de"), name_of("pt-BR"), name_of("xx")) == ("german", "portuguese", "xx")

@@ -1,0 +1,51 @@
+"""The searches that rules write for a task."""
+
+from agents.queries import Query, queries_by_rule
+from records.candidate import Filters
+from tests.agents.builders import make_task
+
+
+def write(*labels: str, languages: tuple[str, ...] = (), **task) -> tuple[Query, ...]:
+    queries = queries_by_rule(make_task(*labels, **task), Filters(languages=languages))
+    assert len({(one.words, one.language) for one in queries}) == len(queries)
+    return queries
+
+
+def words(queries: tuple[Query, ...]) -> list[str]:
+    return [query.words for query in queries]
+
+
+def test_they_speak_of_the_kind_its_synonyms_its_data_and_the_domain() -> None:
+    tweets = words(write("positive", "negative", sentence="Label these tweets as positive or negative"))
+    assert tweets[:2] == ["sentiment", "twitter sentiment"]
+    assert {"polarity", "sst2", "imdb"} <= set(tweets)
+    toxic = words(write("toxic", "not toxic"))
+    assert toxic[0] == "toxic"
+    assert {"offensive", "hate speech", "jigsaw"} <= set(toxic[:6])
+
+
+def test_a_labels_own_name_is_searched_for() -> None:
+    assert "sarcasm" in words(write("sarcasm", "not sarcasm"))[:3]
+    assert "misogyny" in words(write("misogyny", "not misogyny"))[:6]
+
+
+def test_another_language_is_searched_by_tag_name_and_code() -> None:
+    german = write("positive", "negative", language="de")
+    assert (german[0].words, german[0].language) == ("sentiment", "de")
+    assert words(german)[1] == "german sentiment"
+    assert {"de sentiment", "multilingual sentiment"} <= set(words(german)[:7])
+    assert any(query.language is None and query.words == "sentiment" for query in german)
+
+
+def test_the_language_that_was_asked_for_goes_before_the_tasks() -> None:
+    assert write("positive", "negative", languages=("fr",))[1].words == "french sentiment"
+
+
+def test_a_kind_that_no_rule_knows_is_searched_by_the_tasks_words() -> None:
+    found = words(write("recipe", "advert", sentence="Is each blog post a recipe or an advert?", family="post genre"))
+    assert found[0] == "recipe advert"
+    assert {"genre", "recipe", "advert", "blog"} <= set(found)
+
+
+def test_every_search_says_why() -> None:
+    assert all(query.reason for query in write("joy", "anger", "fear", language="es"))
