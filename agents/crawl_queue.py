@@ -21,6 +21,8 @@ PROMISE: dict[Relation, float] = {
     "datasets": 1.0, "author": 0.8, "finetunes": 0.6, "base_model": 0.5, "tags": 0.4, "collection": 0.4,
 }  # fmt: skip
 """How likely a link leads from a good model to others, before it was tried."""
+SAME_DATA = 0.4
+"""Of a good model's score, what speaks for one that was taught with the same data and whose name tells nothing."""
 SAME_AUTHOR = 0.9
 """How a model's place in the queue falls with each model of its author that was read: others may know other things."""
 
@@ -53,6 +55,8 @@ class CrawlBook:
         self._budget = budget
         self._before = tools.requests
         self._ratings: dict[str, Rating] = {}
+        self._kin: dict[str, float] = {}
+        """What speaks for a model because of the one that a link led to it from."""
         self._gone: set[str] = set()
         self._followed: set[tuple[str, str]] = set()
         self._tries: Counter[Relation] = Counter()
@@ -91,13 +95,14 @@ class CrawlBook:
         """List the models that a link of a model leads to."""
         self._followed.add((along, _target_of(candidate, along)))
         step = CrawlStep(action="expand", model=candidate.repo_id, along=along, reason=reason)
-        gains = self._list(step, lambda: self._tools.expand(candidate, along, self.limits.found))
+        kin = SAME_DATA * self._ratings[candidate.repo_id].score if along == "datasets" else 0.0
+        gains = self._list(step, lambda: self._tools.expand(candidate, along, self.limits.found), kin)
         self._tries[along] += 1
         self._gains[along] += gains > 0
 
     def read(self, candidate: Candidate) -> None:
         """Read a listed model; one that cannot be had stays as it was listed."""
-        before, listed = self._tools.requests, self._ratings[candidate.repo_id].score
+        before, listed = self._tools.requests, self._promise_of(self._ratings[candidate.repo_id])
         found = self._tools.read(candidate)
         self._gone.add(candidate.repo_id)
         told = f"it scores {listed:.2f} by its listing"
@@ -114,11 +119,11 @@ class CrawlBook:
         """Return the listed model that is most worth reading, or None where none reaches the threshold."""
         read = Counter(_author_of(one.candidate) for one in self._ratings.values() if one.candidate.read)
         waiting = [
-            (one.score * SAME_AUTHOR ** read[_author_of(one.candidate)], one)
+            (self._promise_of(one), SAME_AUTHOR ** read[_author_of(one.candidate)], one)
             for one in self.ratings
             if one.serves and not one.candidate.read and one.candidate.repo_id not in self._gone
         ]
-        promising = [(score, one) for score, one in waiting if one.score >= self.limits.read_above]
+        promising = [(score * others, one) for score, others, one in waiting if score >= self.limits.read_above]
         return max(promising, key=lambda pair: pair[0])[1] if promising else None
 
     def find_link(self) -> tuple[Candidate, Relation] | None:
@@ -149,6 +154,9 @@ class CrawlBook:
         """Return what was seen, in the order of the scores, and what was done."""
         return Crawl(candidates=tuple(one.candidate for one in self.ratings), steps=tuple(self.steps))
 
+    def _promise_of(self, rating: Rating) -> float:
+        return max(rating.score, self._kin.get(rating.candidate.repo_id, 0.0))
+
     def _expect(self, candidate: Candidate, along: Relation) -> float:
         """Return how much a link promises, with what the same kind of link has led to before."""
         promise = PROMISE[along]
@@ -157,13 +165,15 @@ class CrawlBook:
             promise = 0.9
         return promise * (1 + self._gains[along]) / (1 + self._tries[along])
 
-    def _list(self, step: CrawlStep, ask: Callable[[], Sequence[Candidate]]) -> int:
-        """Write a listing down and return how many new and promising models it showed."""
+    def _list(self, step: CrawlStep, ask: Callable[[], Sequence[Candidate]], kin: float = 0.0) -> int:
+        """Write a listing down and return how many new and promising models it showed; `kin` speaks for each."""
         before = self._tools.requests
         found = ask()
         new = [one for one in found if one.repo_id not in self._ratings]
         for candidate in new:
             self._rate(candidate)
+        for candidate in found:
+            self._kin[candidate.repo_id] = max(kin, self._kin.get(candidate.repo_id, 0.0))
         self._write(step.model_copy(update={"found": len(found), "new": len({one.repo_id for one in new})}), before)
         return sum(self._ratings[one.repo_id].score >= self.limits.read_above for one in new)
 

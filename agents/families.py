@@ -60,7 +60,7 @@ SENTIMENT = Family(
         "meinung, bewertung, bewertungen, sentimiento, sentimientos, opinión, opiniones, reseña, reseñas, avis, "
         "recensione, recensioni, avaliação, avaliações, duygu, yorum, mening, отзыв, отзывы, тональность"
     ),
-    queries=("sentiment", "sentiment analysis", "polarity", "reviews"),
+    queries=("sentiment", "reviews", "sentiment analysis", "polarity"),
     datasets=listed(
         "sst2, imdb, sst 2, sst5, amazon polarity, yelp, rotten tomatoes, financial phrasebank, sentiment140, "
         "amazon reviews, tweet sentiment multilingual, multilingual sentiments, app reviews, semeval sentiment, "
@@ -92,7 +92,7 @@ TOXICITY = Family(
         "toxisch, beleidigung, beleidigend, hass, hassrede, haine, haineux, injure, odio, ofensivo, tóxico, toxique, "
         "insulto, offensief, haat, nefret, hakaret, ненависть, токсичный, токсичность, ostil"
     ),
-    queries=("toxic", "offensive", "hate speech", "toxicity classification", "abusive", "hate"),
+    queries=("toxic", "offensive", "hate", "abusive", "hate speech", "moderation", "profanity"),
     datasets=listed(
         "jigsaw, civil comments, hatexplain, olid, jigsaw toxicity, hate speech18, davidson, hatecheck, toxic "
         "comments, "

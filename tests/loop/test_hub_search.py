@@ -1,0 +1,79 @@
+"""`autoannotator hub search`: the table of models, as words and as JSON, and the filters that it shares with `run`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from autoannotator.parser import parse
+from tests.conftest import SENTENCE, Cli
+from tests.llm_server import play_team, serving
+from tests.tiny_hub import LABELS, class_of, label_of
+
+MODELS = {"tiny/film-sentiment", "tiny/product-sentiment", "tiny/review-sentiment"}
+
+
+def test_the_table_says_what_is_kept_and_why(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "offline: no language model" in done.stderr
+    assert "labels positive, negative" in done.stderr
+    lines = done.stdout.splitlines()
+    assert {line.split()[4] for line in lines if "tiny/" in line} == MODELS
+    assert sum("kept: labels 2 of 2" in line for line in lines) == 3
+    assert lines[-1].startswith("3 models seen with ")
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+
+
+def test_json_holds_every_model_and_every_step(cli: Cli, tiny_hub: str) -> None:
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, "--json")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {model["repo_id"] for model in told["models"] if model["kept"]} == MODELS
+    assert all(model["read"] and 0 < model["score"] <= 1 and model["reason"] for model in told["models"])
+    assert told["steps"][0]["action"] == "search"
+    assert told["requests"] == sum(step["requests"] for step in told["steps"]) <= 56
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--max-params", "1K", "are over --max-params 1,000"),
+        ("--licence", "mit,gpl", "its licence is apache-2.0, not --licence mit,gpl"),
+        ("--language", "fr", "it reads english, and --language fr was asked for"),
+    ],
+)
+def test_a_filter_names_itself_where_it_drops(cli: Cli, tiny_hub: str, option: str, value: str, told: str) -> None:
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, option, value)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(told) == 3
+    assert "0 kept" in done.stdout
+
+
+def test_a_language_model_may_search_and_select(cli: Cli, tiny_hub: str) -> None:
+    with serving(play_team(LABELS, label_of, class_of)) as server:
+        done = cli(
+            "hub", "search", SENTENCE, "--hub", tiny_hub, "--llm", "openai:model", OPENAI_BASE_URL=server.base_url
+        )
+    assert done.returncode == 0, done.stderr
+    assert "kept: yes (stated): It fits." in done.stdout
+
+
+def test_labels_that_cannot_be_told_are_asked_for(cli: Cli, tiny_hub: str) -> None:
+    done = cli("hub", "search", "Sort these texts", "--hub", tiny_hub)
+    assert done.returncode == 2
+    assert "--labels" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [("150M", 150_000_000), ("1.5B", 1_500_000_000), ("110000000", 110_000_000), ("20k", 20_000), ("1_000", 1000)],
+)
+def test_a_number_of_parameters_may_be_short(words: str, number: int) -> None:
+    assert parse(["hub", "search", "x", "--max-params", words]).max_params == number
+
+
+@pytest.mark.parametrize("words", ["", "0", "1.5", "-1", "150 M M", "ten", "1T"])
+def test_what_is_no_number_of_parameters_is_refused(cli: Cli, words: str) -> None:
+    done = cli("hub", "search", "x", "--max-params", words)
+    assert done.returncode == 2
+    assert "150M, 1.5B" in done.stderr or "expected one argument" in done.stderr
