@@ -102,7 +102,8 @@ def verify_map(
     names and card, where a class that is absent counts as None; `class_names` (n_classes,) for the reason.
 
     A class keeps its proposed label unless another clearly has more of its use (CLASS_MARGIN, SURE), and keeps None
-    unless one label clearly has more of it than the next. Use is the share of each label's rows on which the class is
+    unless one label clearly has more of it than the next; once a stated reading is found wrong, those that are not the
+    likeliest count as None. Use is the share of each label's rows on which the class is
     the likeliest, so that a common label gets no classes by being common. A class of a label that the probe has too
     few rows of keeps it unless it takes most rows of another label, and more of them than that label's own classes.
 
@@ -117,11 +118,11 @@ def verify_map(
     if len(truth) < LEAST_PROBE_ROWS or len(shown) < 2:
         return _let_stand(whole, f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it")
     usage = _measure_usage(class_probs, truth, weights, labels, shown)
-    found, changes = _find_map(usage, whole, class_names)
+    found = _find_map(usage, whole)
     covered = [label for label in labels if label in found.values()]
     unseen = [label for label in covered if label not in shown]
     tested = [label for label in covered if label in shown]
-    notes = [*changes]
+    notes = _explain_changes(usage, whole, found, class_names)
     if unseen:
         notes.append(f"the probe has too few rows of {', '.join(unseen)}, whose classes are read as proposed")
     if len(covered) < 2:
@@ -180,27 +181,29 @@ def _measure_usage(
     return _Usage(rates)
 
 
-def _find_map(usage: _Usage, proposed: ClassMap, class_names: Sequence[str]) -> tuple[dict[int, str | None], list[str]]:
-    """Return the best map and, in words, each class that it reads otherwise than proposed."""
+def _find_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
+    """Return the best map. A source that is wrong about one class is not believed about another where the rows lean
+    against it: such a class counts as one that nothing is known of."""
+    found = _correct_map(usage, proposed)
+    if all(proposed[c] is None or found[c] == proposed[c] for c in proposed):
+        return found
+    doubted = [c for c in proposed if proposed[c] in usage.rates and proposed[c] != usage.rank(c)[0]]
+    return _correct_map(usage, {**proposed, **dict.fromkeys(doubted)})
+
+
+def _correct_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
+    """Return the map with every class that the rows clearly read otherwise."""
     found = dict(proposed)
-    changes: list[str] = []
     unseen_last = sorted(proposed, key=lambda c: proposed[c] is not None and proposed[c] not in usage.rates)
     for c in unseen_last:
         now = proposed[c]
         best, second, *_ = usage.rank(c)
         seen = now is not None and now in usage.rates
         rival = now if now is not None and seen else second
-        if now == best or not usage.favours(c, best, rival):
-            continue
-        if now is not None and not seen and not _stands_in(usage, found, c, best):
-            continue
-        found[c] = best
-        said = "nothing says what it means" if now is None else f"it was read as {now}"
-        changes.append(
-            f"{class_names[c]} is {best}: it is given on {usage.rates[best][c].value:.0%} of the rows of {best} and on "
-            f"{usage.rates[rival][c].value:.0%} of those of {rival}, and {said}"
-        )
-    return found, changes
+        unproved = now is not None and not seen and not _stands_in(usage, found, c, best)
+        if now != best and not unproved and usage.favours(c, best, rival):
+            found[c] = best
+    return found
 
 
 def _stands_in(usage: _Usage, found: ClassMap, index: int, label: str) -> bool:
@@ -208,6 +211,16 @@ def _stands_in(usage: _Usage, found: ClassMap, index: int, label: str) -> bool:
     rates = usage.rates[label]
     own = sum(rates[c].value for c, now in found.items() if now == label)
     return rates[index].value > max(own, 0.5)
+
+
+def _explain_changes(usage: _Usage, proposed: ClassMap, found: ClassMap, class_names: Sequence[str]) -> list[str]:
+    """Return in words each class that is read otherwise than proposed."""
+    words: list[str] = []
+    for c in (c for c in proposed if found[c] != proposed[c]):
+        said = "nothing says what it means" if proposed[c] is None else f"it was read as {proposed[c]}"
+        shares = [f"{usage.rates[label][c].value:.0%} of the rows of {label}" for label in usage.rank(c)[:2]]
+        words.append(f"{class_names[c]} is {found[c] or 'unclear'}: it is given on {' and '.join(shares)}, and {said}")
+    return words
 
 
 def _measure_pairs(

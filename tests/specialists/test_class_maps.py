@@ -62,7 +62,10 @@ def test_names_that_say_nothing_are_found_by_the_probe_alone(order: tuple[int, .
 def test_reversed_labels_are_corrected() -> None:
     verdict = judge(answer(EVEN_2, GOOD_2), EVEN_2, {0: "positive", 1: "negative"}, TWO)
     assert (verdict.status, verdict.found) == ("corrected", {0: "negative", 1: "positive"})
-    assert "LABEL_0 is negative: it is given on 77% of the rows of negative and on 18%" in verdict.reason
+    assert (
+        "LABEL_0 is negative: it is given on 77% of the rows of negative and 18% of the rows of positive"
+        in verdict.reason
+    )
     assert "it was read as positive" in verdict.reason
 
 
@@ -71,6 +74,18 @@ def test_permuted_labels_are_corrected(said: tuple[int, ...]) -> None:
     proposed = {c: THREE[label] for c, label in enumerate(said)}
     verdict = judge(answer(EVEN_3, GOOD_3), EVEN_3, proposed, THREE)
     assert (verdict.status, verdict.found) == ("corrected", RIGHT_3)
+
+
+def test_a_source_that_is_wrong_about_one_class_is_not_believed_about_a_doubtful_one() -> None:
+    truth = np.arange(60) % 3
+    own = truth.copy()
+    own[truth == 1] = np.where(np.arange(20) < 11, 1, 2)
+    own[[2, 5, 8, 11, 14, 17, 20]] = 1
+    probs = np.eye(3)[own]
+    assert judge(probs, truth, {0: "negative", 1: "positive", 2: "positive"}, THREE).found[1] == "positive"
+    verdict = judge(probs, truth, {0: "neutral", 1: "positive", 2: "negative"}, THREE)
+    assert verdict.found == {0: "negative", 1: None, 2: "positive"}
+    assert "LABEL_1 is unclear" in verdict.reason
 
 
 def test_names_in_another_language_that_were_read_in_part_are_completed() -> None:
@@ -221,7 +236,10 @@ def test_many_labels_with_few_rows_each_do_not_fail_by_one_bad_pair(seed: int) -
     assert judge(probs, truth, right, labels).status == "verified"
     rotated = {c: labels[(c + 1) % 15] for c in range(15)}
     verdict = judge(probs, truth, rotated, labels)
-    assert (verdict.status, verdict.found) == ("corrected", right)
+    assert verdict.status == "corrected"
+    wrong = {c: label for c, label in verdict.found.items() if label != right[c]}
+    assert set(wrong.values()) <= {None}, "thirteen rows may leave a class unclear, and turn none about"
+    assert len(wrong) <= 3
     guess = answer(truth, np.ones((15, 15)).tolist(), seed)
     assert judge(guess, truth, right, labels).status == "unverified"
 
