@@ -129,7 +129,7 @@ def _hold_contest(
     everything = np.ones(rows, dtype=np.bool_)
     shown = np.empty((REPEATS, *probs.shape))
     for repeat in range(REPEATS):
-        folds = _draw_folds(target, np.random.default_rng([seed, repeat]))
+        folds = draw_folds(target, np.random.default_rng([seed, repeat]))
         for fold in np.unique(folds).tolist():
             held = folds == fold
             counts = _count_votes(own, target, weights, ~held, n_labels)
@@ -153,8 +153,9 @@ def _hold_contest(
     )
 
 
-def _draw_folds(target: Integers, rng: np.random.Generator) -> Integers:
-    """Return each row's fold (n_rows,), drawn at random with each label spread evenly over the folds."""
+def draw_folds(target: Integers, rng: np.random.Generator) -> Integers:
+    """Return each row's fold (n_rows,), from 0 to FOLDS - 1, drawn at random with each label of `target` (n_rows,) spread
+    evenly over the folds."""
     shuffled = rng.permutation(len(target))
     by_label = shuffled[np.argsort(target[shuffled], kind="stable")]
     folds = np.empty(len(target), dtype=np.int64)

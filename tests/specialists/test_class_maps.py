@@ -79,8 +79,8 @@ def test_permuted_labels_are_corrected(said: tuple[int, ...]) -> None:
 def test_a_source_that_is_wrong_about_one_class_is_not_believed_about_a_doubtful_one() -> None:
     truth = np.arange(60) % 3
     own = truth.copy()
-    own[truth == 1] = np.where(np.arange(20) < 11, 1, 2)
-    own[[2, 5, 8, 11, 14, 17, 20]] = 1
+    own[truth == 1] = np.where(np.arange(20) < 12, 1, 0)
+    own[truth == 2] = np.where(np.arange(20) < 12, 2, 1)
     probs = np.eye(3)[own]
     assert judge(probs, truth, {0: "negative", 1: "positive", 2: "positive"}, THREE).found[1] == "positive"
     verdict = judge(probs, truth, {0: "neutral", 1: "positive", 2: "negative"}, THREE)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from specialists.ensemble import Ensemble, choose_ensemble
+from specialists.ensemble import FOLDS, Ensemble, choose_ensemble, draw_folds
 
 
 def make_probs(own: np.ndarray, n_labels: int = 2, sure: float = 0.8) -> np.ndarray:
@@ -60,11 +60,26 @@ def test_three_good_ones_that_err_alike_lose_to_those_that_complement() -> None:
 
 
 def test_a_tenfold_dearer_one_must_be_worth_a_point() -> None:
-    own = err_on(range(20, 40), range(40, 60), range(60, 80), range(60, 80))
-    work = [1e9, 1e9, 1e9, 1e10]
-    assert set(choose(make_probs(own), TRUTH, work=work).members) == {0, 1, 2}
-    blunder = err_on(range(40), range(20, 60), [*range(20), *range(40, 60)], range(60, 80))
-    assert 3 in choose(make_probs(blunder), TRUTH, work=work).members
+    work = [1e10, 1e9, 1e9, 1e9]
+    equal = err_on(range(60, 80), range(20, 40), range(40, 60), range(60, 80))
+    assert set(choose(make_probs(equal), TRUTH).members) == {0, 1, 2}
+    assert set(choose(make_probs(equal), TRUTH, work=work).members) == {1, 2, 3}
+    better = err_on(range(60, 80), range(40), range(20, 60), [*range(20), *range(40, 60)])
+    assert 0 in choose(make_probs(better), TRUTH, work=work).members
+
+
+@pytest.mark.parametrize(("gain", "earned"), [(3, True), (1, False)])
+def test_a_point_is_what_ten_times_the_work_must_earn(gain: int, earned: bool) -> None:
+    own = err_on(range(20), range(20 - gain))
+    assert (choose(make_probs(own), TRUTH, work=[1e8, 1e9], size=1).members == (1,)) is earned
+
+
+def test_each_fold_has_its_part_of_every_label() -> None:
+    target = np.repeat([0, 1, 2], [40, 10, 5])
+    folds = draw_folds(target, np.random.default_rng(0))
+    counts = np.array([np.bincount(folds[target == label], minlength=FOLDS) for label in range(3)])
+    assert counts.tolist() == [[8] * 5, [2] * 5, [1] * 5]
+    assert folds.tolist() != draw_folds(target, np.random.default_rng(1)).tolist()
 
 
 def test_of_equals_the_prior_decides_and_then_the_order() -> None:
