@@ -27,6 +27,10 @@ SURE = 2.0
 """Standard errors by which a difference must be above zero: one-sided 97.7 %. The map is searched for and tested on
 the same rows, so 95 % would be too little."""
 
+MOST_ROWS = 0.5
+"""A class whose proposed label the probe lacks is read as another label where it takes more than this share of that
+label's rows, and so more than all that label's own classes together."""
+
 LEAST_LABEL_ROWS = 5
 """A label with fewer rows in the probe says nothing about any class."""
 
@@ -105,7 +109,7 @@ def verify_map(
     unless one label clearly has more of it than the next; once a stated reading is found wrong, those that are not the
     likeliest count as None. Use is the share of each label's rows on which the class is
     the likeliest, so that a common label gets no classes by being common. A class of a label that the probe has too
-    few rows of keeps it unless it takes most rows of another label, and more of them than that label's own classes.
+    few rows of keeps it unless it takes most rows of another label (MOST_ROWS).
 
     Then, for every pair of labels that the map covers and the probe has LEAST_LABEL_ROWS rows of, swapping the two must
     cost at least MARGIN, and surely more than nothing. A pair of which a label has fewer than LEAST_PROBE_ROWS rows
@@ -194,23 +198,14 @@ def _find_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
 def _correct_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
     """Return the map with every class that the rows clearly read otherwise."""
     found = dict(proposed)
-    unseen_last = sorted(proposed, key=lambda c: proposed[c] is not None and proposed[c] not in usage.rates)
-    for c in unseen_last:
-        now = proposed[c]
+    for c, now in proposed.items():
         best, second, *_ = usage.rank(c)
-        seen = now is not None and now in usage.rates
-        rival = now if now is not None and seen else second
-        unproved = now is not None and not seen and not _stands_in(usage, found, c, best)
-        if now != best and not unproved and usage.favours(c, best, rival):
+        unseen = now is not None and now not in usage.rates
+        rival = second if now is None or unseen else now
+        takes_most = usage.rates[best][c].value > MOST_ROWS
+        if now != best and (takes_most or not unseen) and usage.favours(c, best, rival):
             found[c] = best
     return found
-
-
-def _stands_in(usage: _Usage, found: ClassMap, index: int, label: str) -> bool:
-    """Return whether a class takes most rows of a label, and more of them than the classes read as that label."""
-    rates = usage.rates[label]
-    own = sum(rates[c].value for c, now in found.items() if now == label)
-    return rates[index].value > max(own, 0.5)
 
 
 def _explain_changes(usage: _Usage, proposed: ClassMap, found: ClassMap, class_names: Sequence[str]) -> list[str]:

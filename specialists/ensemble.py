@@ -154,8 +154,10 @@ def _hold_contest(
 
 
 def draw_folds(target: Integers, rng: np.random.Generator) -> Integers:
-    """Return each row's fold (n_rows,), from 0 to FOLDS - 1, drawn at random with each label of `target` (n_rows,) spread
-    evenly over the folds."""
+    """Return each row's fold (n_rows,), from 0 to FOLDS - 1, drawn at random.
+
+    Each label of `target` (n_rows,) is spread evenly over the folds.
+    """
     shuffled = rng.permutation(len(target))
     by_label = shuffled[np.argsort(target[shuffled], kind="stable")]
     folds = np.empty(len(target), dtype=np.int64)

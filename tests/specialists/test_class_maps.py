@@ -195,6 +195,42 @@ def test_a_class_read_as_a_missing_label_that_stands_in_for_another_is_found_out
     assert verdict.found[2] == "positive"
 
 
+def give(counts: dict[int, list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return class probabilities and truth: `counts[label][class]` rows of a label are given a class."""
+    pairs = [(label, c) for label, row in counts.items() for c, many in enumerate(row) for _ in range(many)]
+    truth, given = np.array(pairs).T
+    return np.eye(len(next(iter(counts.values()))))[given], truth
+
+
+@pytest.mark.parametrize("taken", [38, 45])
+def test_a_class_read_as_a_missing_label_keeps_it_where_it_takes_less_than_most_rows_of_another(taken: int) -> None:
+    probs, truth = give({0: [80, 15, 5], 2: [75 - taken, taken, 25]})
+    verdict = judge(probs, truth, RIGHT_3, THREE)
+    assert verdict.found == RIGHT_3
+
+
+def test_a_correction_that_leaves_no_pair_to_test_is_unverified() -> None:
+    probs, truth = give({0: [45, 10, 45], 2: [10, 80, 10]})
+    verdict = judge(probs, truth, {0: "neutral", 1: "negative", 2: None}, THREE)
+    assert verdict.status == "unverified"
+    assert verdict.found == {0: "neutral", 1: "positive", 2: None}
+
+
+def test_a_difference_that_is_sure_but_small_changes_no_reading() -> None:
+    probs, truth = give({0: [3000, 500, 1500], 1: [500, 3200, 1300]})
+    assert judge(probs, truth, {0: "negative", 1: "positive"}, TWO).found[2] is None
+    probs, truth = give({0: [3000, 500, 1500], 1: [500, 3400, 1100]})
+    assert judge(probs, truth, {0: "negative", 1: "positive"}, TWO).found[2] == "negative"
+
+
+def test_a_pair_with_rows_enough_that_is_not_told_apart_fails_the_map() -> None:
+    probs, truth = give({0: [90, 5, 5], 1: [10, 47, 43], 2: [5, 45, 50]})
+    verdict = judge(probs, truth, RIGHT_3, THREE)
+    assert verdict.status == "unverified"
+    assert verdict.margin == pytest.approx(0.045)
+    assert "swapping neutral and positive would cost 0.04" in verdict.reason
+
+
 @pytest.mark.parametrize("rows", [0, 1, 19])
 def test_few_rows_refute_nothing_and_verify_nothing_that_is_not_proposed(rows: int) -> None:
     truth = np.arange(rows) % 2
@@ -225,6 +261,8 @@ def test_weights_count() -> None:
     right: ClassMap = {0: "negative", 1: "positive"}
     assert judge(np.eye(2)[own], truth, right, TWO).status == "unverified"
     assert judge(np.eye(2)[own], truth, right, TWO, weights).status == "verified"
+    assert judge(np.eye(2)[own], truth, SILENT_2, TWO).found == SILENT_2
+    assert judge(np.eye(2)[own], truth, SILENT_2, TWO, weights).found == right
 
 
 @pytest.mark.parametrize("seed", range(5))
