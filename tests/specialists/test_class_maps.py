@@ -210,7 +210,7 @@ def test_a_class_read_as_a_missing_label_keeps_it_where_it_takes_less_than_most_
 
 
 def test_a_correction_that_leaves_no_pair_to_test_is_unverified() -> None:
-    probs, truth = give({0: [45, 10, 45], 2: [10, 80, 10]})
+    probs, truth = give({0: [45, 10, 45], 2: [10, 45, 45]})
     verdict = judge(probs, truth, {0: "neutral", 1: "negative", 2: None}, THREE)
     assert verdict.status == "unverified"
     assert verdict.found == {0: "neutral", 1: "positive", 2: None}
