@@ -95,7 +95,8 @@ def annotate(
     InfrastructureError, after which `open_run(out).resume()` goes on.
     """
     listed = {
-        name: (value,) if name == "text" and isinstance(value, str) else value for name, value in settings.items()
+        name: (value,) if name in ("text", "licence", "language") and isinstance(value, str) else value
+        for name, value in settings.items()
     }
     with Display(Console(stderr=True, quiet=on_event is not None)) as display:
         show = on_event or display.take

@@ -10,15 +10,13 @@ from agents.locked import pin_team
 from agents.reviewer import ReviewManner
 from agents.target import Terms, describe_llm
 from agents.team import make_team
+from autoannotator import hubs
 from graphs.context import RunContext
 from graphs.engine import LocalEngine
-from hub.cache import default_cache
 from hub.client import HubClient
 from hub.library import configured_endpoint
 from hub.starter.build import starter_weight_hashes
-from hub.starter_hub import open_starter_hub
 from records.candidate import ModelsLock
-from records.errors import SettingsError
 from records.events import EndpointPaused, Event, Noticed, RunStarted, SandboxChosen
 from records.folder import RunFolder, read_record, write_json
 from records.ledger import Ledger
@@ -28,8 +26,6 @@ from records.settings import Settings
 from sandbox.base import Sandbox
 from sandbox.choose import choose_sandbox
 from sandbox.docker_engine import DockerOptions
-
-STARTER = "starter"
 
 
 @contextmanager
@@ -59,11 +55,9 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
 
         @functools.cache
         def open_hub() -> HubClient:
-            cache = _make_cache()
-            if settings.hub != STARTER:
-                return HubClient(settings.hub or None, cache, tell=tell_hub_pause)
-            endpoint = stack.enter_context(open_starter_hub(cache, lambda message: emit(Noticed(message=message))))
-            return HubClient(endpoint, cache, embedded=STARTER)
+            return stack.enter_context(
+                hubs.open_hub(settings.hub, lambda message: emit(Noticed(message=message)), tell_hub_pause)
+            )
 
         llm = describe_llm(settings.llm)
 
@@ -137,16 +131,3 @@ def _choose_sandbox(folder: RunFolder, settings: Settings, emit: Callable[[Event
         )
     )
     return sandbox
-
-
-def _make_cache() -> Path:
-    """Return the folder for downloads, made where it is not there. Raises SettingsError where it cannot be."""
-    cache = default_cache()
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"the folder for downloads {cache} cannot be made: {error.strerror}",
-            next_step="Set AUTOANNOTATOR_CACHE to a folder that you may write to.",
-        ) from error
-    return cache
