@@ -84,7 +84,7 @@ def show(crawl: Crawl, selections: Sequence[Selection]) -> list[RenderableType]:
 
 
 def _write_lines(place: int, candidate: Candidate, selection: Selection) -> tuple[str, str]:
-    size = f"{candidate.parameters / 1e6:,.0f} M" if candidate.parameters else "?"
+    size = f"{candidate.parameters / 1e6:,.1f} M" if candidate.parameters else "?"
     languages = ", ".join(candidate.languages[:3]) + (" …" if len(candidate.languages) > 3 else "")
     facts = " · ".join(filter(None, (languages, candidate.licence[:30])))
     verdict = "kept: " if selection.kept else "" if selection.reason.startswith("dropped") else "not kept: "
