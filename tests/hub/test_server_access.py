@@ -25,10 +25,11 @@ MEMBER = "hf_member"
 
 
 @pytest.fixture(params=["folder", "catalogue"])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HubServer]:
+def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
     silence_hub_library()
     write = {"folder": write_folder, "catalogue": write_catalogue}[request.param]
     with HubServer(write(tmp_path / "hub", MODELS), tokens=[MEMBER]) as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)  # no other Hub is sent a token
         yield running
 
 

@@ -99,13 +99,16 @@ def test_content_that_is_cut_short_fails_by_its_size(folder: Path, tmp_path: Pat
         fetch(api, tmp_path / "cache")
 
 
-def test_a_redirect_to_another_origin_gets_no_token(folder: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_redirect_to_another_origin_gets_no_token(
+    folder: Path, tmp_path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     elsewhere: list[ServedRequest] = []
     served: list[ServedRequest] = []
     with (
         HubServer(folder, on_request=elsewhere.append) as store,
         HubServer(folder, on_request=served.append, intercept=faulty.redirect(WEIGHTS, store.url)) as server,
     ):
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
         api = HfApi(endpoint=server.url, token="hf_secret")
         assert fetch(api, tmp_path / "cache") == content
         assert {request.authorised for request in served} == {True}

@@ -21,7 +21,11 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     silence_hub_library()
     root = tmp_path_factory.mktemp(request.param)
     write = {"folder": write_folder, "catalogue": write_catalogue}[request.param]
-    with HubServer(write(root / "hub", MODELS, COLLECTIONS), tokens=["hf_member"]) as running:
+    with (
+        HubServer(write(root / "hub", MODELS, COLLECTIONS), tokens=["hf_member"]) as running,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        environment.setenv("HF_ENDPOINT", running.url)  # no other Hub is sent a token
         yield running
 
 
