@@ -38,7 +38,7 @@ def make_schemas() -> dict[str, dict[str, Any]]:
         "training-metrics.v1": TypeAdapter(TrainingMetrics),
         "event.v1": EVENT,
         "ledger-answer.v1": TypeAdapter(Answer),
-        "models-lock.v1": TypeAdapter(ModelsLock),
+        "models-lock.v2": TypeAdapter(ModelsLock),
         "certificate.v1": TypeAdapter(Certificate),
         "cost.v1": TypeAdapter(Cost),
         "manifest.v1": TypeAdapter(Manifest),

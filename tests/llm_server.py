@@ -214,7 +214,7 @@ def play_team(
 ) -> Script:
     """Return a script that plays every role well: `label_of` labels a text, `class_of` reads the name of a class."""
 
-    def play_analyst() -> dict[str, Any]:
+    def play_analyst(request: dict[str, Any]) -> dict[str, Any]:
         described = [{"name": label, "definition": f"It is {label}.", "example": f"So {label}!"} for label in labels]
         return {"kind": "single_label", "labels": described, "text_columns": [column], "language": "en"}
 
@@ -232,20 +232,16 @@ def play_team(
         classes = {index: class_of(name) for index, name in model["classes"].items()}
         return f"```json\n{json.dumps({'classes': classes, 'reason': 'By name.'})}\n```"
 
+    told = {"analyst": play_analyst, "crawler": play_crawler, "selector": play_selector}
+
     def play(request: dict[str, Any]) -> Answer:
         match read_role(request):
             case "reviewer":
                 return answer_rows(request, label_of)
             case "coder":
                 return play_coder(request)
-            case "analyst":
-                return json.dumps(play_analyst())
-            case "crawler":
-                return json.dumps(play_crawler(request))
-            case "selector":
-                return json.dumps(play_selector(request))
             case role:
-                return json.dumps(ALWAYS[role])
+                return json.dumps(told[role](request) if role in told else ALWAYS[role])
 
     return play
 

@@ -211,11 +211,14 @@ def test_a_failure_is_shown_from_its_beginning_to_its_end(connect) -> None:
     assert "line 3: no; yes" in asked[0]
 
 
-def test_the_template_as_it_is_needs_classes_that_can_be_read_by_rule() -> None:
-    assert propose_default_parts(TASK, MODEL) is None
+def test_the_template_as_it_is_reads_classes_by_rule_and_guesses_where_nothing_tells() -> None:
+    guess = propose_default_parts(TASK, MODEL)
+    assert guess is not None
+    assert guess.label_map.guessed
+    assert propose_default_parts(TASK, make_candidate("a/b", ("LABEL_0",))) is None
     named = propose_default_parts(TASK, make_candidate("a/b", ("calm", "urgent")))
     assert named is not None
-    assert named.label_map.classes == {0: "calm", 1: "urgent"}
+    assert (named.label_map.classes, named.label_map.guessed) == ({0: "calm", 1: "urgent"}, False)
 
 
 @pytest.mark.parametrize("odd", ["\u2028", "\x0c", "\x85"])

@@ -22,8 +22,11 @@ def test_the_offline_coder_fills_the_defaults_once() -> None:
     assert OfflineCoder().write_parts(TASK, MODEL, (Failure(parts=parts, output="", reasons=("no",)),)) is None
 
 
-def test_the_offline_coder_gives_up_where_the_classes_are_not_explained() -> None:
-    assert OfflineCoder().write_parts(TASK, make_candidate("a/b", ("LABEL_0", "LABEL_1")), ()) is None
+def test_the_offline_coder_guesses_where_the_classes_are_not_explained_and_says_so() -> None:
+    parts = OfflineCoder().write_parts(TASK, make_candidate("a/b", ("LABEL_0", "LABEL_1")), ())
+    assert parts is not None
+    assert parts.label_map.guessed
+    assert parts.label_map.reason.startswith("a guess, as its card does not say what LABEL_0, LABEL_1 stands for")
 
 
 def criticise(script: str = SCRIPT, parts: ScriptParts = PARTS, passed: bool = True, output: str = ""):
