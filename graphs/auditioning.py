@@ -17,6 +17,9 @@ from specialists.arrays import Floats
 from specialists.audition import AuditionScore, score_candidates
 from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
 
+BYTES_OF_A_PARAMETER = 4
+"""In float32: so a model's size is estimated from its weights where the Hub does not say it."""
+
 
 def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Try the accepted candidates on the probe and lock the ensemble: the `models` whose vote together is the best.
@@ -106,6 +109,7 @@ def _record(
 ) -> Audition:
     own = probe.annotations[candidate.slug]
     memory = sum(file.size for file in list_weights(candidate))
+    parameters = candidate.parameters or memory // BYTES_OF_A_PARAMETER
     return Audition(
         rows=int(probe.judging.sum()),
         truth=probe.truth,
@@ -114,7 +118,7 @@ def _record(
         agreement=score.agreement,
         label_shares=dict(zip(labels, score.label_shares.tolist(), strict=True)),
         label_map=verdict,
-        cost=RowCost(parameters=candidate.parameters or 0, tokens=own.tokens, memory=memory, seconds=own.seconds),
+        cost=RowCost(parameters=parameters, tokens=own.tokens, memory=memory, seconds=own.seconds),
         weight=score.weight,
         passed=score.passed,
         reason=score.reason,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from records.candidate import repo_of
 from records.events import (
     CandidateDropped,
+    EnsembleChosen,
     Event,
     Gated,
     NodeStarted,
@@ -30,6 +31,8 @@ class RunHistory:
     node: str = ""
     """The last node that began."""
     stages: int = 0
+    ensemble: str = ""
+    """Why the specialists were chosen."""
     sandboxes: dict[str, None] = field(default_factory=dict)
     """Where scripts ran, with the digest of the image; a resumed run may have met another."""
     ending: RunFinished | RunFailed | None = None
@@ -56,6 +59,8 @@ class RunHistory:
                 self.sandboxes[f"{event.name} (image {event.image})" if event.image else event.name] = None
             case CandidateDropped():
                 self.dropped[event.model] = event.reason
+            case EnsembleChosen():
+                self.ensemble = event.reason
             case StageStarted():
                 self.started[event.stage], self.stages = event, event.stages
             case StageVoted():

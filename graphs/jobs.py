@@ -11,7 +11,17 @@ from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
 from hub.weights import find_refusal
-from records.candidate import Candidate, DownloadedModel, FileFacts, ModelsLock, Selection, Specialist, slug_of
+from records.candidate import (
+    Audition,
+    Candidate,
+    CrawlStep,
+    DownloadedModel,
+    FileFacts,
+    ModelsLock,
+    Selection,
+    Specialist,
+    slug_of,
+)
 from records.errors import SandboxError
 from records.events import DownloadsPlanned, ModelDownloading, SpecialistDropped
 from records.folder import RunFolder, read_record, write_json
@@ -21,6 +31,8 @@ from specialists.arrays import Floats
 from templates.renderer import are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
+STEPS = TypeAdapter(tuple[CrawlStep, ...])
+AUDITIONS = TypeAdapter(dict[str, Audition])
 SELECTIONS = TypeAdapter(tuple[Selection, ...])
 
 
@@ -28,6 +40,17 @@ def read_candidates(folder: RunFolder) -> dict[str, Candidate]:
     """Return every candidate seen, by its slug."""
     candidates = CANDIDATES.validate_json((folder.hub / "candidates.json").read_bytes())
     return {candidate.slug: candidate for candidate in candidates}
+
+
+def read_steps(folder: RunFolder) -> tuple[CrawlStep, ...]:
+    """Return how the models were found, act by act."""
+    return STEPS.validate_json((folder.hub / "crawl.json").read_bytes())
+
+
+def read_auditions(folder: RunFolder) -> dict[str, Audition]:
+    """Return every candidate's audition, by its slug; empty where a given lock spared it."""
+    path = folder.audition / "candidates.json"
+    return AUDITIONS.validate_json(path.read_bytes()) if path.exists() else {}
 
 
 def list_weights(candidate: Candidate) -> tuple[FileFacts, ...]:

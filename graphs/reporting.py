@@ -11,11 +11,11 @@ from langgraph.runtime import Runtime
 
 from graphs.context import RunContext
 from graphs.history import RunHistory, read_history
-from graphs.jobs import read_candidates, read_lock, read_selections
+from graphs.jobs import read_auditions, read_candidates, read_lock, read_selections, read_steps
 from graphs.label_scan import LabelScan, scan_labels
 from graphs.state import RunState
 from graphs.tables import count_tokens, read_stage_labels
-from records.candidate import repo_of
+from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
 from records.ledger import Spending
@@ -25,7 +25,7 @@ from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 from records.settings import Settings
 from records.task import TaskSpec
 from templates.renderer import render_report
-from templates.report import DroppedModel, LabelCount, ReportCost, ReportData, ReportFile, ReportModel
+from templates.report import DroppedModel, LabelCount, ReportCost, ReportData, ReportFile, ReportModel, ReportSearch
 
 NO_LANGUAGE_MODEL = "no language model was asked"
 
@@ -33,6 +33,8 @@ FILES = (
     ("labels.parquet", "every row of the input, in its order, with its label and where that came from"),
     ("report.html", "this page"),
     ("models.lock.json", "the specialists: repository, commit, hashes, label map, audition"),
+    ("hub/", "every model seen: its facts, its score, why it was kept or dropped, and how it was found"),
+    ("audition/", "the rows that the candidates were tried on, with the odds of each to be drawn, and how each did"),
     ("scripts/", "the generated scripts, their tests and the critic's verdicts"),
     ("votes/", "each specialist's label and probabilities for every row"),
     ("events.jsonl", "what happened, in its order"),
@@ -126,6 +128,7 @@ def gather_report(folder: RunFolder) -> ReportData:
         reviews_failed=scan.failed,
         reviews_undecided=scan.undecided,
         label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),
+        search=_describe_search(folder, history),
         models=_describe_models(folder, history, scan),
         dropped=_describe_dropped(folder, history),
         stages=history.tell_stages(),
@@ -151,13 +154,36 @@ def _describe_models(folder: RunFolder, history: RunHistory, scan: LabelScan) ->
             parameters=one.parameters or None,
             licence=candidates[one.repo_id].licence,
             reason=reasons[one.repo_id],
-            audition=one.audition.reason,
+            audition=f"It {one.audition.reason}; {one.audition.label_map.reason}.",
+            label_map=one.audition.label_map.status,
+            cost=_price(one.audition.cost),
             agreement=scan.agreement(one.name),
             version=history.count_promotions(one.name),
             left_at=history.left[one.name].stage if one.name in history.left else None,
             left_because=history.left[one.name].reason if one.name in history.left else "",
         )
         for one in read_lock(folder).specialists
+    )
+
+
+def _price(cost: RowCost) -> str:
+    """Return what a model costs on a row, in words."""
+    measured = "" if cost.seconds is None else f"; {1000 * cost.seconds:,.1f} ms a row were measured here"
+    return f"{cost.tokens:,.0f} tokens a row, {cost.memory / 1e6:,.0f} MB of weights{measured}"
+
+
+def _describe_search(folder: RunFolder, history: RunHistory) -> ReportSearch:
+    lock, steps = read_lock(folder), read_steps(folder)
+    truths = {"gold": "gold rows", "llm": "the language model", "human": "people", "consensus": "their own consensus"}
+    auditions = read_auditions(folder)
+    first = lock.specialists[0].audition
+    return ReportSearch(
+        seen=len(read_candidates(folder)),
+        requests=sum(step.requests for step in steps),
+        auditioned=len(auditions),
+        rows=first.rows,
+        truth=truths[first.truth],
+        reason=history.ensemble,
     )
 
 

@@ -163,6 +163,7 @@ def make_environment() -> jinja2.Environment:
         parameters=format_parameters,
         plot=plot_stages,
         shorten=shorten,
+        capitalize_first=lambda text: text[:1].upper() + text[1:],
     )
     return environment
 

@@ -1,5 +1,7 @@
 """What the report shows: plain figures and texts, gathered by whoever runs the machine, and their wording."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from records.base import Record
@@ -25,13 +27,28 @@ class ReportModel(Record):
     reason: str
     """Why it was chosen."""
     audition: str
-    """What its audition found."""
+    """What its audition found, by its label map too."""
+    label_map: Literal["verified", "corrected", "unverified"]
+    cost: str
+    """What it costs on a row, in words."""
     agreement: float
     version: int
     """How many of its fine-tunes were promoted in this run."""
     left_at: int | None = None
     """The stage from which on it voted no more, where it was dropped."""
     left_because: str = ""
+
+
+class ReportSearch(Record):
+    """How the models were found: how many were seen with how many requests, how many were auditioned, on how many
+    rows, and where the labels of those came from, in words; `reason` is why the ensemble was chosen."""
+
+    seen: int
+    requests: int
+    auditioned: int
+    rows: int
+    truth: str
+    reason: str
 
 
 class DroppedModel(Record):
@@ -133,6 +150,7 @@ class ReportData(Record):
     reviews_undecided: int = 0
     """Rows that keep their vote since their review failed, or since the reviewer could not tell."""
     label_counts: tuple[LabelCount, ...]
+    search: ReportSearch
     models: tuple[ReportModel, ...]
     dropped: tuple[DroppedModel, ...]
     stages: tuple[ReportStage, ...]

@@ -55,7 +55,8 @@ def test_a_ready_worker_says_which_protocol_it_speaks():
 def test_a_request_names_its_operation():
     request = AnnotateRequest(id="7", input="in/a.parquet", output="out/b.parquet")
     assert json.loads(request.model_dump_json()) == {
-        "op": "annotate", "id": "7", "input": "in/a.parquet", "output": "out/b.parquet", "features": False, "classes": False,
+        "op": "annotate", "id": "7", "input": "in/a.parquet", "output": "out/b.parquet",
+        "features": False, "classes": False,
     }  # fmt: skip
 
 

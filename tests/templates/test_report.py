@@ -14,6 +14,7 @@ from templates.report import (
     ReportDecision,
     ReportFile,
     ReportModel,
+    ReportSearch,
     ReportStage,
     format_count,
     format_dollars,
@@ -45,6 +46,7 @@ def make_report(text: str = "plain", **changes: object) -> ReportData:
         rows=400,
         unlabelled=1,
         label_counts=(LabelCount(label=text, rows=399),),
+        search=ReportSearch(seen=40, requests=33, auditioned=6, rows=200, truth=text, reason=text),
         models=(
             ReportModel(
                 name=text,
@@ -53,6 +55,8 @@ def make_report(text: str = "plain", **changes: object) -> ReportData:
                 licence=text,
                 reason=text,
                 audition=text,
+                label_map="corrected",
+                cost=text,
                 agreement=0.91,
                 version=1,
                 left_at=1,
