@@ -13,8 +13,8 @@ from graphs.probing import ProbeRows, hold_probe
 from graphs.scripting import test_corrected
 from graphs.state import RunState, Update
 from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost
-from specialists.arrays import Floats
-from specialists.audition import AuditionScore, score_candidates
+from specialists.arrays import Integers
+from specialists.audition import AuditionScore, score_candidates, take_votes_of_others
 from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
 
 BYTES_OF_A_PARAMETER = 4
@@ -48,10 +48,10 @@ def _read_map(context: RunContext, slug: str, number: int) -> LabelMap:
 def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> tuple[Auditioned, ...]:
     """Verify the label maps, mend the scripts of those that the probe corrects, and score the candidates."""
     attempts, verdicts = dict(accepted), dict[str, MapVerdict]()
-    vote = np.sum([one.probs for one in probe.annotations.values()], axis=0)
-    for slug, own in probe.annotations.items():
-        others = vote - own.probs if len(probe.annotations) > 1 else vote
-        verdict = _verify(context, probe, slug, accepted[slug], others)
+    read = [not _read_map(context, slug, accepted[slug]).guessed for slug in probe.annotations]
+    others = take_votes_of_others(np.stack([one.probs for one in probe.annotations.values()]), np.array(read))
+    for slug, vote in zip(probe.annotations, others, strict=True):
+        verdict = _verify(context, probe, slug, accepted[slug], vote)
         if verdict.status == "corrected":
             if why := _correct(context, slug, accepted[slug], verdict):
                 reason = f"{verdict.reason}; but {why}"
@@ -77,15 +77,15 @@ def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> t
     )
 
 
-def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Floats) -> MapVerdict:
-    """Return what the probe says of a candidate's label map; `others` (n_rows, n_labels) is the vote of the rest."""
+def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Integers) -> MapVerdict:
+    """Return what the probe says of a candidate's label map; `others` (n_rows,) is the vote of the rest."""
     task, candidate = context.read_task(), read_candidates(context.folder)[slug]
     label_map, own, rows = _read_map(context, slug, number), probe.annotations[slug].class_probs, probe.judging
     names = [candidate.id2label.get(index, f"column {index}") for index in range(own.shape[1])]
     said = {"labels": task.label_names, "class_names": names}
     if probe.truth_labels is None:
         by = {"by_names": read_names(task, candidate), "by_card": read_card(task, candidate)}
-        return verify_map_by_consensus(own, others.argmax(axis=1), probe.weights, **by, **said)
+        return verify_map_by_consensus(own, others, probe.weights, **by, **said)
     proposed = {} if label_map.guessed else label_map.classes
     return verify_map(own[rows], probe.truth_labels, probe.weights[rows], proposed=proposed, **said)
 

@@ -10,6 +10,7 @@ from graphs.attempts import Attempt
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
+from hub.download_plan import check_space
 from hub.weights import find_refusal
 from records.candidate import (
     Audition,
@@ -103,6 +104,7 @@ def announce_downloads(context: RunContext, slugs: Sequence[str]) -> None:
     known = read_candidates(context.folder)
     wanted = [known[slug] for slug in slugs if find_refusal(known[slug]) is None]
     plan = context.open_hub().plan_download(wanted)
+    check_space(plan)
     if plan.missing:
         context.emit(DownloadsPlanned(models=len(wanted), size=plan.size, missing=plan.missing))
 

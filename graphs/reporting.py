@@ -99,7 +99,8 @@ def _why_no_price(spent: Spending) -> str:
 
 
 def _why_no_certificate(context: RunContext) -> str:
-    expert = "no expert (language model, person or gold rows) was asked" if context.settings.llm == "offline" else ""
+    alone = context.settings.llm == "offline" and context.settings.gold is None
+    expert = "no expert (language model, person or gold rows) was asked" if alone else ""
     return "; ".join(filter(None, [expert, "no audit sample was drawn: this version cannot certify yet"]))
 
 
