@@ -27,6 +27,10 @@ SURE = 2.0
 """Standard errors by which a difference must be above zero: one-sided 97.7 %. The map is searched for and tested on
 the same rows, so 95 % would be too little."""
 
+LEFT_OUT_MARGIN = 0.50
+"""The same for a class that a map of two labels or more leaves out, beside a class of that label's own: a "neutral" in
+a task without it leans to one side, and is no more of that side for it. 75 % against 25 %."""
+
 MOST_ROWS = 0.5
 """A class whose proposed label the probe lacks is read as another label where it takes more than this share of that
 label's rows, and so more than all that label's own classes together."""
@@ -46,12 +50,12 @@ class _Usage:
         """Return the labels by how often the class is given on their rows, most often first."""
         return sorted(self.rates, key=lambda label: -self.rates[label][index].value)
 
-    def favours(self, index: int, label: str, rival: str) -> bool:
-        """Return whether the class clearly belongs to `label` rather than `rival`."""
+    def favours(self, index: int, label: str, rival: str, margin: float) -> bool:
+        """Return whether the class clearly belongs to `label` rather than `rival`: by `margin` of all its use."""
         one, other = self.rates[label][index], self.rates[rival][index]
         whole = sum(rates[index].value for rates in self.rates.values())
         difference = one.value - other.value
-        return difference >= CLASS_MARGIN * whole and difference > SURE * float(np.hypot(one.error, other.error))
+        return difference >= margin * whole and difference > SURE * float(np.hypot(one.error, other.error))
 
 
 @dataclass(frozen=True)
@@ -98,15 +102,18 @@ def verify_map(
     proposed: ClassMap,
     labels: Sequence[str],
     class_names: Sequence[str],
+    correcting: bool = True,
 ) -> MapVerdict:
     """Judge what a model's classes are read as by rows whose labels are known.
 
     `class_probs` (n_rows, n_classes), the model's own probabilities (a model with one logit comes as two columns);
     `truth` (n_rows,) indices of `labels`; `weights` (n_rows,) 1 / inclusion probability; `proposed`: the reading by
-    names and card, where a class that is absent counts as None; `class_names` (n_classes,) for the reason.
+    names and card, where a class that is absent counts as None; `class_names` (n_classes,) for the reason. Without
+    `correcting`, a class that nothing is known of stays so.
 
     A class keeps its proposed label unless another clearly has more of its use (CLASS_MARGIN, SURE), and keeps None
-    unless one label clearly has more of it than the next; once a stated reading is found wrong, those that are not the
+    unless one label clearly has more of it than the next (by LEFT_OUT_MARGIN where a map of two labels leaves it out
+    and the label has a class already); once a stated reading is found wrong, those that are not the
     likeliest count as None. Use is the share of each label's rows on which the class is
     the likeliest, so that a common label gets no classes by being common. A class of a label that the probe has too
     few rows of keeps it unless it takes most rows of another label (MOST_ROWS).
@@ -123,6 +130,8 @@ def verify_map(
         return _let_stand(whole, f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it")
     usage = _measure_usage(class_probs, truth, weights, labels, shown)
     found = _find_map(usage, whole)
+    if not correcting:
+        found |= {c: None for c, label in whole.items() if label is None}
     covered = [label for label in labels if label in found.values()]
     unseen = [label for label in covered if label not in shown]
     tested = [label for label in covered if label in shown]
@@ -157,7 +166,8 @@ def verify_map_by_consensus(
 
     Arrays as in `verify_map`; `consensus` should be the vote of the other candidates. `by_names` and `by_card` are the
     two readings; None, or None for a class, is no statement. The map is verified only where the readings agree on
-    every class that both speak of, at least one speaks, and the rows do not contradict it.
+    every class that both speak of, at least one speaks, and the rows do not contradict it. Of a class that neither
+    speaks of the rows say nothing.
     """
     names, card = by_names or {}, by_card or {}
     joint = {c: names.get(c) or card.get(c) for c in range(len(class_names))}
@@ -167,7 +177,8 @@ def verify_map_by_consensus(
     if clash:
         words = [f"{class_names[c]} is {names[c]} by its name and {card[c]} by the card" for c in clash]
         return _refuse(joint, joint, "; ".join(words))
-    verdict = verify_map(class_probs, consensus, weights, proposed=joint, labels=labels, class_names=class_names)
+    said = {"labels": labels, "class_names": class_names}
+    verdict = verify_map(class_probs, consensus, weights, proposed=joint, correcting=False, **said)
     if verdict.status == "corrected":
         reason = f"its label names and card disagree with the others' consensus: {verdict.reason}"
         return _refuse(joint, verdict.found, reason, verdict.margin)
@@ -197,13 +208,15 @@ def _find_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
 
 def _correct_map(usage: _Usage, proposed: ClassMap) -> dict[int, str | None]:
     """Return the map with every class that the rows clearly read otherwise."""
-    found = dict(proposed)
+    found, read = dict(proposed), {label for label in proposed.values() if label is not None}
     for c, now in proposed.items():
         best, second, *_ = usage.rank(c)
         unseen = now is not None and now not in usage.rates
         rival = second if now is None or unseen else now
         takes_most = usage.rates[best][c].value > MOST_ROWS
-        if now != best and (takes_most or not unseen) and usage.favours(c, best, rival):
+        left_out = now is None and len(read) > 1 and best in read
+        margin = LEFT_OUT_MARGIN if left_out else CLASS_MARGIN
+        if now != best and (takes_most or not unseen) and usage.favours(c, best, rival, margin):
             found[c] = best
     return found
 

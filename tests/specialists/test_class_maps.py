@@ -216,11 +216,19 @@ def test_a_correction_that_leaves_no_pair_to_test_is_unverified() -> None:
     assert verdict.found == {0: "neutral", 1: "positive", 2: None}
 
 
-def test_a_difference_that_is_sure_but_small_changes_no_reading() -> None:
-    probs, truth = give({0: [3000, 500, 1500], 1: [500, 3200, 1300]})
+def test_a_class_that_the_map_leaves_out_leans_to_one_side_and_is_no_more_of_that_side() -> None:
+    probs, truth = give({0: [3000, 500, 1500], 1: [500, 3500, 1000]})
     assert judge(probs, truth, {0: "negative", 1: "positive"}, TWO).found[2] is None
-    probs, truth = give({0: [3000, 500, 1500], 1: [500, 3400, 1100]})
+    probs, truth = give({0: [3000, 500, 1500], 1: [500, 4050, 450]})
     assert judge(probs, truth, {0: "negative", 1: "positive"}, TWO).found[2] == "negative"
+
+
+def test_a_class_that_is_left_out_is_no_contradiction_by_consensus() -> None:
+    probs, truth = give({0: [300, 50, 150], 1: [50, 420, 30]})
+    names = {0: "negative", 1: "positive", 2: None}
+    said = {"labels": TWO, "class_names": ("negative", "positive", "neutral")}
+    verdict = verify_map_by_consensus(probs, truth, np.ones(len(truth)), by_names=names, by_card=None, **said)
+    assert (verdict.status, verdict.found) == ("verified", names)
 
 
 def test_a_pair_with_rows_enough_that_is_not_told_apart_fails_the_map() -> None:
