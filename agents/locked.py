@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pydantic import ValidationError
+
 from agents.base import Failure, HubTools, ScriptParts, Team
 from agents.critic import OfflineCritic
+from agents.script_checks import check_script
 from agents.test_writer import OfflineTestWriter
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, ModelsLock, Selection, Specialist
+from records.errors import SettingsError
 from records.task import TaskSpec
-from templates.renderer import Hyperparameters
+from templates.renderer import Hyperparameters, render_annotate
 
 
 def pin_team(team: Team, lock: ModelsLock) -> Team:
@@ -55,21 +59,43 @@ class LockedCoder:
         self._specialists = {one.repo_id: one for one in lock.specialists}
 
     def write_parts(self, task: TaskSpec, candidate: Candidate, failures: Sequence[Failure]) -> ScriptParts | None:
-        """Return the parts of the lock; None after a failure."""
-        if failures:
-            return None
-        pinned = self._specialists[candidate.repo_id]
-        source = pinned.source
-        return ScriptParts(
-            label_map=pinned.label_map,
-            preprocess=source.preprocess,
-            read_logits=source.read_logits,
-            script=source.script,
-            hyperparameters=None
-            if source.hyperparameters is None
-            else Hyperparameters.model_validate(source.hyperparameters),
-            reason="as the lock pins it",
-        )
+        """Return the parts of the lock; None after a failure. Raises SettingsError as `read_parts` does."""
+        return None if failures else read_parts(self._specialists[candidate.repo_id])
+
+
+def read_parts(pinned: Specialist) -> ScriptParts:
+    """Return what the scripts of a specialist of a lock are rendered from.
+
+    Raises SettingsError where that is code which no script may hold: a lock may come from anywhere, and a script is run
+    when it is tested.
+    """
+    source = pinned.source
+    try:
+        figures = None if source.hyperparameters is None else Hyperparameters.model_validate(source.hyperparameters)
+    except ValidationError as error:
+        raise _refuse(
+            pinned, [f"hyperparameters: {one['msg']}" for one in error.errors(include_input=False)]
+        ) from error
+    preprocess, read_logits = source.preprocess, source.read_logits
+    rendered = render_annotate(pinned.label_map.classes, preprocess=preprocess, read_logits=read_logits)
+    script = rendered.text if source.script is None else source.script
+    if problems := check_script(script, whole=source.script is not None):
+        raise _refuse(pinned, problems)
+    return ScriptParts(
+        label_map=pinned.label_map,
+        preprocess=preprocess,
+        read_logits=read_logits,
+        script=source.script,
+        hyperparameters=figures,
+        reason="as the lock pins it",
+    )
+
+
+def _refuse(pinned: Specialist, problems: Sequence[str]) -> SettingsError:
+    return SettingsError(
+        f"the script that the lock pins for {pinned.repo_id} may not be run: {'; '.join(problems)}",
+        next_step="Give the models.lock.json of a run of this version, as it was written.",
+    )
 
 
 def _describe(one: Specialist) -> Candidate:

@@ -54,7 +54,7 @@ def choose_specialists(context: RunContext, probe: ProbeRows, judged: Sequence[A
         np.stack([one.probs[rows] for one in judged]),
         probe.truth_labels,
         probe.weights[rows],
-        work=np.array([one.audition.cost.work for one in judged]),
+        prices=np.array([one.audition.cost.price for one in judged]),
         prior=prior,
         eligible=eligible,
         size=context.settings.models,

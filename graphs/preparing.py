@@ -9,6 +9,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from agents.base import ColumnSample, PersonAnswer, TaskRequest
+from agents.locked import read_parts
 from graphs.context import RunContext
 from graphs.gold import book_gold
 from graphs.jobs import read_candidates
@@ -105,7 +106,8 @@ def _refuse_unbuilt(task: TaskSpec) -> None:
 
 
 def _check_lock(context: RunContext, task: TaskSpec) -> None:
-    """Raise SettingsError where the lock that was given is of another hub, or its models give other labels."""
+    """Raise SettingsError where the lock that was given is of another hub, its models give other labels, or its scripts
+    may not be run."""
     lock = context.given_lock
     if lock is None:
         return
@@ -121,6 +123,7 @@ def _check_lock(context: RunContext, task: TaskSpec) -> None:
                 f"{', '.join(task.label_names)}",
                 next_step="Give a lock that was made for these labels, or leave --lock out.",
             )
+        read_parts(one)
 
 
 def _import_rows(context: RunContext, task: TaskSpec) -> int:

@@ -1,5 +1,6 @@
 """Models: candidates as the Hub describes them, and specialists as a run uses them."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -25,9 +26,10 @@ class FileFacts(Record):
     sha256, of any other the git blob id."""
 
     path: str
-    size: int
-    sha256: str | None = None
-    blob_id: str | None = None
+    size: int = Field(ge=0)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    blob_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
+    """The hashes name files of the cache: nothing else may stand there."""
 
 
 class Candidate(Record):
@@ -168,9 +170,10 @@ class RowCost(Record):
     seconds: float | None = None
 
     @property
-    def work(self) -> float:
-        """Multiplications a row, about: parameters times tokens."""
-        return self.parameters * self.tokens
+    def price(self) -> float:
+        """What models are compared by: the geometric mean of the multiplications a row, about parameters times tokens,
+        and the bytes. A model ten times dearer in both is ten times dearer."""
+        return math.sqrt(self.parameters * self.tokens * self.memory)
 
 
 class Audition(Record):

@@ -41,7 +41,7 @@ def choose_ensemble(
     truth: Integers | None,
     weights: Floats,
     *,
-    work: Floats,
+    prices: Floats,
     prior: Floats,
     eligible: Booleans,
     size: int,
@@ -50,11 +50,11 @@ def choose_ensemble(
     """Return the best ensemble of `size` candidates, or of all that are eligible where they are fewer.
 
     `probs` (n_candidates, n_rows, n_labels) by the verified maps; `truth` (n_rows,) label indices, None: the consensus;
-    `weights` (n_rows,) 1 / inclusion probability; `work` (n_candidates,) multiplications a row; `prior`
+    `weights` (n_rows,) 1 / inclusion probability; `prices` (n_candidates,) what a row costs, in any unit; `prior`
     (n_candidates,) the selector's scores; `eligible` (n_candidates,): who passed and is no near-copy.
 
     An ensemble's value is the cross-validated accuracy of its accuracy-weighted soft vote (the weights are those of
-    `weigh_accuracy` on the other folds) less COST_OF_TEN for each tenfold of work over the cheapest ensemble of the
+    `weigh_accuracy` on the other folds) less COST_OF_TEN for each tenfold of price over the cheapest ensemble of the
     size. The accuracy is plain, not balanced: the run is to get as many rows of this file right as it can, and
     candidates that live by a common label are out already. Equal values go to the higher mean prior, then to the order.
 
@@ -69,7 +69,9 @@ def choose_ensemble(
         raise ValueError("no candidate is eligible for the ensemble")
     places = np.flatnonzero(eligible)
     size = min(size, len(places))
-    contest = _hold_contest(probs[places], truth, weights, work=work[places], prior=prior[places], size=size, seed=seed)
+    contest = _hold_contest(
+        probs[places], truth, weights, prices=prices[places], prior=prior[places], size=size, seed=seed
+    )
     chosen, tried = _search(contest)
     votes = contest.counts[list(chosen)]
     order = np.argsort(-votes, kind="stable")
@@ -98,7 +100,7 @@ class _Contest:
     counts: Floats
     fitness: Floats
     prior: Floats
-    work: Floats
+    prices: Floats
     size: int
     trusted: bool
     by_consensus: bool
@@ -112,8 +114,8 @@ class _Contest:
         """Return what an ensemble is chosen by."""
         chosen = list(members)
         worth = self.accuracy_of(chosen) * self.fitness[chosen].mean() if self.trusted else self.prior[chosen].mean()
-        cheapest = np.sort(self.work)[: len(chosen)].sum()
-        return float(worth - COST_OF_TEN * np.log10(self.work[chosen].sum() / cheapest))
+        cheapest = np.sort(self.prices)[: len(chosen)].sum()
+        return float(worth - COST_OF_TEN * np.log10(self.prices[chosen].sum() / cheapest))
 
     def rank(self, members: Sequence[int]) -> tuple[float, float, tuple[int, ...]]:
         """Return what ensembles are sorted by, the best first. Rounded: equal values differ in the last bits."""
@@ -122,7 +124,7 @@ class _Contest:
 
 
 def _hold_contest(
-    probs: Floats, truth: Integers | None, weights: Floats, *, work: Floats, prior: Floats, size: int, seed: int
+    probs: Floats, truth: Integers | None, weights: Floats, *, prices: Floats, prior: Floats, size: int, seed: int
 ) -> _Contest:
     own, rows, n_labels = probs.argmax(axis=2), probs.shape[1], probs.shape[2]
     target = take_soft_vote(probs).label if truth is None else truth
@@ -146,7 +148,7 @@ def _hold_contest(
         counts=_count_votes(own, target, weights, everything, n_labels),
         fitness=fitness,
         prior=prior,
-        work=np.maximum(work, 1.0),  # a model of unknown size is not free of a logarithm
+        prices=np.maximum(prices, 1.0),  # a model of unknown size is not free of a logarithm
         size=size,
         trusted=rows >= LEAST_PROBE_ROWS,
         by_consensus=truth is None,

@@ -82,31 +82,49 @@ def build_tiny_hub(folder: Path, names: Sequence[str] = tuple(MODELS)) -> Path:
 
 
 def _write_model(folder: Path, names: tuple[str, str], known: range, seed: int) -> None:
+    sentences = [(text, int(label == "positive")) for text, label in make_sentences(256, seed, known)]
+    write_model(folder, names, sentences, seed=seed)
+    (folder / "README.md").write_text(CARD.format(name=folder.name, labels=", ".join(names)), encoding="utf-8")
+
+
+def write_model(
+    folder: Path,
+    names: Sequence[str],
+    sentences: Sequence[tuple[str, int]],
+    *,
+    seed: int,
+    words: Sequence[str] = (),
+    width: int = 32,
+    rounds: int = 30,
+) -> None:
+    """Write a classifier that was taught `rounds` times which class each sentence has, with `names` for its classes.
+
+    It knows the words of the made-up reviews, and `words`.
+    """
     torch.manual_seed(seed)
-    tokenizer = _make_tokenizer()
+    tokenizer = _make_tokenizer(words)
     model = DistilBertForSequenceClassification(
         DistilBertConfig(
-            vocab_size=len(tokenizer), dim=32, hidden_dim=64, n_layers=1, n_heads=2, max_position_embeddings=64,
+            vocab_size=len(tokenizer), dim=width, hidden_dim=2 * width, n_layers=1, n_heads=2,
+            max_position_embeddings=64,
             id2label=dict(enumerate(names)), label2id={name: index for index, name in enumerate(names)},
         )
     )  # fmt: skip
-    sentences = make_sentences(256, seed, known)
     inputs = tokenizer([text for text, _ in sentences], padding=True, return_tensors="pt")
-    labels = torch.tensor([int(label == "positive") for _, label in sentences])
+    labels = torch.tensor([label for _, label in sentences])
     optimiser = torch.optim.AdamW(model.parameters(), lr=5e-3)
     model.train()
-    for _ in range(30):
+    for _ in range(rounds):
         loss = model(**inputs, labels=labels).loss
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     model.eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text(CARD.format(name=folder.name, labels=", ".join(names)), encoding="utf-8")
 
 
-def _make_tokenizer() -> PreTrainedTokenizerFast:
-    words = ["the", "was", "and", "(", ")", *GOOD, *BAD, *THINGS]
+def _make_tokenizer(more: Sequence[str]) -> PreTrainedTokenizerFast:
+    words = ["the", "was", "and", "(", ")", *GOOD, *BAD, *THINGS, *more]
     vocabulary = {word: index for index, word in enumerate(itertools.chain(SPECIAL, words))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()

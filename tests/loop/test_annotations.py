@@ -6,11 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from graphs.engine import Shard
+from graphs.engine import Receipt, Shard
 from graphs.tables import merge_shards
 from records.errors import ModelError
 from records.folder import write_json
-from records.protocol import WorkerResult
 
 LABELS = ["yes", "no"]
 NAN, INFINITE = float("nan"), float("inf")
@@ -22,7 +21,7 @@ def annotated(tmp_path: Path):
     """Return a function that merges two rows as the script wrote them, with some columns of one's own."""
     pq.write_table(pa.table({"id": [0, 1], "text": ["a", "b"]}), tmp_path / "rows.parquet")
     shard = Shard(tmp_path / "rows.parquet", tmp_path / "model" / "rows.parquet")
-    write_json(shard.receipt, WorkerResult(id="rows", rows=2, tokens=5))
+    write_json(shard.receipt, Receipt(id="rows", rows=2, tokens=5, seconds=0.1))
 
     def merge(**columns: pa.Array | None) -> pa.Table:
         usual = {
@@ -91,7 +90,7 @@ def test_shards_of_one_model_have_the_same_columns(annotated, tmp_path):
     annotated()
     first = Shard(tmp_path / "rows.parquet", tmp_path / "model" / "rows.parquet")
     second = Shard(tmp_path / "rows.parquet", tmp_path / "other" / "rows.parquet")
-    write_json(second.receipt, WorkerResult(id="rows", rows=2))
+    write_json(second.receipt, Receipt(id="rows", rows=2, seconds=0.1))
     table = pq.read_table(first.output)
     pq.write_table(table.append_column("features", pa.array([[1.0], [2.0]], ONES)), second.output)
     with pytest.raises(ModelError, match="cannot be used"):

@@ -19,7 +19,7 @@ def choose(
     probs: np.ndarray,
     truth: np.ndarray | None,
     *,
-    work: list[float] | None = None,
+    prices: list[float] | None = None,
     prior: list[float] | None = None,
     eligible: list[bool] | None = None,
     size: int = 3,
@@ -30,7 +30,7 @@ def choose(
         probs,
         truth,
         np.ones(probs.shape[1]) if weights is None else weights,
-        work=np.array(work or [1e9] * many),
+        prices=np.array(prices or [1e9] * many),
         prior=np.array(prior or [0.8] * many),
         eligible=np.array(eligible or [True] * many),
         size=size,
@@ -60,18 +60,18 @@ def test_three_good_ones_that_err_alike_lose_to_those_that_complement() -> None:
 
 
 def test_a_tenfold_dearer_one_must_be_worth_a_point() -> None:
-    work = [1e10, 1e9, 1e9, 1e9]
+    prices = [1e10, 1e9, 1e9, 1e9]
     equal = err_on(range(60, 80), range(20, 40), range(40, 60), range(60, 80))
     assert set(choose(make_probs(equal), TRUTH).members) == {0, 1, 2}
-    assert set(choose(make_probs(equal), TRUTH, work=work).members) == {1, 2, 3}
+    assert set(choose(make_probs(equal), TRUTH, prices=prices).members) == {1, 2, 3}
     better = err_on(range(60, 80), range(40), range(20, 60), [*range(20), *range(40, 60)])
-    assert 0 in choose(make_probs(better), TRUTH, work=work).members
+    assert 0 in choose(make_probs(better), TRUTH, prices=prices).members
 
 
 @pytest.mark.parametrize(("gain", "earned"), [(3, True), (1, False)])
 def test_a_point_is_what_ten_times_the_work_must_earn(gain: int, earned: bool) -> None:
     own = err_on(range(20), range(20 - gain))
-    assert (choose(make_probs(own), TRUTH, work=[1e8, 1e9], size=1).members == (1,)) is earned
+    assert (choose(make_probs(own), TRUTH, prices=[1e8, 1e9], size=1).members == (1,)) is earned
 
 
 def test_each_fold_has_its_part_of_every_label() -> None:
@@ -147,7 +147,7 @@ def test_few_rows_leave_the_choice_to_the_prior() -> None:
 
 
 def test_work_that_nobody_knows_is_no_error() -> None:
-    assert np.isfinite(choose(make_probs(err_on(range(20), range(20))), TRUTH, work=[0.0, 0.0]).value)
+    assert np.isfinite(choose(make_probs(err_on(range(20), range(20))), TRUTH, prices=[0.0, 0.0]).value)
 
 
 def make_crowd(many: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
