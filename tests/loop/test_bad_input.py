@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, capsys: p
     assert "/proc/run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--target-error", "--budget", "--worth", "--batch-api", "--vote", "--gold"])
+@pytest.mark.parametrize("option", ["--target-error", "--budget", "--worth", "--batch-api", "--vote", "--rule"])
 def test_what_is_not_built_yet_says_so(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "rows.txt"
     data.write_text("a good film\n", encoding="utf-8")
@@ -102,7 +102,7 @@ def test_what_is_not_built_yet_says_so(option: str, tmp_path: Path, capsys: pyte
     assert not out.exists()
 
 
-@pytest.mark.parametrize("command", ["estimate", "review", "export", "chat", "serve", "mcp", "hub search"])
+@pytest.mark.parametrize("command", ["estimate", "review", "export", "chat", "serve", "mcp"])
 def test_commands_that_are_not_built_yet_say_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--help"]) == 2
     assert f"{command} does not work yet" in capsys.readouterr().err

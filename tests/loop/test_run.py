@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from records.events import NodeStarted, Noticed, RowsReviewed, StageFinished
+from records.events import NodeStarted, Noticed, ProbeLabelled, RowsReviewed, StageFinished
 from records.folder import RunFolder, file_sha256
 from tests.conftest import ROOT, SENTENCE, Cli
 from tests.llm_server import LLMServer, play_team, read_role, read_rows, serving
@@ -96,7 +96,9 @@ def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote(finished: Finish
     assert len(unclear) >= 2
     assert (unclear["text"].map(judge) == "cannot tell").all()
     assert not unclear["review_failed"].any()
-    told = [event.undecided for event in finished.folder.read_events() if isinstance(event, RowsReviewed)]
+    events = list(finished.folder.read_events())
+    told = [event.undecided for event in events if isinstance(event, RowsReviewed)]
+    told += [event.unlabelled for event in events if isinstance(event, ProbeLabelled)]
     assert sum(told) == unclear["copied_from"].isna().sum()
 
 
@@ -115,8 +117,16 @@ def test_what_the_reviewer_sees_holds_no_vote_by_default(finished: FinishedRun, 
     assert not [request for request in asked if "vote" in request or any(model in request for model in models)]
 
 
-def test_a_stage_reviews_its_most_disputed_rows_first(labels: pd.DataFrame) -> None:
-    stage = labels[(labels["stage"] == 1) & labels["label"].notna()]
+def test_the_probe_is_a_fifth_of_the_rows_and_its_reviews_are_kept(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    probe = pd.read_parquet(finished.folder.audition / "probe.parquet")
+    assert len(probe) == 32
+    given = labels.loc[probe["row"], "review_label"].where(lambda label: label.isin(LABELS), None)
+    assert given.tolist() == probe["label"].tolist()
+
+
+def test_a_stage_reviews_its_most_disputed_rows_first(finished: FinishedRun, labels: pd.DataFrame) -> None:
+    probe = pd.read_parquet(finished.folder.audition / "probe.parquet")["row"]
+    stage = labels.drop(index=probe)[lambda rows: (rows["stage"] == 1) & rows["label"].notna()]
     disputed, agreed = stage[stage["agreement"] < 1], stage[stage["agreement"] == 1]
     reviewed = stage["review_label"].notna()
     assert 8 <= reviewed.sum() <= 9, "20 % of 40 rows, and a spot check of one"
@@ -159,8 +169,9 @@ def test_the_host_and_the_rows_it_may_see_are_told_first(finished: FinishedRun) 
     host = finished.server.base_url.split("/")[2]
     events = list(finished.folder.read_events())
     told = [place for place, event in enumerate(events) if isinstance(event, Noticed) and host in event.message]
-    # The analyst's 20, half of the rows for their risk, 2 % to spot-check, 10 % of a confused pair (100), and 4 stages.
-    assert f"scripted at {host} may see up to 132 of the 160 rows." in events[told[0]].message
+    # The analyst's 20, 8 for the scripts' tests, a probe of 32, half of the rows for their risk, 2 % to spot-check,
+    # 10 % of a confused pair, and one a stage: more than there are.
+    assert f"scripted at {host} may see up to 160 of the 160 rows." in events[told[0]].message
     assert told[0] < next(place for place, event in enumerate(events) if isinstance(event, NodeStarted))
 
 

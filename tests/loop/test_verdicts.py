@@ -14,10 +14,12 @@ import pandas as pd
 import pytest
 
 from autoannotator import annotate
+from graphs.probing import count_paid_rows
 from hub.server import HubServer
 from records.events import Event, Noticed, RowsReviewed, SpecialistDropped, StageCriticised
 from records.folder import RunFolder
-from specialists.audition import draw_probe
+from records.settings import Settings
+from specialists.probe import draw_pool
 from tests.conftest import ROOT, SENTENCE, Cli
 from tests.llm_server import LLMServer, Script, play_team, read_role, serving
 from tests.tiny_hub import LABELS, build_tiny_hub, class_of, label_of, make_sentences
@@ -277,7 +279,8 @@ def break_on(word: str, models: tuple[str, ...]) -> Callable[[dict[str, Any]], A
 def run_on_late_word(models: tuple[str, ...], hub: str, out: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any):
     """Run where one row of the third stage, which no probe has seen, holds a word that these models' scripts dread."""
     texts = [text for text, _ in make_sentences(ROWS, seed=12)]
-    late = next(row for row in range(80, 90) if row not in draw_probe(ROWS, PROBE, SEED))
+    seen = draw_pool(ROWS, Settings.model_fields["probe_pool"].default * count_paid_rows(PROBE, ROWS), SEED)
+    late = next(row for row in range(80, 90) if row not in seen)
     texts[late] += " dreaded"
     with serving(break_on("dreaded", models)) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
