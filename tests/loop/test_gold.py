@@ -1,0 +1,80 @@
+"""Gold rows: found by id or by text, kept as they are, and refused where they do not fit the task or the data."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from autoannotator.command_line import main
+from tests.conftest import SENTENCE, Cli
+from tests.odd_hub import TWO, Auditioned, Odd, label_odd, run_odd, write_odd_hub, write_rows
+
+MODELS = {
+    "ann/honest-sentiment": Odd(("negative", "positive"), ("negative", "positive"), mistaken=0),
+    "ann/reversed-sentiment": Odd(("negative", "positive"), ("positive", "negative"), mistaken=1),
+}
+ROWS = "id,text\na,a good film\nb,a bad film\nc,a dull plot\n"
+REFUSED = {
+    "no file": (None, "gold.csv"),
+    "no table": (b"\x00\xff\x00", "gold.csv"),
+    "an empty file": (b"", "empty"),
+    "no label column": (b"id,verdict\na,positive\n", "it has no column 'label': its columns are id, verdict"),
+    "no way to find rows": (b"words,label\ngood,positive\n", "its rows cannot be found in the data"),
+    "no row of the data": (b"id,label\nz,positive\n", "none of its 1 labelled rows is a row of the data"),
+    "another label": (b"id,label\na,positive\nb,so-so\n", "row 1: the label 'so-so' is none of the task's"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_gold_file_that_does_not_fit_is_refused_and_nothing_is_left(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content, said = REFUSED[name]
+    (tmp_path / "rows.csv").write_text(ROWS)
+    if content is not None:
+        (tmp_path / "gold.csv").write_bytes(content)
+    given = ("--data", str(tmp_path / "rows.csv"), "--gold", str(tmp_path / "gold.csv"), "--text", "text")
+    out = tmp_path / "out"
+    status = main(["run", SENTENCE, *given, "--hub", "http://127.0.0.1:9", "--sandbox", "process", "--out", str(out)])
+    error = capsys.readouterr().err
+    assert status == 2, error
+    assert said in error
+    assert "gold.csv" in error
+    assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def by_text(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Auditioned:
+    """A run whose gold rows have no id, labels in other case, empty cells, one row twice and one of other data.
+
+    Two of them say the contrary of what the words say.
+    """
+    folder = tmp_path_factory.mktemp("gold")
+    data, _ = write_rows(folder, TWO, 3)
+    texts = pd.read_csv(data)["text"]
+    gold = pd.DataFrame({"text": texts.str.upper(), "label": texts.map(label_odd).str.title()}).head(40)
+    gold.loc[[0, 1], "label"] = gold.loc[[0, 1], "label"].map({"Positive": "Negative", "Negative": "Positive"})
+    gold.loc[[38, 39], "label"] = ""
+    again = pd.DataFrame({"text": [texts[2], "of other data"], "label": ["positive", "negative"]})
+    pd.concat([gold, again]).to_csv(folder / "by_text.csv", index=False)
+    hub = write_odd_hub(folder / "hub", MODELS)
+    return run_odd(cli, hub, TWO, data, folder / "out", "--gold", folder / "by_text.csv")
+
+
+def test_gold_rows_keep_their_label(by_text: Auditioned) -> None:
+    labels = pd.read_parquet(by_text.folder.labels)
+    assert labels["source"].tolist()[:38] == ["gold"] * 38
+    assert "gold" not in labels["source"].tolist()[38:]
+    truth = labels["text"].map(label_odd)
+    assert (labels["label"][:2] != truth[:2]).all(), "what the person says stands, against every vote"
+    assert (labels["label"][2:38] == truth[2:38]).all(), "of two labels of a row the first counts"
+
+
+def test_gold_rows_that_are_not_in_the_data_are_told_of(by_text: Auditioned) -> None:
+    assert "38 of the 39 gold rows were found; 1 are not in the data" in by_text.printed
+
+
+def test_gold_rows_judge_the_maps(by_text: Auditioned) -> None:
+    assert by_text.maps == {name: model.label_map for name, model in MODELS.items()}
+    assert {one["truth"] for one in by_text.auditions.values()} == {"gold"}
+    assert {one["rows"] for one in by_text.auditions.values()} == {38}
