@@ -73,9 +73,8 @@ def read_parts(pinned: Specialist) -> ScriptParts:
     try:
         figures = None if source.hyperparameters is None else Hyperparameters.model_validate(source.hyperparameters)
     except ValidationError as error:
-        raise _refuse(
-            pinned, [f"hyperparameters: {one['msg']}" for one in error.errors(include_input=False)]
-        ) from error
+        mistakes = [f"hyperparameters: {one['msg']}" for one in error.errors(include_input=False)]
+        raise _refuse(pinned, mistakes) from error
     preprocess, read_logits = source.preprocess, source.read_logits
     rendered = render_annotate(pinned.label_map.classes, preprocess=preprocess, read_logits=read_logits)
     script = rendered.text if source.script is None else source.script

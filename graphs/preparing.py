@@ -15,7 +15,7 @@ from graphs.gold import book_gold
 from graphs.jobs import read_candidates
 from graphs.state import Answer, Question, RunState, ScriptState, Update
 from records.candidate import Filters, slug_of
-from records.errors import NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
+from records.errors import HubUnreachableError, NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json
 from records.readers.importing import ImportedRows, import_rows
@@ -41,8 +41,10 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
     _refuse_unbuilt(task)
     _check_lock(context, task)
     rows = _import_rows(context, task)
-    write_task(context.folder.task, task)
     book_gold(context, task, rows)
+    write_task(
+        context.folder.task, task
+    )  # the last of what a mistake of the person's may stop: the run stays from here
     stage_size = context.settings.stage_size or choose_stage_size(rows)
     update = {
         "question": None,
@@ -172,13 +174,19 @@ def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
     """Crawl the Hub and keep every model seen, and how it was found.
 
-    Raises HubUnreachableError where the Hub does not answer.
+    Raises HubUnreachableError where the Hub does not answer, or may not be asked and nothing is in the cache.
     """
     context = runtime.context
     if (context.folder.hub / "crawl.json").exists():
         return
     crawler, settings = context.team.crawler, context.settings
-    crawl = crawler.crawl(context.read_task(), context.open_hub(), filters_of(settings), settings.hub_requests)
+    hub = context.open_hub()
+    crawl = crawler.crawl(context.read_task(), hub, filters_of(settings), settings.hub_requests)
+    if hub.offline and not crawl.candidates:
+        raise HubUnreachableError(
+            f"HF_HUB_OFFLINE forbids to ask the Hub at {hub.endpoint}, and no text classifier is in the cache",
+            next_step="Unset HF_HUB_OFFLINE, or use the models that come with this program: --hub starter",
+        )
     write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in crawl.candidates])
     context.emit(
         HubSearched(

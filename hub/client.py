@@ -56,6 +56,11 @@ class HubClient:
         self._downloader = Downloader(self._connection, folders)
 
     @property
+    def offline(self) -> bool:
+        """Whether HF_HUB_OFFLINE forbids every request."""
+        return self._connection.offline
+
+    @property
     def requests(self) -> int:
         """How many requests were made so far: repetitions and redirects too."""
         return self._connection.requests

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from records.candidate import slug_of
 from tests.conftest import Cli
 from tests.llm_server import play_team, serving
 from tests.odd_hub import THREE, TWO, Auditioned, Odd, label_odd, run_odd, write_odd_hub, write_rows
@@ -63,7 +64,7 @@ def test_the_votes_are_those_of_the_true_maps(judged: Auditioned) -> None:
     truth = labels["text"].map(label_odd)
     assert (labels["label"] == truth).mean() > 0.97
     for name in (*HONEST, *WRONG):
-        votes = labels["votes"].map(lambda row, slug=name.replace("/", "--"): dict(row)[slug])
+        votes = labels["votes"].map(dict).str.get(slug_of(name))
         right = (votes == truth).mean()
         assert right > 0.85
         assert abs(judged.auditions[name]["accuracy"] - right) < 0.1
