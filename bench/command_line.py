@@ -13,12 +13,17 @@ from records.errors import NotYetError
 if TYPE_CHECKING:
     from autoannotator.commands import Outcome
 
-BENCHMARKS = {"sandbox": "bench.sandbox:sandbox", "throughput": "bench.throughput:throughput"}
+BENCHMARKS = {
+    "sandbox": "bench.sandbox:sandbox",
+    "hub": "bench.hub:hub",
+    "throughput": "bench.throughput:throughput",
+}
 """Name → the function that takes the parsed options; imported when it is asked for."""
-NOT_YET = ("hub", "voting", "certificate", "aggregate", "learning", "scale", "paper", "peers")
+NOT_YET = ("voting", "certificate", "aggregate", "learning", "scale", "paper", "peers")
 
 EPILOG = """benchmarks:
   sandbox      what Docker and bubblewrap add to a worker's start and to a request, beside a bare process
+  hub          how many of the models kept for a task are right ones, and the requests that it takes
   throughput   rows a second of a warm worker, beside transformers' pipeline and one row at a time
 
 examples:
@@ -66,7 +71,10 @@ def _build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="the same code on less data, in under a minute")
     parser.add_argument("--seeds", type=_count, metavar="N", help="repetitions, each on rows drawn with its own seed")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="measure on the `text` columns of DIR's parquet files instead"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="measure on the `text` columns of DIR's parquet files (hub: on DIR's catalogue) instead",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the raw measurements into DIR")
     parser.add_argument("--json", action="store_true", help="print one JSON object last, on standard output")

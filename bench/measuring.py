@@ -20,12 +20,13 @@ PACKAGES = ("torch", "transformers", "tokenizers")
 class Measure(Record):
     """One figure. `ok` is false only where the whole interval misses the target, None where there is no target.
 
-    A target is a least value or, as the measure's unit says (time, cost), a greatest.
+    A target is a least value or, as the measure's unit says (time, cost, requests), a greatest. Without a value it
+    could not be measured; the result's `method` says why.
     """
 
     name: str
-    value: float
-    interval: tuple[float, float]
+    value: float | None
+    interval: tuple[float, float] | None
     target: float | None
     ok: bool | None
     unit: str
@@ -87,19 +88,19 @@ def tabulate_result(result: BenchResult) -> Table:
     machine = result.machine
     place = f"{machine['processor']}, {machine['cores']} cores, load {machine['load_at_start']:.1f} at the start"
     caption = f"{result.method}\nData: {result.data}\nMachine: {place}"
-    table = Table(
-        "measure", "median", "least–greatest", "unit", "target", title=result.bench, box=None, caption=Text(caption)
-    )
+    table = Table("measure", "value", "interval", "unit", "target", title=result.bench, box=None, caption=Text(caption))
     for one in result.measures:
-        low, high = one.interval
-        table.add_row(one.name, f"{one.value:.4g}", f"{low:.4g} – {high:.4g}", one.unit, _show_target(one))
+        value = "–" if one.value is None else f"{one.value:.4g}"
+        interval = " – ".join(f"{end:.4g}" for end in one.interval or ())
+        table.add_row(one.name, value, interval, one.unit, _show_target(one))
     return table
 
 
 def _show_target(measure: Measure) -> str:
     if measure.target is None:
         return ""
-    return f"{measure.target:g}, {'met' if measure.ok else 'missed'}"
+    verdict = "not measured" if measure.ok is None else "met" if measure.ok else "missed"
+    return f"{measure.target:g}, {verdict}"
 
 
 def _name_processor() -> str:
