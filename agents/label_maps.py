@@ -32,6 +32,8 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
     found: dict[int, str] = {}
     if opaque and not _are_stars(names, candidate):
         found = {i: name for i in opaque if (name := _find_in_card(i, candidate.card, task.label_names, family))}
+        if len(found) < len(opaque) == len(names):
+            found = _read_enumeration(sorted(names), candidate.card, task.label_names, family) or found
         unknown = [names[index] for index in opaque if index not in found]
         if unknown or len({normalise_name(name) for name in found.values()}) < 2:
             listed = ", ".join(unknown or names.values())
@@ -145,6 +147,23 @@ def _find_in_card(index: int, card: str, labels: Sequence[str], family: Family |
             key = (family and find_meaning(meant[0], family)) or normalise_name(meant[0])
             found.setdefault(key, meant[0])
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _read_enumeration(
+    indices: Sequence[int], card: str, labels: Sequence[str], family: Family | None
+) -> dict[int, str]:
+    """Return what the card lists the classes as, one after the other: "0 ham, 1 spam" or "human 0, ai 1"; {} where no
+    list has all of them, each with a name that the task knows."""
+    known = {normalise_name(label) for label in labels}
+    gap = r"[`\"'*]{0,3}[ :=]{1,3}[`\"'*]{0,3}"
+    after = r"\s*[,;/]\s*(?:and )?".join(rf"\b(?:label[_ ]?)?{index}{gap}{_PHRASE}" for index in indices)
+    before = r"\s*[,;/]\s*(?:and )?".join(rf"{_PHRASE}{gap}{index}\b" for index in indices)
+    for pattern in (after, before):
+        for match in re.finditer(pattern, card, re.IGNORECASE):
+            said = match.groups()
+            if all(normalise_name(one) in known or (family and find_meaning(one, family)) for one in said):
+                return dict(zip(indices, said, strict=True))
+    return {}
 
 
 def _read_mentions(index: int, card: str) -> Iterator[tuple[str, bool]]:

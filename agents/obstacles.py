@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from agents.card_claims import find_chance_accuracy
 from agents.families import names
 from agents.languages import languages_of, name_of, primary_code
 from agents.lexicon import family_of, find_meaning, holds, normalise_name
@@ -124,6 +125,8 @@ def _find_content_faults(candidate: Candidate, classes: int) -> Iterator[str]:
         yield f"its config names {len(candidate.id2label)} classes, and it takes {classes}"
     if refusal := find_refusal(candidate):
         yield refusal
+    if chance := find_chance_accuracy(candidate):
+        yield chance
 
 
 def is_entailment(classes: Sequence[str]) -> bool:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from agents.card_claims import find_doubts
 from agents.evidence import Rated, rate_kind, rate_labels
 from agents.label_maps import propose_label_map
 from agents.languages import languages_of
@@ -120,7 +121,9 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     }
     quality = sum(QUALITY[name] * value for name, (value, _) in parts.items())
     score = fits * language[0] * (1.0 if domain[0] >= 0.3 else 0.75 + domain[0]) * (FLOOR + (1 - FLOOR) * quality)
-    words = (labels[1], kind[1], language[1], *(words for _, words in parts.values() if words))
+    doubts = dict((words, factor) for factor, words in find_doubts(task, candidate, label_map))
+    score *= math.prod(doubts.values())
+    words = (labels[1], kind[1], language[1], *doubts, *(words for _, words in parts.values() if words))
     rating = Rating(candidate, round(score, 4), "; ".join(words))
     # A regression's number, or one logit, is read by what a coder writes.
     problem = find_obstacle(candidate, classes=2 if needs_map else 1) or find_misfit(task, candidate, filters)

@@ -69,7 +69,7 @@ def make_task(task: CatalogueTask) -> TaskSpec:
     What the texts are about is not told them: the rules read it out of the sentence, as in a run.
     """
     column = ColumnSample(name="text", type="string", is_text=True, values=task.examples)
-    rows = tuple({"text": text} for text in task.examples)
+    rows: tuple[dict[str, str | None], ...] = tuple({"text": text} for text in task.examples)
     found = OfflineAnalyst().analyse(
         TaskRequest(sentence=task.sentence, labels=task.labels, text_columns=("text",), columns=(column,), rows=rows)
     )

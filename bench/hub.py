@@ -84,8 +84,8 @@ def hub(options: argparse.Namespace) -> Outcome:
         bench="hub",
         machine=machine,
         data=f"{len(tasks)} tasks on {folder / MODELS if options.data else MODELS}",
-        method=f"One run without chance: --quick and --seeds change nothing. Precision among the first {KEEP} kept: the "
-        f"mean over a split's tasks, with a 95 % bootstrap interval over the tasks. {how}",
+        method="One run without chance: --quick and --seeds change nothing. Precision among the first "
+        f"{KEEP} kept: the mean over a split's tasks, with a 95 % bootstrap interval over the tasks. {how}",
         measures=summarise_results(by_rules, by_llm),
     )
     write_raw(options.out, result, [*by_rules, *by_llm])

@@ -1,0 +1,85 @@
+"""What a model's card says against it: how poorly it did in its own maker's test, and what it is not for.
+
+Praise counts for nothing, as whoever wants to be chosen can write it; what a maker admits is believed.
+"""
+
+import re
+from collections.abc import Iterator
+
+from agents.lexicon import find_domains, find_family, find_meaning, normalise_name
+from records.candidate import Candidate, LabelMap
+from records.task import TaskSpec
+
+_MODEL_INDEX = re.compile(r"type: accuracy\s+value: ([\d.]+)")
+_ACCURACY = re.compile(r"\baccuracy\b[\s:=|*]{1,6}(\d{0,3}[.,]\d+|\d{2,3}) ?(%?)", re.IGNORECASE)
+_NEAR_CHANCE = 0.03
+"""How far above that of a coin with so many sides an accuracy may be that is none."""
+_POOR = 0.4
+"""The share of the way from chance to perfection below which a model did poorly."""
+_SENTENCE = re.compile(r"(?<=[.;!?])\s|\n")
+_NOT_FOR = re.compile(
+    r"\bnot (?:to be |be )?(?:made|meant|intended|suited|suitable|designed|built|usable|tested|recommended|trained|"
+    r"for|on)\b|\btoo (?:short|long)\b|\b(?:fails|poor|poorly|useless) (?:on|for|with)\b",
+    re.IGNORECASE,
+)
+_NOT_AT_ALL = re.compile(
+    r"\bnot (?:meant |intended |ready )?for (?:production|real use|use)\b|\bdo not (?:use|rely on)\b"
+    r"|\bnot (?:to )?be relied on\b|\bsanity check\b|\btest upload\b|\bdeprecated\b|\bsuperseded\b",
+    re.IGNORECASE,
+)
+_NO_CLASS = re.compile(
+    r"\b(?:no|without an?|lacks an?) (\w[\w/ -]{0,30}?) (?:class|label|category|section)\b", re.IGNORECASE
+)
+Doubt = tuple[float, str]
+"""What a score is multiplied by, and why."""
+
+
+def find_chance_accuracy(candidate: Candidate) -> str | None:
+    """Return in words that its own test found the model no better than chance, or None."""
+    accuracy = read_accuracy(candidate)
+    classes = len(candidate.id2label)
+    if accuracy is None or classes < 2 or accuracy > 1 / classes + _NEAR_CHANCE:
+        return None
+    return f"its card reports an accuracy of {accuracy:g} for {classes} classes: chance"
+
+
+def read_accuracy(candidate: Candidate) -> float | None:
+    """Return the best accuracy (0 to 1) that the card reports as a result, else as a figure in its text, or None."""
+    stated = [float(value) for value in _MODEL_INDEX.findall(candidate.card) if value.count(".") <= 1]
+    said = [
+        float(value.replace(",", ".")) / (100 if percent or "." not in value.replace(",", ".") else 1)
+        for value, percent in _ACCURACY.findall(candidate.card)
+    ]
+    values = [value / 100 if value > 1 else value for value in stated or said]
+    return max(values, default=None)
+
+
+def find_doubts(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Iterator[Doubt]:
+    """Yield what the card says against the model for this task."""
+    accuracy, classes = read_accuracy(candidate), len(candidate.id2label)
+    if accuracy is not None and classes >= 2 and (accuracy - 1 / classes) / (1 - 1 / classes) < _POOR:
+        yield 0.75, f"its card reports an accuracy of only {accuracy:g} for {classes} classes"
+    wanted = find_domains(normalise_name(f"{task.sentence} {task.domain}"))
+    for sentence in _SENTENCE.split(candidate.card):
+        if denied := _NOT_FOR.search(sentence):
+            if unfit := wanted & find_domains(normalise_name(sentence[denied.start() :])):
+                yield 0.6, f"its card says that it is not for {', '.join(sorted(unfit))} texts"
+        if _NOT_AT_ALL.search(sentence):
+            yield 0.75, "its card says not to rely on it"
+        if (lacking := _NO_CLASS.search(sentence)) and (label := _find_covered(task, label_map, lacking[1])):
+            yield 0.6, f"its card says that it has no class for {label}"
+
+
+def _find_covered(task: TaskSpec, label_map: LabelMap, words: str) -> str | None:
+    """Return the label that a class was read as and that the words name."""
+    family = find_family(task.label_names, task.sentence)
+    said = [normalise_name(word) for word in re.split(r"[/ ,]", words) if word]
+    meant = {find_meaning(word, family) for word in said} - {None} if family else set[str | None]()
+    return next(
+        (
+            label
+            for label in sorted(label_map.covered())
+            if normalise_name(label) in said or (family and find_meaning(label, family) in meant)
+        ),
+        None,
+    )
