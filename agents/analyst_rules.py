@@ -37,13 +37,13 @@ class OfflineAnalyst:
                 asks="labels",
             )
         family = find_family(labels, request.sentence)
-        spoken = _LANGUAGE.search(request.sentence)
+        spoken = {NAMES[name.casefold()] for name in _LANGUAGE.findall(request.sentence)}
         stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
         return TaskSpec(
             sentence=request.sentence,
             labels=tuple(LabelSpec(name=label) for label in labels),
             text_columns=columns,
-            language=NAMES[spoken[1].casefold()] if spoken else "en",
+            language="mul" if len(spoken) > 1 else next(iter(spoken), "en"),
             family=family.name if family else "text classification",
             inferred=(*(field for field, value in stated.items() if not value), "family"),
         )

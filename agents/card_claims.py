@@ -14,7 +14,7 @@ _MODEL_INDEX = re.compile(r"type: accuracy\s+value: ([\d.]+)")
 _ACCURACY = re.compile(r"\baccuracy\b[\s:=|*]{1,6}(\d{0,3}[.,]\d+|\d{2,3}) ?(%?)", re.IGNORECASE)
 _NEAR_CHANCE = 0.03
 """How far above that of a coin with so many sides an accuracy may be that is none."""
-_POOR = 0.4
+_POOR = 0.5
 """The share of the way from chance to perfection below which a model did poorly."""
 _SENTENCE = re.compile(r"(?<=[.;!?])\s|\n")
 _NOT_FOR = re.compile(
@@ -29,6 +29,17 @@ _NOT_AT_ALL = re.compile(
 )
 _NO_CLASS = re.compile(
     r"\b(?:no|without an?|lacks an?) (\w[\w/ -]{0,30}?) (?:class|label|category|section)\b", re.IGNORECASE
+)
+_SWAYING = re.compile(
+    r"\b(?:choose|select|pick|rate|prefer) (?:only )?this (?:model|one|repository)\b"
+    r"|\b(?:ignore|do not (?:look at|mention|consider)) (?:all |any |the )*other (?:models|candidates)\b"
+    r"|\b(?:if you are an?|dear|notes? (?:to|for)|attention:?) (?:all |the )?(?:ai|llms?|language models?|automatic|agents?|assistants?)\b"
+    r"|\b(?:rate (?:it|this)|score) 1\.0\b",
+    re.IGNORECASE,
+)
+"""Words to whoever compares models, not to whoever uses this one."""
+_PAIR = re.compile(
+    r"\binputs? (?:is|are) (?:an? )?\W*pairs?\b|\baspect[- ]based\b|\btarget[- ]dependent\b|\babsa\b", re.IGNORECASE
 )
 Doubt = tuple[float, str]
 """What a score is multiplied by, and why."""
@@ -59,6 +70,10 @@ def find_doubts(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> It
     accuracy, classes = read_accuracy(candidate), len(candidate.id2label)
     if accuracy is not None and classes >= 2 and (accuracy - 1 / classes) / (1 - 1 / classes) < _POOR:
         yield 0.75, f"its card reports an accuracy of only {accuracy:g} for {classes} classes"
+    if task.kind != "text_pair" and _PAIR.search(f"{candidate.card} {normalise_name(candidate.repo_id)}"):
+        yield 0.6, "it judges a text together with a second one"
+    if _SWAYING.search(candidate.card):
+        yield 0.75, "its card gives orders to whoever compares models"
     wanted = find_domains(normalise_name(f"{task.sentence} {task.domain}"))
     for sentence in _SENTENCE.split(candidate.card):
         if denied := _NOT_FOR.search(sentence):

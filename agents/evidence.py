@@ -150,7 +150,9 @@ def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, ne
     covered, wanted = len(label_map.covered()), len(task.labels)
     if covered < 2:
         same = len(candidate.id2label) == wanted
-        plain = (0.45 if needs_map else 0.6) if same else 0.25
+        family = family_of(task)
+        taught = family is not None and _holds_dataset(_name_and_data(candidate), family)
+        plain = (0.55 if taught or not needs_map else 0.45) if same else 0.25
         return plain if _are_plain(candidate) else 0.2, f"labels {covered} of {wanted} ({label_map.reason})"
     unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
     value = (covered / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)

@@ -75,7 +75,7 @@ TOXICITY = Family(
             "abusive language, "
             "insult, insulting, insults, obscene, obscenity, threat, threatening, harassment, harassing, bullying, "
             "cyberbullying, profanity, profane, vulgar, severe toxicity, sexual explicit, rude, disrespectful, "
-            "harmful, hof, unsafe, uncivil, toxisch, beleidigend, toxique, tóxico, ofensivo, offensief"
+            "harmful, hof, unsafe, uncivil, toxisch, beleidigend, toxique, tóxico, ofensivo, offensief, токсичный"
         ),
         "hate": names(
             "hate, hateful, hate speech, hatespeech, hatred, identity hate, identity attack, racist, sexist, hs, odio, "
@@ -83,7 +83,7 @@ TOXICITY = Family(
         ),
         "harmless": names(
             "harmless, neither, neutral, normal, none, clean, safe, ok, okay, acceptable, civil, benign, respectful, "
-            "appropriate, inoffensive, not, friendly, nothate, nontoxic, noffensive"
+            "appropriate, inoffensive, not, friendly, нетоксичный, nothate, nontoxic, noffensive"
         ),
     },
     cues=names(

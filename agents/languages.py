@@ -24,6 +24,7 @@ _OTHER_CODES = {
     "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it", "por": "pt", "rus": "ru",
     "ara": "ar", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko", "tur": "tr", "nld": "nl", "pol": "pl", "hin": "hi",
     "nb": "no", "nn": "no", "iw": "he", "in": "id", "jp": "ja", "cn": "zh", "kr": "ko",
+    "mul": "multilingual", "multi": "multilingual",
 }  # fmt: skip
 CODES = frozenset(NAMES.values())
 _MANY = frozenset({"multilingual", "multi", "mul"})

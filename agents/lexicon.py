@@ -10,7 +10,8 @@ from records.task import TaskSpec
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_WORD = re.compile(r"[^\w]+|_+")
-_STARS = re.compile(r"([1-5]) ?stars?|stars? ([1-5])")
+_STAR = r"(?:stars?|stern|sterne|étoiles?|estrellas?|estrelas?|stell[ae]|ster|sterren)"
+_STARS = re.compile(rf"([1-5]) ?{_STAR}|{_STAR} ([1-5])")
 _INTENSIFIER = re.compile(r"^(very|extremely|strongly|strong|highly|slightly|somewhat|mostly|weakly|severe|mildly) ")
 _NEGATION = re.compile(r"^(?:not|non|no|without|isn t) |^(?:not|non)(?=[a-z]{4})")
 
@@ -33,13 +34,32 @@ DOMAINS = {
     "comment": "comment, comments, youtube, wikipedia talk",
     "airline": "airline, airlines, flight",
     "prompt": "prompt, prompts, chatbot, assistant, assistants",
+    "code": "code, source code, codebert, stackoverflow",
+    "chemical": "molecule, molecules, chemical, chem, chembert, chemberta, protein",
+    "url": "url, urls",
+    "caption": "caption, captions, meme, memes",
     "political": "politics, political, parliament, election, party",
     "customer": "support ticket, tickets, customer support, customer service, complaint, complaints, banking",
 }
 """A word that models for a kind of texts are named with → the words by which sentences and names speak of it."""
 DOMAIN_ENCODERS = {"financial": "finbert", "twitter": "bertweet", "legal": "legalbert", "medical": "clinicalbert"}
 """What models for such texts are often named after instead of the judgement."""
-SPECIAL_DOMAINS = frozenset({"financial", "medical", "legal", "airline", "hotel", "restaurant", "political"})
+SPECIAL_DOMAINS = frozenset(
+    {
+        "financial",
+        "medical",
+        "legal",
+        "airline",
+        "hotel",
+        "restaurant",
+        "political",
+        "prompt",
+        "code",
+        "chemical",
+        "url",
+        "caption",
+    }
+)
 """Those whose models do poorly on other texts."""
 
 

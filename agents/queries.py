@@ -28,6 +28,8 @@ def queries_by_rule(task: TaskSpec, filters: Filters) -> tuple[Query, ...]:
     plain = tuple(_of_family(task, family) if family else _of_words(task))
     synonyms = [one for one in plain[1:] if family is None or one.words in family.queries]
     found = plain if language == "en" else (*_in_language(plain[0], synonyms, language), *plain)
+    if language == "multilingual":
+        found = (plain[0], Query(plain[0].words, language, f"{plain[0].reason}, tagged {language}"), *plain[1:])
     first = {(query.words, query.language): query for query in reversed(found)}
     return tuple(reversed(first.values()))
 

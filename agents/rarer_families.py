@@ -54,8 +54,9 @@ GENERATED = Family(
     name="detection of machine-written text",
     meanings={
         "machine": names("ai, machine, generated, ai generated, machine generated, chatgpt, gpt, fake, llm, synthetic, "
-                         "ai written, bot"),
-        "human": names("human, real, human written, person, authentic, organic, written"),
+                         "ai written, bot, ki, ia, maschine, máquina"),
+        "human": names("human, real, human written, person, authentic, organic, written, mensch, humain, humano, "
+                       "umano"),
     },
     cues=names("ai generated, machine generated, chatgpt, gpt2, llm generated, ai text, ai detector, generated text, "
                "human written, written by ai, ai written, machine written, by a machine, ki generiert, aigc"),

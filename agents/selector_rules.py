@@ -13,7 +13,7 @@ from agents.evidence import Rated, rate_kind, rate_labels
 from agents.label_maps import propose_label_map
 from agents.languages import languages_of
 from agents.lexicon import SPECIAL_DOMAINS, find_domains, normalise_name
-from agents.obstacles import find_misfit, find_obstacle, wanted_languages
+from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, wanted_languages
 from hub.weights import choose_weights
 from records.candidate import Candidate, Filters, Selection
 from records.task import TaskSpec
@@ -22,6 +22,8 @@ FLOOR = 0.55
 """What a fitting model scores of whose quality nothing is known."""
 QUALITY = {"downloads": 0.3, "domain": 0.25, "licence": 0.1, "size": 0.1, "data": 0.1, "card": 0.08, "likes": 0.05,
            "date": 0.02}  # fmt: skip
+LARGE = 2_000_000_000
+"""Parameters from which on a model is no small specialist any more, and must be clearly better."""
 UNREAD = "only listed, not read"
 _OPEN_LICENCES = (
     "apache", "mit", "bsd", "cc-by-4", "cc-by-sa", "cc0", "openrail", "isc", "unlicense", "afl", "artistic",
@@ -121,6 +123,8 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     }
     quality = sum(QUALITY[name] * value for name, (value, _) in parts.items())
     score = fits * language[0] * (1.0 if domain[0] >= 0.3 else 0.75 + domain[0]) * (FLOOR + (1 - FLOOR) * quality)
+    if (candidate.parameters or 0) > LARGE:
+        score *= 0.6
     doubts = dict((words, factor) for factor, words in find_doubts(task, candidate, label_map))
     score *= math.prod(doubts.values())
     words = (labels[1], kind[1], language[1], *doubts, *(words for _, words in parts.values() if words))
@@ -161,8 +165,10 @@ def _hash_weights(candidate: Candidate) -> frozenset[str]:
 
 def _rate_language(task: TaskSpec, candidate: Candidate, filters: Filters) -> Rated:
     known, wanted = languages_of(candidate), wanted_languages(task, filters)
+    if "multilingual" in wanted and len(known) > MANY_LANGUAGES:
+        return 1.0, f"{len(known)} languages"
     if known & wanted:
-        alone = len(known) <= 2 or "en" in wanted
+        alone = len(known) <= 2 or bool(wanted & {"en", "multilingual"})
         return (1.0 if alone else 0.92), f"language {', '.join(sorted(known & wanted))}"
     if "multilingual" in known:
         return 0.85, "multilingual"
