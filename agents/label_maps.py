@@ -15,6 +15,7 @@ _LINK = (
 )
 _STRONG = re.compile(r"[:=>→|(]|mean|is|stands|represent|correspond|refer|indicat|denot|for")
 _PHRASE = r"([A-Za-z][\w-]{0,30}(?: [A-Za-z][\w-]{0,30}){0,3})"
+_SMALL = frozenset(("a", "an", "and", "by", "for", "in", "label", "my", "of", "on", "or", "other", "the", "to", "with"))
 _WHOLE = re.compile(r"\s*(?:[|,;.)\]}`\"'*(\n]|$)")
 
 
@@ -84,7 +85,7 @@ def read_classes(
     exact = {normalise_name(label): label for label in labels}
     classes = {index: exact.get(normalise_name(name)) for index, name in names.items()}
     if family is None:
-        return _read_rest(labels, names, classes, None), ()
+        return _read_rest(labels, names, _read_alike(labels, names, classes, None), None), ()
     meanings = {index: find_meaning(name, family) for index, name in names.items()}
     wanted: dict[str, str] = {}
     for label in labels:
@@ -93,7 +94,7 @@ def read_classes(
     for index, meaning in meanings.items():
         if classes[index] is None and meaning is not None:
             classes[index] = wanted.get(meaning) or wanted.get(family.wider.get(meaning, ""))
-    classes = _read_rest(labels, names, classes, family)
+    classes = _read_rest(labels, names, _read_alike(labels, names, classes, family), family)
     remarks: list[str] = []
     for index, meaning in meanings.items():
         narrower = [low for low, high in family.wider.items() if high == meaning and low in wanted]
@@ -101,6 +102,29 @@ def read_classes(
             classes[index] = wanted[narrower[0]]
             remarks.append(f"{names[index]} read as {wanted[narrower[0]]}, the nearest label")
     return classes, tuple(remarks)
+
+
+def _read_alike(
+    labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None], family: Family | None
+) -> dict[int, str | None]:
+    """Where a class is not read yet, the only label that has all its words, or whose words it has all: "request refund"
+    is "refund". Only of labels without a meaning in the family, which words would blur."""
+    open_labels = [
+        label for label in labels if split_negation(normalise_name(label)) is None
+        and not (family and find_meaning(label, family))
+    ]  # fmt: skip
+    words = {label: _telling_words(label) for label in open_labels}
+    found = dict(classes)
+    for index, name in names.items():
+        own = _telling_words(name)
+        if classes[index] is None and own and split_negation(normalise_name(name)) is None:
+            alike = [label for label, said in words.items() if said and (said <= own or own <= said)]
+            found[index] = alike[0] if len(alike) == 1 else None
+    return found
+
+
+def _telling_words(name: str) -> frozenset[str]:
+    return frozenset(word[:6] for word in normalise_name(name).split() if word not in _SMALL and not word.isdigit())
 
 
 def _read_rest(

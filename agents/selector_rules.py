@@ -125,7 +125,9 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     score = fits * language[0] * (1.0 if domain[0] >= 0.3 else 0.75 + domain[0]) * (FLOOR + (1 - FLOOR) * quality)
     if (candidate.parameters or 0) > LARGE:
         score *= 0.6
-    doubts = dict((words, factor) for factor, words in find_doubts(task, candidate, label_map))
+    if not candidate.read and not candidate.parameters:  # the Hub counts those of safetensors, which alone are loaded
+        score *= 0.7
+    doubts = {words: factor for factor, words in find_doubts(task, candidate, label_map)}
     score *= math.prod(doubts.values())
     words = (labels[1], kind[1], language[1], *doubts, *(words for _, words in parts.values() if words))
     rating = Rating(candidate, round(score, 4), "; ".join(words))

@@ -77,7 +77,9 @@ def hub(options: argparse.Namespace) -> Outcome:
     marks = {name: one for split in SPLITS for name, one in read_marks(folder, split).items()}
     make_folder(options.out)
     machine = describe_machine()
-    by_rules = measure_tasks(folder, tasks, marks, "rules", OfflineCrawler(), OfflineSelector(THRESHOLD))
+    by_rules = measure_tasks(
+        folder, tasks, marks, way="rules", crawler=OfflineCrawler(), selector=OfflineSelector(THRESHOLD)
+    )
     by_llm, how = measure_cassette(folder, tasks, marks)
     tell(how)
     result = BenchResult(
@@ -113,13 +115,16 @@ def measure_llm(
 ) -> list[TaskResult]:
     """Return the results on the held-out tasks with a language model. Raises ReplyError and LLMUnreachableError."""
     held_out = [task for task in tasks if task.split == "held_out"]
-    return measure_tasks(folder, held_out, marks, "llm", LLMCrawler(asker), LLMSelector(asker, THRESHOLD))
+    return measure_tasks(
+        folder, held_out, marks, way="llm", crawler=LLMCrawler(asker), selector=LLMSelector(asker, THRESHOLD)
+    )
 
 
 def measure_tasks(
     folder: Path,
     tasks: Sequence[CatalogueTask],
     marks: Mapping[str, Marks],
+    *,
     way: str,
     crawler: Crawler,
     selector: Selector,
