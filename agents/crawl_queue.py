@@ -31,8 +31,8 @@ SAME_AUTHOR = 0.9
 class CrawlLimits:
     """How a crawl spends its budget. `searches` is for a budget of 56 requests, and smaller for a smaller one."""
 
-    searches: int = 10
-    expansions: int = 7
+    searches: int = 8
+    expansions: int = 5
     found: int = 40
     """Models that one search or one link is asked for."""
     read_above: float = 0.2

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from agents.dataset_classes import find_dataset_classes
 from agents.families import Family
 from agents.lexicon import find_family, find_meaning, normalise_name, split_negation
 from records.candidate import Candidate, LabelMap
@@ -31,10 +32,13 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
     family = find_family(task.label_names, task.sentence)
     opaque = [index for index, name in names.items() if _OPAQUE.fullmatch(normalise_name(name))]
     found: dict[int, str] = {}
+    source = "the card explains"
     if opaque and not _are_stars(names, candidate):
         found = {i: name for i in opaque if (name := _find_in_card(i, candidate.card, task.label_names, family))}
         if len(found) < len(opaque) == len(names):
             found = _read_enumeration(sorted(names), candidate.card, task.label_names, family) or found
+        if not found and len(opaque) == len(names) and (taught := find_dataset_classes(candidate)):
+            source, found = f"in the data set {taught[0]}", taught[1]
         unknown = [names[index] for index in opaque if index not in found]
         if unknown or len({normalise_name(name) for name in found.values()}) < 2:
             listed = ", ".join(unknown or names.values())
@@ -43,7 +47,7 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
         found = {index: f"{_number(names[index])} stars" for index in opaque}
     classes, remarks = read_classes(task.label_names, {**names, **found}, family)
     if found:
-        remarks = (f"{', '.join(names[i] for i in found)} as the card explains", *remarks)
+        remarks = (f"{', '.join(names[i] for i in found)} as {source}", *remarks)
     pairs = "; ".join(f"{found.get(i, names[i])} → {label or 'no label'}" for i, label in classes.items())
     return LabelMap(classes=classes, reason=" · ".join((pairs, *remarks)))
 
