@@ -83,7 +83,8 @@ def test_the_probe_and_every_audition_are_written_down(judged: Auditioned) -> No
     assert probe.column_names == ["row", "inclusion", "label"]
     assert len(probe) == 60
     inclusion = probe["inclusion"].to_numpy()
-    assert (0 < inclusion.min()) and (inclusion.max() <= 1)
+    assert inclusion.min() > 0
+    assert inclusion.max() <= 1
     texts = pd.read_parquet(judged.folder.labels)["text"]
     assert probe["label"].to_pylist() == [label_odd(texts[row]) for row in probe["row"].to_pylist()]
     assert set(judged.auditions) == set(LIARS)
@@ -107,7 +108,8 @@ def test_the_reviewer_finds_what_every_class_means(cli: Cli, liars: Path, tmp_pa
     assert run.maps == {name: LIARS[name].label_map for name in (*HONEST, *WRONG)}
     inclusion = pq.read_table(run.folder.audition / "probe.parquet")["inclusion"].to_numpy()
     assert len(inclusion) == 40
-    assert (0 < inclusion.min()) and (inclusion.max() < 1)
+    assert inclusion.min() > 0
+    assert inclusion.max() < 1
     assert (1 / inclusion).sum() == pytest.approx(200)
     assert {one["truth"] for one in run.auditions.values()} == {"llm"}
 
