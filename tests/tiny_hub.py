@@ -57,9 +57,9 @@ def make_sentences(rows: int, seed: int, known: range = range(10)) -> list[tuple
 
 
 MODELS: dict[str, tuple[tuple[str, str], range]] = {
-    "film-sentiment": (("NEG", "POS"), range(0, 7)),
-    "product-sentiment": (("negative", "positive"), range(2, 9)),
-    "review-sentiment": (("negative", "positive"), range(4, 10)),
+    "film-sentiment": (("NEG", "POS"), range(0, 8)),
+    "product-sentiment": (("negative", "positive"), range(1, 9)),
+    "review-sentiment": (("negative", "positive"), range(2, 10)),
 }
 """Name → its classes' names, and the positions of the adjectives that it knows."""
 
@@ -95,7 +95,7 @@ def write_model(
     seed: int,
     words: Sequence[str] = (),
     width: int = 32,
-    rounds: int = 30,
+    rounds: int = 60,
 ) -> None:
     """Write a classifier that was taught `rounds` times which class each sentence has, with `names` for its classes.
 
