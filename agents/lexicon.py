@@ -13,7 +13,9 @@ _NOT_WORD = re.compile(r"[^\w]+|_+")
 _STAR = r"(?:stars?|stern|sterne|étoiles?|estrellas?|estrelas?|stell[ae]|ster|sterren)"
 _STARS = re.compile(rf"([1-5]) ?{_STAR}|{_STAR} ([1-5])")
 _INTENSIFIER = re.compile(r"^(very|extremely|strongly|strong|highly|slightly|somewhat|mostly|weakly|severe|mildly) ")
-_NEGATION = re.compile(r"^(?:not|non|no|without|isn t) |^(?:not|non)(?=[a-z]{4})")
+_NEGATION = re.compile(
+    r"^(?:not|non|no|without|isn t|nicht|kein|keine|pas|sans|sin|ohne|niet|nie) |^(?:not|non)(?=[a-z]{4})"
+)
 
 
 DOMAINS = {

@@ -17,7 +17,9 @@ _END = re.compile(
     r"|so that|given|on|of|to)\b",
     re.IGNORECASE,
 )
-_SEPARATOR = re.compile(r"\s*,\s*(?:or|and)\s+|\s*,\s*|\s+(?:or|and|vs\.?|versus)\s+|\s*\|\s*", re.IGNORECASE)
+_SEPARATOR = re.compile(
+    r"\s*,\s*(?:or|and)\s+|\s*,\s*|\s+(?:or|and|vs\.?|versus|oder|und|ou|et|o|y)\s+|\s*\|\s*", re.IGNORECASE
+)
 _SLASHED = re.compile(r"\b[\w-]+(?:/[\w-]+)+")
 _OPENING = re.compile(
     r"^(?:(?:being|either|one of|rather|clearly|a|an|the|labels?|classes|categories)\s+)+", re.IGNORECASE
@@ -39,7 +41,7 @@ _VERB = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[\w]+(?:[-'][\w]+)*|[,/|]")
-_JOINTS = frozenset({",", "/", "|", "or", "and", "vs", "versus"})
+_JOINTS = frozenset({",", "/", "|", "or", "and", "vs", "versus", "oder", "und", "ou", "et", "o", "y"})
 
 
 def read_labels(sentence: str) -> tuple[str, ...]:

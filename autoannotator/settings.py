@@ -35,11 +35,7 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
     for name in known:
         if f"--{name.replace('_', '-')}" in NOT_YET_OPTIONS:
             raise NotYetError(f"{name} does not work yet in this version", next_step="Leave it out.")
-    if "@" in urlsplit(str(known.get("hub", ""))).netloc:
-        raise SettingsError(
-            "--hub holds a name or a password, and it would be written down with the run",
-            next_step="Give the address without them; a token comes from HF_TOKEN.",
-        )
+    _check_address(str(known.get("hub", "")))
     known.setdefault("llm", os.environ.get(LLM_VARIABLE, "offline"))
     cores = len(os.sched_getaffinity(0))
     known.setdefault("concurrency", max(1, min(cores, 2)))
@@ -63,6 +59,19 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
             "\n".join(_describe_mistake(one) for one in error.errors()),
             next_step="See `autoannotator run --help`.",
         ) from error
+
+
+def _check_address(hub: str) -> None:
+    """Raise SettingsError for a Hub's address that is none, or that holds a secret."""
+    try:
+        netloc = urlsplit(hub).netloc
+    except ValueError as error:
+        raise SettingsError(f"--hub {hub} is no address: {error}", next_step="Give a URL, or starter.") from error
+    if "@" in netloc:
+        raise SettingsError(
+            "--hub holds a name or a password, and it would be written down with the run",
+            next_step="Give the address without them; a token comes from HF_TOKEN.",
+        )
 
 
 def _read_task(known: dict[str, Any]) -> dict[str, Any]:

@@ -92,7 +92,9 @@ def _ask_coder(context: RunContext, candidate: Candidate, number: int) -> tuple[
 
 def _find_fallback(context: RunContext, candidate: Candidate, number: int) -> ScriptParts | None:
     """Return the template as it is, with the last label map that fits it, else the one by rule; None where there is
-    no such map, or where that very script was tried."""
+    no such map, where that very script was tried, and where a lock pins the script."""
+    if context.given_lock is not None:
+        return None
     task = context.read_task()
     earlier = [read_attempt(context, candidate.slug, n).parts.label_map for n in range(number - 1, 0, -1)]
     written = [ScriptParts(label_map=one, reason=one.reason) for one in earlier]
