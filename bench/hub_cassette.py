@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from agents.target import describe_llm
+from agents.target import Terms, describe_llm
 from agents.team import make_asker
 from bench.cassette import keep_exchanges
 from bench.catalogue import CATALOGUE, read_marks, read_tasks
 from bench.hub import CASSETTE, measure_llm, summarise_precision
 from records.errors import AutoAnnotatorError, SettingsError
 from records.ledger import Ledger
+
+PATIENCE = 1700.0
+"""Seconds for an answer: it may be a person who reads and writes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +53,7 @@ def record(llm: str, folder: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="autoannotator-bench-") as scratch:
         path = Path(scratch) / "ledger.sqlite"
         with closing(Ledger(path)) as ledger:
-            asker = make_asker(target, ledger)
+            asker = make_asker(target, ledger, Terms(timeout=PATIENCE))
             results = measure_llm(folder, read_tasks(folder), read_marks(folder, "held_out"), asker)
         count = keep_exchanges(path, folder / CASSETTE)
     mean = summarise_precision("", results, None).value

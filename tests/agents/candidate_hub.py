@@ -1,8 +1,8 @@
 """A Hub in memory with the tools of a crawler: it lists, links, reads and counts requests as a real one does."""
 
+import hashlib
 from collections.abc import Iterable
 
-from agents.lexicon import normalise_name
 from records.candidate import Candidate, FileFacts, Relation
 from tests.agents.builders import make_candidate
 
@@ -64,7 +64,7 @@ class CandidateHub:
 
 def make_model(name: str, classes: str, **facts) -> Candidate:
     """Return a model as a Hub would describe it: `classes` are names between commas."""
-    weights = FileFacts(path="model.safetensors", size=4 * 10**8, sha256=normalise_name(name).replace(" ", "")[:64])
+    weights = FileFacts(path="model.safetensors", size=4 * 10**8, sha256=hashlib.sha256(name.encode()).hexdigest())
     defaults = {
         "architecture": "BertForSequenceClassification",
         "model_type": "bert",
