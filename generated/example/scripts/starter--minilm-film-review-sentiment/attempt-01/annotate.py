@@ -1,11 +1,11 @@
 """Label texts with one classifier.
 
-    python annotate.py --model DIR --labels labels.json --input in.parquet --output out.parquet [--features]
+    python annotate.py --model DIR --labels labels.json --input in.parquet --output out.parquet [--features] [--classes]
     python annotate.py --model DIR --labels labels.json --serve
 
 Input columns: id (int64), text and, for pairs of texts, text_pair. Output columns, in the input's order: id, label (a
 list where labels.json says multi_label), score, probs (in the order of labels.json) and, where asked for, features (the
-mean-pooled last hidden state, float16). With --serve the model stays loaded: requests are read from standard input and
+mean-pooled last hidden state, float16) and class_probs (of the model's own classes, before LABEL_MAP). With --serve the model stays loaded: requests are read from standard input and
 answered on standard output, one JSON object a line.
 """
 
@@ -124,12 +124,11 @@ class Classifier:
         }
 
     def read_labels(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
+        """Return label probabilities (n_rows, n_labels) from logits. Raises ValueError as `read_classes` does."""
+        return self.map_classes(self.read_classes(logits))
 
-        A label's probability is the sum over its classes, renormalised over the classes that have a label; where
-        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
-        classes', and 0 without a class. Raises ValueError where an answer is no number.
-        """
+    def read_classes(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return class probabilities (n_rows, n_classes). Raises ValueError where an answer is no number."""
         if not torch.isfinite(logits).all():
             raise ValueError("the model answered with numbers that are not finite")
         classes = read_logits(logits.float(), self.model.config.problem_type or "")
@@ -138,8 +137,17 @@ class Classifier:
             raise ValueError(f"LABEL_MAP has the classes {sorted(LABEL_MAP)}, the model answered {shape}")
         if not torch.isfinite(classes).all() or (classes < 0).any() or (classes > 1 + 1e-4).any():
             raise ValueError("read_logits returned values that are no probabilities")
+        return classes.clamp_max(1.0)
+
+    def map_classes(self, classes: torch.Tensor) -> torch.Tensor:
+        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
+
+        A label's probability is the sum over its classes, renormalised over the classes that have a label; where
+        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
+        classes', and 0 without a class.
+        """
         if self.independent:
-            return (classes.clamp_max(1.0).unsqueeze(2) * self.membership).amax(dim=1)
+            return (classes.unsqueeze(2) * self.membership).amax(dim=1)
         mapped = classes @ self.membership
         total = mapped.sum(dim=1, keepdim=True)
         covered = self.membership.any(dim=0).float()
@@ -189,30 +197,32 @@ class Annotator:
         }
 
     def annotate(
-        self, source: str, target: str, features: bool, on_progress: Callable[[int, int], None]
+        self, source: str, target: str, features: bool, classes: bool, on_progress: Callable[[int, int], None]
     ) -> tuple[int, int]:
         """Label the rows of `source` into `target`; return how many rows, and how many tokens without padding."""
         names = ["text", "text_pair"] if self.kind == "text_pair" else ["text"]
         table = pq.read_table(source, columns=["id", *names])
         encoded = self.classifier.encode(*([text or "" for text in table[name].to_pylist()] for name in names))
         lengths = [len(row["input_ids"]) for row in encoded]
-        probs = np.zeros((len(encoded), len(self.classifier.labels)), dtype=np.float32)
+        class_probs = np.zeros((len(encoded), len(LABEL_MAP)), dtype=np.float32)
         pooled = np.zeros((len(encoded), self.classifier.model.config.hidden_size if features else 0), dtype=np.float16)
         done = 0
         for batch in plan_batches(lengths):
-            probs[batch], pooled[batch] = self.read_batch([encoded[row] for row in batch], features)
+            class_probs[batch], pooled[batch] = self.read_batch([encoded[row] for row in batch], features)
             done += len(batch)
             on_progress(done, len(encoded))
+        probs = self.classifier.map_classes(torch.from_numpy(class_probs)).numpy()
         answers = pick_answers(self.classifier.labels, probs, self.kind)
-        write_output(target, table["id"], answers, probs, pooled if features else None)
+        extra = {**({"features": pooled} if features else {}), **({"class_probs": class_probs} if classes else {})}
+        write_output(target, table["id"], answers, probs, extra)
         return len(encoded), sum(lengths)
 
     @torch.inference_mode()
     def read_batch(self, rows: Sequence[dict[str, list[int]]], features: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Return label probabilities (n_rows, n_labels) and pooled states (n_rows, hidden size, or 0 if not asked)."""
+        """Return class probabilities (n_rows, n_classes) and pooled states (n_rows, hidden size, or 0 if not asked)."""
         inputs = self.classifier.pad(rows)
         result = self.classifier.model(**inputs, output_hidden_states=features)
-        probs = self.classifier.read_labels(result.logits).numpy()
+        probs = self.classifier.read_classes(result.logits).numpy()
         if not features:
             return probs, np.zeros((len(rows), 0), dtype=np.float16)
         mask = inputs["attention_mask"].unsqueeze(2).float()
@@ -241,20 +251,22 @@ def pick_answers(labels: Sequence[str], probs: np.ndarray, kind: str) -> pa.Arra
 
 
 def write_output(
-    path: str, ids: pa.ChunkedArray, answers: pa.Array, probs: np.ndarray, features: np.ndarray | None
+    path: str, ids: pa.ChunkedArray, answers: pa.Array, probs: np.ndarray, extra: dict[str, np.ndarray]
 ) -> None:
-    """Write the output table whole: under another name first."""
+    """Write the output table whole, with the matrices of `extra` as more columns: under another name first."""
     columns = {
         "id": ids.cast(pa.int64()),
         "label": answers,
         "score": pa.array(probs.max(axis=1), pa.float32()),
-        "probs": pa.FixedSizeListArray.from_arrays(pa.array(probs.ravel(), pa.float32()), probs.shape[1]),
+        **{name: as_lists(matrix) for name, matrix in {"probs": probs, **extra}.items()},
     }
-    if features is not None:
-        flat = pa.array(features.ravel(), pa.float16())
-        columns["features"] = pa.FixedSizeListArray.from_arrays(flat, features.shape[1])
     pq.write_table(pa.table(columns), path + ".tmp")
     os.replace(path + ".tmp", path)
+
+
+def as_lists(matrix: np.ndarray) -> pa.FixedSizeListArray:
+    """Return a matrix as a column of lists, one a row, of its own type."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), matrix.shape[1])
 
 
 def serve(annotator: Annotator, requests: TextIO, replies: TextIO) -> None:
@@ -284,7 +296,8 @@ def answer(annotator: Annotator, request: dict, replies: TextIO) -> dict[str, ob
             last = time.monotonic()
             write_reply(replies, {"type": "progress", "id": request["id"], "done": done, "total": total})
 
-    rows, tokens = annotator.annotate(request["input"], request["output"], request.get("features", False), report)
+    wanted = (request.get("features", False), request.get("classes", False))
+    rows, tokens = annotator.annotate(request["input"], request["output"], *wanted, report)
     return {"type": "result", "id": request["id"], "rows": rows, "tokens": tokens}
 
 
@@ -307,6 +320,7 @@ def main() -> None:
     parser.add_argument("--input", help="parquet with the columns id, text and, for pairs, text_pair")
     parser.add_argument("--output", help="the parquet to write")
     parser.add_argument("--features", action="store_true", help="write the mean-pooled last hidden state too")
+    parser.add_argument("--classes", action="store_true", help="write the probabilities of the model's own classes too")
     parser.add_argument("--serve", action="store_true", help="answer requests from standard input")
     parser.add_argument("--threads", type=int, help="processor threads (default: the library's choice)")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
@@ -321,7 +335,8 @@ def main() -> None:
         serve(annotator, sys.stdin, REPLIES)
         return
     request = {"op": "annotate", "id": "", "input": options.input, "output": options.output}
-    write_reply(REPLIES, answer(annotator, {**request, "features": options.features}, REPLIES))
+    wanted = {"features": options.features, "classes": options.classes}
+    write_reply(REPLIES, answer(annotator, {**request, **wanted}, REPLIES))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ COMMAND = [
 SECONDS = 100
 """A line of the worker's must come within so much time."""
 
+CLASSES = 2
+"""How many classes of the model the script reads."""
+
 COVERED = json.loads('["negative", "positive"]')
 """The labels that the model's classes stand for."""
 
@@ -78,10 +81,10 @@ class Worker:
             pytest.fail(f"annotate.py wrote a line that is no message of the protocol: {line[:200]!r}")
         return reply
 
-    def ask(self, source: Path, target: Path, features: bool = False) -> dict:
+    def ask(self, source: Path, target: Path, **wanted: bool) -> dict:
         request = {"op": "annotate", "id": f"request-{next(self.numbers)}", "input": str(source)}
         try:
-            print(json.dumps({**request, "output": str(target), "features": features}), file=self.process.stdin)
+            print(json.dumps({**request, "output": str(target), **wanted}), file=self.process.stdin)
         except OSError:
             pytest.fail(f"annotate.py ended with status {self.process.wait()} before a request")
         while (reply := self.read_line("result"))["type"] == "progress":
@@ -123,27 +126,33 @@ def write_input(path: Path, rows: list[Row]) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def run(worker: Worker, folder: Path, rows: list[Row], features: bool = False, what: str = "the rows") -> pa.Table:
-    """Have rows annotated and return the output table, checked."""
+def run(worker: Worker, folder: Path, rows: list[Row], what: str = "the rows", **wanted: bool) -> pa.Table:
+    """Have rows annotated, with the `wanted` columns beside the usual ones, and return the output table, checked."""
     source, target = folder / "input.parquet", folder / "output.parquet"
     write_input(source, rows)
-    reply = worker.ask(source, target, features)
+    reply = worker.ask(source, target, **wanted)
     if reply["type"] != "result":
         pytest.fail(f"{what}: {reply.get('error', reply)}")
     assert reply.get("rows") == len(rows), f"{what}: the result says {reply.get('rows')} rows, not {len(rows)}"
     assert type(reply.get("tokens")) is int, f"{what}: the result has no whole number of tokens: {reply}"
     table = pq.read_table(target)
-    check_table(table, len(rows), worker.ready["hidden_size"] if features else None, what)
+    check_table(table, len(rows), find_widths(worker, **wanted), what)
     return table
 
 
-def check_table(table: pa.Table, rows: int, width: int | None, what: str) -> None:
+def find_widths(worker: Worker, features: bool = False, classes: bool = False) -> dict[str, pa.DataType]:
+    """Return the columns that are wanted beside the usual ones, with their types."""
+    hidden, own = pa.list_(pa.float16(), worker.ready["hidden_size"]), pa.list_(pa.float32(), CLASSES)
+    return {**({"features": hidden} if features else {}), **({"class_probs": own} if classes else {})}
+
+
+def check_table(table: pa.Table, rows: int, extra: dict[str, pa.DataType], what: str) -> None:
     columns = {
         "id": pa.int64(),
         "label": pa.list_(pa.string()) if KIND == "multi_label" else pa.string(),
         "score": pa.float32(),
         "probs": pa.list_(pa.float32(), len(LABELS)),
-        **({} if width is None else {"features": pa.list_(pa.float16(), width)}),
+        **extra,
     }
     found = dict(zip(table.column_names, table.schema.types, strict=True))
     assert found == columns, f"{what}: the output has the columns {found}, not {columns}"
@@ -205,6 +214,12 @@ def test_features_are_numbers_for_every_row(worker: Worker, tmp_path: Path) -> N
     rows = [("A plain sentence.", "Another one."), ("", ""), ("A third.", "A fourth.")]
     features = run(worker, tmp_path, rows, features=True)["features"].to_pylist()
     assert all(abs(number) < float("inf") for row in features for number in row), "features that are not finite"
+
+
+def test_class_probabilities_are_numbers_for_every_row(worker: Worker, tmp_path: Path) -> None:
+    rows = [("A plain sentence.", "Another one."), ("", ""), ("A third.", "A fourth.")]
+    own = run(worker, tmp_path, rows, classes=True)["class_probs"].to_pylist()
+    assert all(0.0 <= number <= 1.0 + 1e-4 for row in own for number in row), f"these are no probabilities: {own}"
 
 
 def test_worker_outlives_a_failed_request(worker: Worker, tmp_path: Path) -> None:

@@ -123,12 +123,11 @@ class Classifier:
         }
 
     def read_labels(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
+        """Return label probabilities (n_rows, n_labels) from logits. Raises ValueError as `read_classes` does."""
+        return self.map_classes(self.read_classes(logits))
 
-        A label's probability is the sum over its classes, renormalised over the classes that have a label; where
-        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
-        classes', and 0 without a class. Raises ValueError where an answer is no number.
-        """
+    def read_classes(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return class probabilities (n_rows, n_classes). Raises ValueError where an answer is no number."""
         if not torch.isfinite(logits).all():
             raise ValueError("the model answered with numbers that are not finite")
         classes = read_logits(logits.float(), self.model.config.problem_type or "")
@@ -137,8 +136,17 @@ class Classifier:
             raise ValueError(f"LABEL_MAP has the classes {sorted(LABEL_MAP)}, the model answered {shape}")
         if not torch.isfinite(classes).all() or (classes < 0).any() or (classes > 1 + 1e-4).any():
             raise ValueError("read_logits returned values that are no probabilities")
+        return classes.clamp_max(1.0)
+
+    def map_classes(self, classes: torch.Tensor) -> torch.Tensor:
+        """Return label probabilities (n_rows, n_labels), each row summing to 1 but for a multi-label task.
+
+        A label's probability is the sum over its classes, renormalised over the classes that have a label; where
+        these got nothing the answer is even, and so has a low score. In a multi-label task it is the largest of its
+        classes', and 0 without a class.
+        """
         if self.independent:
-            return (classes.clamp_max(1.0).unsqueeze(2) * self.membership).amax(dim=1)
+            return (classes.unsqueeze(2) * self.membership).amax(dim=1)
         mapped = classes @ self.membership
         total = mapped.sum(dim=1, keepdim=True)
         covered = self.membership.any(dim=0).float()
