@@ -1,6 +1,8 @@
 """The audition: the candidates annotate a probe of the task's own rows, and their label maps are held against its
 labels; those that pass stand for the ensemble."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from langgraph.runtime import Runtime
 
@@ -47,18 +49,14 @@ def _read_map(context: RunContext, slug: str, number: int) -> LabelMap:
 
 def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> tuple[Auditioned, ...]:
     """Verify the label maps, mend the scripts of those that the probe corrects, and score the candidates."""
-    attempts, verdicts = dict(accepted), dict[str, MapVerdict]()
-    read = [not _read_map(context, slug, accepted[slug]).guessed for slug in probe.annotations]
-    others = take_votes_of_others(np.stack([one.probs for one in probe.annotations.values()]), np.array(read))
-    for slug, vote in zip(probe.annotations, others, strict=True):
-        verdict = _verify(context, probe, slug, accepted[slug], vote)
+    attempts, verdicts = dict(accepted), _verify_all(context, probe, accepted)
+    for slug, verdict in verdicts.items():
         if verdict.status == "corrected":
             if why := _correct(context, slug, accepted[slug], verdict):
                 reason = f"{verdict.reason}; but {why}"
-                verdict = verdict.model_copy(update={"status": "unverified", "reason": reason})
+                verdicts[slug] = verdict.model_copy(update={"status": "unverified", "reason": reason})
             else:
                 attempts[slug] += 1
-        verdicts[slug] = verdict
     labels = context.read_task().label_names
     used = {slug: one.proposed if one.status == "unverified" else one.found for slug, one in verdicts.items()}
     probs = {slug: read_classes(own.class_probs, used[slug], labels) for slug, own in probe.annotations.items()}
@@ -75,6 +73,33 @@ def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> t
         )
         for slug, score in zip(verdicts, scores, strict=True)
     )
+
+
+def _verify_all(context: RunContext, probe: ProbeRows, accepted: Mapping[str, int]) -> dict[str, MapVerdict]:
+    """Return what the probe says of every candidate's label map, by slug in their order.
+
+    By mere consensus, a candidate that reads its classes the wrong way round spoils the vote that the others are held
+    against. So of those that are refused the one that agrees least with the others leaves the vote first, and the
+    others are judged again. Two that contradict each other are both refused: nothing says which of them is right.
+    """
+    own = {slug: one.probs for slug, one in probe.annotations.items()}
+    voting = [slug for slug in own if not _read_map(context, slug, accepted[slug]).guessed]
+    verdicts: dict[str, MapVerdict] = {}
+    while True:
+        mask = np.array([slug in voting for slug in own])
+        others = dict(zip(own, take_votes_of_others(np.stack(list(own.values())), mask), strict=True))
+        judged = {
+            slug: _verify(context, probe, slug, accepted[slug], others[slug]) for slug in own if slug not in verdicts
+        }
+        refused = [slug for slug in voting if judged[slug].status == "unverified"]
+        if probe.truth_labels is not None or not refused or len(voting) <= 2:
+            return {slug: (verdicts | judged)[slug] for slug in own}
+        agreement = {
+            slug: np.average(own[slug].argmax(axis=1) == others[slug], weights=probe.weights) for slug in refused
+        }
+        worst = min(refused, key=lambda slug: agreement[slug])
+        verdicts[worst] = judged[worst]
+        voting.remove(worst)
 
 
 def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Integers) -> MapVerdict:
