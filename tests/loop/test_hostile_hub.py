@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from hub.server import HubServer
 from records.folder import RunFolder
@@ -46,7 +47,10 @@ def harmless(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(root / "tiny" / MODEL, root / "tiny" / name)
     (root / "tiny/pickled-sentiment/model.safetensors").rename(root / "tiny/pickled-sentiment/pytorch_model.bin")
     sharded = root / "tiny/sharded-sentiment"
-    (sharded / "model.safetensors").rename(sharded / "model-00001-of-00001.safetensors")
+    weights = load_file(sharded / "model.safetensors")
+    (sharded / "model.safetensors").unlink()
+    # Other bytes than its original's: the same weights would be left out as a copy, and never downloaded.
+    save_file(weights, sharded / "model-00001-of-00001.safetensors", metadata={"format": "pt", "made": "anew"})
     index = {"weight_map": {"classifier.bias": "../review-sentiment/model.safetensors"}}
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
     return root
