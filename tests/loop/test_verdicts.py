@@ -138,7 +138,10 @@ def test_a_relabel_reviews_a_tenth_of_its_stage_and_no_other(verdicts: Verdicts)
     assert relabel is not None
     assert relabel.rows == STAGE_SIZE // 10
     labels = pd.read_parquet(verdicts.folder.labels)
-    assert labels[labels["stage"] == 2]["review_label"].notna().sum() == 8 + 1 + 2, "risk, spot check and relabel"
+    numbers = pd.read_parquet(verdicts.folder.audition / "probe.parquet")["row"]
+    probed = (numbers // STAGE_SIZE == 2).sum()
+    reviewed = labels[labels["stage"] == 2]["review_label"].notna().sum()
+    assert reviewed == 8 + 1 + 2 + probed, "risk, spot check, relabel, and the audition's probe"
 
 
 def test_a_dropped_specialist_votes_no_more(verdicts: Verdicts) -> None:
@@ -294,7 +297,7 @@ def test_a_specialist_that_breaks_late_is_dropped_and_the_run_goes_on(
     small_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
 ) -> None:
     monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
-    run = run_on_late_word(("film-sentiment",), small_hub, tmp_path / "out", monkeypatch, pool_size=18)
+    run = run_on_late_word(("film-sentiment",), small_hub, tmp_path / "out", monkeypatch, pool_size=32)
     [dropped] = [event for event in run.folder.read_events() if isinstance(event, SpecialistDropped)]
     assert (dropped.model, dropped.stage) == (FILM, 2)
     assert "dreaded" in dropped.reason
