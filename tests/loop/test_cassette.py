@@ -73,7 +73,16 @@ pytestmark = [pytest.mark.encoder, pytest.mark.xdist_group("cassette")]
 
 def test_every_role_was_asked_and_right_at_first_try(run: Run, server: LLMServer) -> None:
     roles = Counter(one["role"] for one in read_cassette(CASSETTE))
-    assert set(roles) == {"analyst", "selector", "coder", "test_writer", "critic", "reviewer", "result_critic"}
+    assert set(roles) == {
+        "analyst",
+        "crawler",
+        "selector",
+        "coder",
+        "test_writer",
+        "critic",
+        "reviewer",
+        "result_critic",
+    }
     assert len(server.requests()) == roles.total()
     assert {len(request["messages"]) for request in server.requests()} == {2}, "nothing was asked again"
 
