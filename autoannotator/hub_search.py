@@ -16,7 +16,7 @@ from autoannotator.commands import Outcome
 from autoannotator.hubs import open_hub
 from autoannotator.settings import resolve_settings
 from autoannotator.terminal import strip_controls
-from records.candidate import Candidate, Crawl, Filters, Selection
+from records.candidate import Candidate, Crawl, Selection
 from records.ledger import Ledger
 from records.settings import Settings
 from records.task import TaskSpec
@@ -30,7 +30,7 @@ def search(options: argparse.Namespace) -> Outcome:
     """Search a Hub for a task as a run would."""
     given = {name: getattr(options, name) for name in OPTIONS}
     settings = resolve_settings({**given, "task": options.task, "data": ""})  # a search needs no data
-    filters = Filters(max_params=settings.max_params, licences=settings.licence, languages=settings.language)
+    filters = settings.filters
     console = Console(stderr=True)
 
     def announce(message: str) -> None:

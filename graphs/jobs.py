@@ -11,7 +11,7 @@ from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
 from hub.download_plan import check_space
-from hub.weights import find_refusal
+from hub.weights import choose_weights, find_refusal
 from records.candidate import (
     Audition,
     Candidate,
@@ -55,8 +55,9 @@ def read_auditions(folder: RunFolder) -> dict[str, Audition]:
 
 
 def list_weights(candidate: Candidate) -> tuple[FileFacts, ...]:
-    """Return the files of a candidate's weights that may be loaded."""
-    return tuple(file for file in candidate.files if file.path.endswith(".safetensors"))
+    """Return the files of a candidate's weights that are loaded."""
+    loaded = choose_weights(candidate)
+    return tuple(file for file in candidate.files if file.path in loaded)
 
 
 def read_selections(folder: RunFolder) -> tuple[Selection, ...]:

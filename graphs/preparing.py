@@ -14,13 +14,12 @@ from graphs.context import RunContext
 from graphs.gold import book_gold
 from graphs.jobs import read_candidates
 from graphs.state import Answer, Question, RunState, ScriptState, Update
-from records.candidate import Filters, slug_of
+from records.candidate import slug_of
 from records.errors import HubUnreachableError, NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json
 from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
-from records.settings import Settings
 from records.task import TaskSpec
 from records.task_file import read_task_file, write_task
 
@@ -181,7 +180,7 @@ def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
         return
     crawler, settings = context.team.crawler, context.settings
     hub = context.open_hub()
-    crawl = crawler.crawl(context.read_task(), hub, filters_of(settings), settings.hub_requests)
+    crawl = crawler.crawl(context.read_task(), hub, settings.filters, settings.hub_requests)
     if hub.offline and not crawl.candidates:
         raise HubUnreachableError(
             f"HF_HUB_OFFLINE forbids to ask the Hub at {hub.endpoint}, and no text classifier is in the cache",
@@ -199,11 +198,6 @@ def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
     write_json(context.folder.hub / "crawl.json", [step.model_dump(mode="json") for step in crawl.steps])
 
 
-def filters_of(settings: Settings) -> Filters:
-    """Return what the person asks of a model."""
-    return Filters(max_params=settings.max_params, licences=settings.licence, languages=settings.language)
-
-
 def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Shortlist the models to try.
 
@@ -211,7 +205,7 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """
     context, settings = runtime.context, runtime.context.settings
     candidates = list(read_candidates(context.folder).values())
-    selections = context.team.selector.select(context.read_task(), candidates, settings.shortlist, filters_of(settings))
+    selections = context.team.selector.select(context.read_task(), candidates, settings.shortlist, settings.filters)
     write_json(context.folder.hub / "selection.json", [one.model_dump(mode="json") for one in selections])
     kept = [one for one in selections if one.kept]
     if not kept:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, StringConstraints
 
 from records.base import Record
+from records.candidate import Filters
 
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
 
@@ -82,3 +83,8 @@ class Settings(Record):
     """Docker's: runsc, kata, or another that the engine knows."""
     gpus: str | None = Field(default=None, pattern=r"^(all|[1-9]\d*|device=[\w,:-]+)$")
     """Docker's: all, a number, or device=ID,ID."""
+
+    @property
+    def filters(self) -> Filters:
+        """What the person asks of a model."""
+        return Filters(max_params=self.max_params, licences=self.licence, languages=self.language)
