@@ -114,7 +114,8 @@ def write_all(context: RunContext) -> NoSpecialistsError | None:
     write_yaml(context.folder.task, TaskSpec(sentence=SENTENCE, labels=labels, text_columns=("text",)))
     texts = [text for text, _ in make_sentences(12, seed=4)]
     write_table(context.folder.input, pa.table({ROW: range(12), ROW_ID: list(map(str, range(12))), TEXT: texts}))
-    found = context.open_hub().search(("sentiment",), 10)
+    hub = context.open_hub()
+    found = [one for one in map(hub.read, hub.search("sentiment", 10)) if one is not None]
     write_json(context.folder.hub / "candidates.json", [one.model_dump(mode="json") for one in found])
     state: Any = {"scripts": {one.slug: ScriptState(attempt=1, fallback=False, status="written") for one in found}}
     runtime = Runtime(context=context)
