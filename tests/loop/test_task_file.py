@@ -18,13 +18,13 @@ from records.task import TaskSpec
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import LLMServer, play_team, read_role, serving
 from tests.terminal import talk
-from tests.tiny_hub import make_sentences
+from tests.tiny_hub import label_of, make_sentences
 
 NO_HUB = "http://127.0.0.1:9"
 """Nothing answers there: a run ends once its task is resolved."""
 QUICK = ("--sandbox", "process", "--models", "1", "--no-learning")
 LABELS = ("positive", "negative")
-PLAY = play_team(LABELS, label_of=lambda text: "positive", class_of=str.lower)
+PLAY = play_team(LABELS, label_of=label_of, class_of=str.lower)
 TASK = {"sentence": SENTENCE, "labels": [{"name": name} for name in LABELS], "text_columns": ["text"]}
 
 
@@ -188,7 +188,7 @@ def test_an_answer_in_words_goes_back_to_the_analyst_also_after_a_kill(
         asked = talk([*command, "run", "Sort these", *options], environment, "Your answer: ", answer=None)
         assert "By mood or by topic? Possible answers: mood / topic." in asked
         finished = talk([*command, "resume", str(out)], environment, "Your answer: ", answer="by mood, of course\n")
-        analysed = [one for one in server.requests() if read_role(one) == "analyst"]
+        analysed = [one for one in server.requests() if read_role(one) in ("analyst", "crawler")]
     assert "labels positive, negative" in finished
     told = [one["messages"][1]["content"] for one in analysed]
     assert ['"by mood, of course"' in one for one in told] == [False, True, False], "asked, concluded, searched"
