@@ -40,8 +40,10 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool) -> 
         graph = build_graph().compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": context.folder.run_id}, "recursion_limit": MOST_STEPS}
         snapshot = graph.get_state(config)
-        given: Any = None if snapshot.next else {"answers": []}
-        while snapshot.next or not snapshot.values:
+        # A process that is killed between a node's end and the checkpoint after it leaves a task that has its result:
+        # it is not `next` any more, and yet not the end.
+        given: Any = None if snapshot.tasks else {"answers": []}
+        while snapshot.tasks or not snapshot.values:
             if snapshot.interrupts:
                 question: Question = snapshot.interrupts[0].value
                 given = Command(resume=_answer(_approve if leave and question["asks"] == "go_on" else ask, question))
