@@ -1,6 +1,6 @@
 """The book of a crawl: what was seen, how each model scores by rule, what was done, and what is left of the budget."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,7 +38,9 @@ class CrawlLimits:
     read_above: float = 0.2
     """The score from which on a listed model is worth reading."""
     expand_above: float = 0.5
-    """The score from which on a model's links are followed."""
+    """The score from which on a model is a good find, and its links are followed."""
+    enough: int = 6
+    """Good finds with which the crawl ends where nothing promising is left; with fewer it goes on with what is not."""
     reads_each: int = 2
     """Models that are read before the next link is followed."""
 
@@ -61,6 +63,8 @@ class CrawlBook:
         self._followed: set[tuple[str, str]] = set()
         self._tries: Counter[Relation] = Counter()
         self._gains: Counter[Relation] = Counter()
+        self.queries: deque[Query] = deque()
+        """Searches that are not made yet, the best first."""
         self.steps: list[CrawlStep] = []
 
     @property
@@ -115,24 +119,26 @@ class CrawlBook:
             CrawlStep(action="read", model=candidate.repo_id, found=int(found is not None), reason=told), before
         )
 
-    def find_unread(self) -> Rating | None:
-        """Return the listed model that is most worth reading, or None where none reaches the threshold."""
+    def has_enough(self) -> bool:
+        """Return whether there are as many good finds as are enough."""
+        return len(self._find_good()) >= self.limits.enough
+
+    def find_unread(self, above: float) -> Rating | None:
+        """Return the listed model that is most worth reading, or None where none scores so much."""
         read = Counter(_author_of(one.candidate) for one in self._ratings.values() if one.candidate.read)
         waiting = [
             (self._promise_of(one), SAME_AUTHOR ** read[_author_of(one.candidate)], one)
             for one in self.ratings
             if one.serves and not one.candidate.read and one.candidate.repo_id not in self._gone
         ]
-        promising = [(score * others, one) for score, others, one in waiting if score >= self.limits.read_above]
+        promising = [(score * others, one) for score, others, one in waiting if score >= above]
         return max(promising, key=lambda pair: pair[0])[1] if promising else None
 
     def find_link(self) -> tuple[Candidate, Relation] | None:
         """Return a good model and the link of it that most likely leads to others, or None where none is left."""
-        good = [one for one in self.ratings if one.serves and one.candidate.read]
         links: list[tuple[float, Candidate, Relation]] = [
             (one.score * self._expect(one.candidate, along), one.candidate, along)
-            for one in good
-            if one.score >= self.limits.expand_above
+            for one in self._find_good()
             for along in PROMISE
             if self.has_link(one.candidate, along)
         ]
@@ -153,6 +159,10 @@ class CrawlBook:
     def close(self) -> Crawl:
         """Return what was seen, in the order of the scores, and what was done."""
         return Crawl(candidates=tuple(one.candidate for one in self.ratings), steps=tuple(self.steps))
+
+    def _find_good(self) -> list[Rating]:
+        good = (one for one in self.ratings if one.serves and one.candidate.read)
+        return [one for one in good if one.score >= self.limits.expand_above]
 
     def _promise_of(self, rating: Rating) -> float:
         return max(rating.score, self._kin.get(rating.candidate.repo_id, 0.0))

@@ -43,25 +43,35 @@ class OfflineCrawler:
 
 def search_all(book: CrawlBook, queries: Sequence[Query], budget: int) -> None:
     """Make the first searches: so many that most of a small budget, too, is left for reading."""
-    for query in queries[: max(1, min(book.limits.searches, budget // 5))]:
-        if book.may_list():
-            book.search(query)
+    book.queries.extend(queries)
+    for _ in range(max(1, min(book.limits.searches, budget // 5))):
+        if book.queries and book.may_list():
+            book.search(book.queries.popleft())
 
 
 def work_through(book: CrawlBook) -> Crawl:
     """Read the most promising models and follow links from the good ones in turn, until the budget is spent or nothing
-    promising is left, and return the crawl."""
+    promising is left, and return the crawl.
+
+    Where too few good ones were found by then, the searches that were not made yet follow, and then the other models
+    are read.
+    """
     while True:
         link = book.find_link() if book.count("expand") < book.limits.expansions else None
         due = book.count("read") >= book.limits.reads_each * (book.count("expand") + 1)
-        unread = book.find_unread()
+        unread = book.find_unread(book.limits.read_above)
+        last_hope = not (link or unread or book.has_enough())
+        if last_hope and not book.queries:
+            unread = book.find_unread(0.0)
         if link and book.may_list(link[1]) and (due or not unread):
             candidate, along = link
             book.expand(candidate, along, f"a good find; its {along.replace('_', ' ')} may lead to more")
         elif unread and book.may_read():
             book.read(unread.candidate)
+        elif last_hope and book.queries and book.may_list():
+            book.search(book.queries.popleft())
         else:
-            spent = unread is not None or link is not None
+            spent = bool(unread or link or (last_hope and book.queries))
             told = f"the budget is spent: {book.left} requests are left" if spent else "nothing promising is left"
             book.note(CrawlStep(action="stop", reason=told))
             return book.close()
@@ -158,7 +168,7 @@ class LLMCrawler:
 def _read_some(book: CrawlBook) -> None:
     """Read a few of the best, so that the model sees more than listings."""
     for _ in range(book.limits.reads_each):
-        unread = book.find_unread()
+        unread = book.find_unread(book.limits.read_above)
         if unread and book.may_read():
             book.read(unread.candidate)
 

@@ -6,30 +6,17 @@ A name, a list of tags or a card that speaks of many kinds says nothing about an
 import re
 from collections.abc import Iterator
 
-from agents.families import Family, names
-from agents.lexicon import family_of, find_meaning, holds, normalise_name, speaks_of, split_negation
+from agents.families import Family
+from agents.lexicon import HINTS, family_of, find_domains, find_meaning, holds, normalise_name, speaks_of
 from agents.rarer_families import FAMILIES
+from agents.words import content_words, has_word, label_words
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 
 Rated = tuple[float, str]
 """A value from 0 to 1, and what it rests on in words."""
-_HINTS = names(
-    "review, reviews, opinion, opinions, news, headline, headlines, category, categories, subject, political, "
-    "fake, recommend, utterance, utterances, massive, moderation, feeling, feelings, inference, neutral, register"
-)
-"""Cues that also say where texts come from: alone in a name, they tell little."""
 _STUFFED = {"name": 3, "tags": 4, "card": 5}
 """From so many kinds on a text is taken to be stuffed with words for being found."""
-_SMALL_WORDS = names(
-    "label, labels, labelling, each, every, text, texts, sentence, sentences, whether, this, that, these, those, "
-    "with, from, into, about, which, what, their, there, they, have, does, classify, classification, classifier, "
-    "detect, detection, detecting, the, and, for, are, not, is, of, or, by, as, to, in, on, an, it, its, be, "
-    "should, please, analysis, model, data, rows, column, language, task, kind, english, positive, negative, "
-    "other, none, yes, neutral, true, false"
-)
-_PREFIX = 6
-"""Letters by which two words count as the same: classification, classifier."""
 
 
 def rate_kind(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
@@ -58,7 +45,7 @@ def _find_evidence(family: Family, candidate: Candidate, label_map: LabelMap) ->
     tags, card = normalise_name(" ".join(candidate.tags)), normalise_name(candidate.card)
     if not _is_stuffed(name, "name") and speaks(name, family):
         yield (1.0 if _holds_dataset(data, family) else 0.95), f"name speaks of {family.name}"
-    elif any(speaks_of(name, cue) for cue in family.cues & _HINTS):
+    elif any(speaks_of(name, cue) for cue in family.cues & HINTS):
         yield 0.4, f"name hints at {family.name}"
     if _holds_dataset(f"{data} {name}", family):
         yield 0.9, f"taught with data for {family.name}"
@@ -72,7 +59,7 @@ def _find_evidence(family: Family, candidate: Candidate, label_map: LabelMap) ->
 
 def speaks(text: str, family: Family) -> bool:
     """Return whether a normalised text has a cue of the family that stands for nothing else."""
-    return any(speaks_of(text, cue) for cue in family.cues - _HINTS)
+    return any(speaks_of(text, cue) for cue in family.cues - HINTS)
 
 
 def _find_other(family: Family, candidate: Candidate) -> Family | None:
@@ -100,32 +87,29 @@ def _are_plain(candidate: Candidate) -> bool:
 
 def _rate_words(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
     """Where no family is known: how many of the task's own words the model's name, data, tags and card have."""
-    words = {*label_words(task), *content_words(f"{task.sentence} {task.family} {task.domain}")}
-    name = sorted(word for word in words if _has_word(_name_and_data(candidate), word))
-    tags = normalise_name(" ".join(candidate.tags))
-    tagged = sorted(word for word in words if _has_word(tags, word) and word not in name)
-    card = normalise_name(candidate.card)
-    told = [word for word in words if holds(card, word) and word not in name and word not in tagged]
-    value = min(1.0, 0.5 * len(name) + 0.25 * min(len(tagged), 2) + min(0.05 * len(told), 0.2))
+    weights = _weigh_words(task)
+    named, tagged, told = (
+        {word for word in weights if has_word(text.split(), word)}
+        for text in (
+            _name_and_data(candidate),
+            normalise_name(" ".join(candidate.tags)),
+            normalise_name(candidate.card),
+        )
+    )
+    value = min(1.0, sum(weights[word] for word in named))
+    value += 0.5 * min(0.5, sum(weights[word] for word in tagged - named))
+    value = min(1.0, value + min(0.05 * len(told - tagged - named), 0.2))
     if len(label_map.covered()) >= 2 and not _are_plain(candidate):
         value = max(value, 0.6) if len(label_map.covered()) < len(task.labels) else max(value, 0.8)
-    shown = ", ".join((*name, *tagged)) or ("card" if told else "")
+    shown = ", ".join(sorted(named | tagged)) or ("card" if told else "")
     return value, f"has the task's words {shown}" if shown else "has none of the task's words"
 
 
-def label_words(task: TaskSpec) -> tuple[str, ...]:
-    """Return the telling words of the labels, without their negations."""
-    cores = (split_negation(normalise_name(label)) or normalise_name(label) for label in task.label_names)
-    return tuple(dict.fromkeys(word for core in cores for word in content_words(core)))
-
-
-def content_words(text: str) -> Iterator[str]:
-    """Yield the words of a text that may tell what it is about."""
-    yield from (word for word in normalise_name(text).split() if len(word) >= 4 and word not in _SMALL_WORDS)
-
-
-def _has_word(text: str, word: str) -> bool:
-    return any(one[:_PREFIX] == word[:_PREFIX] for one in text.split() if len(one) >= 4)
+def _weigh_words(task: TaskSpec) -> dict[str, float]:
+    """Return how much each of the task's words tells: a label's most, what kind of texts they are least."""
+    said = content_words(f"{task.sentence} {task.family} {task.domain}")
+    weights = {word: 0.2 if find_domains(word) else 0.4 for word in said}
+    return weights | dict.fromkeys(label_words(task), 0.6)
 
 
 def _name_of(candidate: Candidate) -> str:

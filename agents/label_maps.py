@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agents.dataset_classes import find_dataset_classes
 from agents.families import Family
-from agents.lexicon import find_family, find_meaning, normalise_name, split_negation
+from agents.lexicon import family_of, find_meaning, normalise_name, split_negation
+from agents.words import are_alike
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 
@@ -29,7 +30,7 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
     names = dict(candidate.id2label)
     if not names:
         return LabelMap(classes={}, reason="its config names no classes")
-    family = find_family(task.label_names, task.sentence)
+    family = family_of(task)
     opaque = [index for index, name in names.items() if _OPAQUE.fullmatch(normalise_name(name))]
     found: dict[int, str] = {}
     source = "the card explains"
@@ -68,12 +69,12 @@ def read_names(task: TaskSpec, candidate: Candidate) -> dict[int, str | None]:
     """Return what the names of a model's classes say that these are, class index → task label; None where a name says
     nothing, as a bare number does."""
     names = {index: name for index, name in candidate.id2label.items() if not _OPAQUE.fullmatch(normalise_name(name))}
-    return read_classes(task.label_names, names, find_family(task.label_names, task.sentence))[0] if names else {}
+    return read_classes(task.label_names, names, family_of(task))[0] if names else {}
 
 
 def read_card(task: TaskSpec, candidate: Candidate) -> dict[int, str | None]:
     """Return what a model's card says that its classes are, class index → task label; None where it says nothing."""
-    family = find_family(task.label_names, task.sentence)
+    family = family_of(task)
     said = {i: _find_in_card(i, candidate.card, task.label_names, family) for i in candidate.id2label}
     found = {index: name for index, name in said.items() if name is not None}
     return read_classes(task.label_names, found, family)[0] if found else {}
@@ -84,12 +85,13 @@ def read_classes(
 ) -> tuple[dict[int, str | None], tuple[str, ...]]:
     """Return class index → task label or None, and remarks on readings that are not by the letter.
 
-    In this order: the same name; the same meaning; a wider or a narrower meaning; what is left, under "not X".
+    In this order: the same name; the same meaning; a wider or a narrower meaning; what is left, under "not X"; one
+    class that is left, under the one label that is.
     """
     exact = {normalise_name(label): label for label in labels}
     classes = {index: exact.get(normalise_name(name)) for index, name in names.items()}
     if family is None:
-        return _read_rest(labels, names, _read_alike(labels, names, classes, None), None), ()
+        return _read_last(labels, names, _read_rest(labels, names, _read_alike(labels, names, classes, None), None))
     meanings = {index: find_meaning(name, family) for index, name in names.items()}
     wanted: dict[str, str] = {}
     for label in labels:
@@ -105,30 +107,37 @@ def read_classes(
         if classes[index] is None and narrower:
             classes[index] = wanted[narrower[0]]
             remarks.append(f"{names[index]} read as {wanted[narrower[0]]}, the nearest label")
-    return classes, tuple(remarks)
+    classes, more = _read_last(labels, names, classes)
+    return classes, (*remarks, *more)
 
 
 def _read_alike(
     labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None], family: Family | None
 ) -> dict[int, str | None]:
     """Where a class is not read yet, the only label that has all its words, or whose words it has all: "request refund"
-    is "refund". Only of labels without a meaning in the family, which words would blur."""
-    open_labels = [
-        label for label in labels if split_negation(normalise_name(label)) is None
-        and not (family and find_meaning(label, family))
-    ]  # fmt: skip
-    words = {label: _telling_words(label) for label in open_labels}
+    is "refund", "non_irony" is "not ironic". Only of labels without a meaning in the family, which words would blur."""
+    words = {label: _split_words(label) for label in labels if not (family and find_meaning(label, family))}
     found = dict(classes)
     for index, name in names.items():
-        own = _telling_words(name)
-        if classes[index] is None and own and split_negation(normalise_name(name)) is None:
-            alike = [label for label, said in words.items() if said and (said <= own or own <= said)]
+        if classes[index] is None:
+            denied, own = _split_words(name)
+            alike = [
+                label for label, (is_denied, said) in words.items()
+                if is_denied == denied and own and said and (_holds_all(own, said) or _holds_all(said, own))
+            ]  # fmt: skip
             found[index] = alike[0] if len(alike) == 1 else None
     return found
 
 
-def _telling_words(name: str) -> frozenset[str]:
-    return frozenset(word[:6] for word in normalise_name(name).split() if word not in _SMALL and not word.isdigit())
+def _split_words(name: str) -> tuple[bool, frozenset[str]]:
+    """Return whether a name denies something, and the telling words of what it says or denies."""
+    core = split_negation(normalise_name(name))
+    words = (core or normalise_name(name)).split()
+    return core is not None, frozenset(word for word in words if word not in _SMALL and not word.isdigit())
+
+
+def _holds_all(words: frozenset[str], wanted: frozenset[str]) -> bool:
+    return all(any(are_alike(word, one) for one in words) for word in wanted)
 
 
 def _read_rest(
@@ -144,6 +153,17 @@ def _read_rest(
                 for index, read in classes.items()
             }
     return classes
+
+
+def _read_last(
+    labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None]
+) -> tuple[dict[int, str | None], tuple[str, ...]]:
+    """Where there are as many classes as labels and all but one of each are read, the last class as the last label."""
+    missing = [label for label in labels if label not in classes.values()]
+    unread = [index for index, label in classes.items() if label is None]
+    if len(missing) != 1 or len(unread) != 1 or len(classes) != len(labels):
+        return classes, ()
+    return {**classes, unread[0]: missing[0]}, (f"{names[unread[0]]} read as {missing[0]}, as no other is left",)
 
 
 def _number(name: str) -> int:

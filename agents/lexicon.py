@@ -4,7 +4,7 @@ a family gathers the meanings that belong to one kind of task, and the words tha
 
 import re
 
-from agents.families import SENTIMENT, Family
+from agents.families import SENTIMENT, Family, names
 from agents.rarer_families import FAMILIES
 from records.task import TaskSpec
 
@@ -46,6 +46,11 @@ DOMAINS = {
 """A word that models for a kind of texts are named with → the words by which sentences and names speak of it."""
 DOMAIN_ENCODERS = {"financial": "finbert", "twitter": "bertweet", "legal": "legalbert", "medical": "clinicalbert"}
 """What models for such texts are often named after instead of the judgement."""
+HINTS = names(
+    "review, reviews, opinion, opinions, news, headline, headlines, category, categories, subject, political, "
+    "fake, recommend, utterance, utterances, massive, moderation, feeling, feelings, inference, neutral, register"
+)
+"""Cues that also say where texts come from: alone, they tell little."""
 SPECIAL_DOMAINS = frozenset(
     {
         "financial",
@@ -81,8 +86,8 @@ def find_meaning(name: str, family: Family) -> str | None:
     name = normalise_name(name)
     if family is SENTIMENT and (stars := _STARS.fullmatch(name)):
         return ("negative", "negative", "neutral", "positive", "positive")[int(stars[1] or stars[2]) - 1]
-    for meaning, names in family.meanings.items():
-        if name in names or name.replace(" ", "") in names:
+    for meaning, known in family.meanings.items():
+        if name in known or name.replace(" ", "") in known:
             return meaning
     if (denied := split_negation(name)) is not None:
         inner = find_meaning(denied, family)
@@ -91,20 +96,21 @@ def find_meaning(name: str, family: Family) -> str | None:
     return find_meaning(softer, family) if softer != name else None
 
 
-def find_family(names: tuple[str, ...], text: str = "") -> Family | None:
-    """Return the family in which two or more of the names have a meaning, else the one whose cues `text` has most of.
+def find_family(label_names: tuple[str, ...], text: str = "") -> Family | None:
+    """Return the family in which two or more of the labels have a meaning, else the one whose cues `text` has most of.
 
-    None where neither tells.
+    None where neither tells, or where only hints speak.
     """
     words = normalise_name(text)
-    names = tuple(normalise_name(name) for name in names)
+    called = tuple(normalise_name(name) for name in label_names)
 
-    def score(family: Family) -> tuple[int, int]:
-        known = sum(find_meaning(split_negation(name) or name, family) is not None for name in names)
-        return (known if known >= 2 else 0, sum(holds(words, cue) for cue in family.cues))
+    def score(family: Family) -> tuple[int, int, int]:
+        known = sum(find_meaning(split_negation(name) or name, family) is not None for name in called)
+        said = {cue for cue in family.cues if holds(words, cue)}
+        return (known if known >= 2 else 0, len(said - HINTS), len(said))
 
     best = max(FAMILIES, key=score)
-    return best if score(best) > (0, 0) else None
+    return best if score(best) >= (0, 1) else None
 
 
 def family_of(task: TaskSpec) -> Family | None:

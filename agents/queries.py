@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from agents.evidence import content_words, label_words
 from agents.families import Family
 from agents.languages import name_of, primary_code
 from agents.lexicon import DOMAIN_ENCODERS, family_of, find_domains, normalise_name
+from agents.words import content_words, label_words, stem
 from records.candidate import Filters
 from records.task import TaskSpec
 
@@ -26,12 +26,16 @@ def queries_by_rule(task: TaskSpec, filters: Filters) -> tuple[Query, ...]:
     family = family_of(task)
     language = primary_code(filters.languages[0] if filters.languages else task.language)
     plain = tuple(_of_family(task, family) if family else _of_words(task))
+    if not plain:
+        return ()
     synonyms = [one for one in plain[1:] if family is None or one.words in family.queries]
     found = plain if language == "en" else (*_in_language(plain[0], synonyms, language), *plain)
     if language == "multilingual":
         found = (plain[0], Query(plain[0].words, language, f"{plain[0].reason}, tagged {language}"), *plain[1:])
-    first = {(query.words, query.language): query for query in reversed(found)}
-    return tuple(reversed(first.values()))
+    first: dict[tuple[str, str | None], Query] = {}
+    for query in found:
+        first.setdefault((query.words, query.language), query)
+    return tuple(first.values())
 
 
 def _of_family(task: TaskSpec, family: Family) -> Iterator[Query]:
@@ -52,14 +56,19 @@ def _of_family(task: TaskSpec, family: Family) -> Iterator[Query]:
 
 
 def _of_words(task: TaskSpec) -> Iterator[Query]:
+    """Yield searches for a kind that is not in the lexicon: its words in turn, then what these are forms of."""
     labels = label_words(task)
     said = tuple(dict.fromkeys((*content_words(task.family), *content_words(task.domain))))
-    sentence = tuple(word for word in content_words(task.sentence) if word not in labels)
-    if len(labels) > 1:
-        yield Query(" ".join(labels[:2]), None, "two labels' names")
-    yield from (Query(word, None, "the kind of judgement or of text") for word in said)
-    yield from (Query(word, None, "a label's name") for word in labels[:6])
-    yield from (Query(word, None, "a word of the task") for word in sentence)
+    spoken = normalise_name(name_of(task.language))
+    sentence = tuple(word for word in content_words(task.sentence) if word not in (*labels, *said, spoken))
+    sources = (
+        [Query(word, None, "a label's name") for word in labels[:8]],
+        [Query(word, None, "the kind of judgement or of text") for word in said],
+        [Query(word, None, "a word of the task") for word in dict.fromkeys(sentence)],
+    )
+    plain = [query for together in zip_longest(*sources) for query in together if query is not None]
+    yield from plain
+    yield from (Query(stem(one.words), None, f"what {one.words} is a form of") for one in plain)
 
 
 def _in_language(first: Query, others: Sequence[Query], language: str) -> Iterator[Query]:

@@ -156,6 +156,11 @@ CASES = [
         "LABEL_0: statement\nLABEL_1: question",
         ("statement", "question"),
     ),
+    (("crunchy", "not crunchy"), ("non_crunch", "crunch"), "", ("not crunchy", "crunchy")),
+    (("soup", "not soup"), ("broth", "soups"), "", ("not soup", "soup")),
+    (("soup", "salad", "dessert"), ("salads", "pudding", "soups"), "", ("salad", "dessert", "soup")),
+    (("soup", "salad", "dessert"), ("salads", "pudding", "cake"), "", ("salad", None, None)),
+    (("soup", "salad"), ("salads", "pudding", "cake"), "", ("salad", None, None)),
     (("positive", "negative"), ("sadness", "joy"), "", (None, None)),
     (("offensive", "not offensive"), ("POSITIVE", "NEGATIVE"), "", (None, None)),
     (("positive", "negative"), (), "", ()),
@@ -215,6 +220,12 @@ def test_the_reason_says_what_the_card_leaves_open() -> None:
 def test_a_reading_by_the_nearest_label_is_said() -> None:
     proposed = propose(("hate", "not hate"), ("offensive", "non-offensive"), "")
     assert "offensive read as hate" in proposed.reason
+
+
+def test_a_reading_by_elimination_is_said() -> None:
+    assert (
+        "pudding read as dessert, as no other is left" in propose(("soup", "dessert"), ("soups", "pudding"), "").reason
+    )
 
 
 def test_a_long_hostile_card_is_read_quickly() -> None:

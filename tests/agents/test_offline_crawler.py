@@ -110,6 +110,24 @@ def test_other_authors_come_before_the_tenth_model_of_one() -> None:
     assert {f"u{n}/sentiment" for n in range(4)} <= set(names(found, "read"))
 
 
+def test_with_few_good_finds_the_other_searches_are_made_and_models_without_promise_read() -> None:
+    """No rule knows this kind of task: what promises least may still have the task's own classes."""
+    task = make_task("starter", "dessert", "main dish", sentence="Which course is each of our recipes for?")
+    plain = make_model("ann/starter-kit", "opaque, names, here", downloads=900)
+    silent = make_model("bob/dish-7", "starter, main dish, dessert", downloads=3)
+    limits = CrawlLimits(searches=3, read_above=0.9)
+    found = OfflineCrawler(limits).crawl(task, CandidateHub((plain, silent)), Filters(), 56)
+    assert {one.repo_id for one in found.candidates if one.read} == {"bob/dish-7", "ann/starter-kit"}
+    assert names(found, "search").index("dish") >= limits.searches
+    assert found.candidates[0].repo_id == "bob/dish-7"
+
+
+def test_with_enough_good_finds_nothing_more_is_searched() -> None:
+    listed = [make_model(f"u{n}/sentiment-{n}", "neg, pos", downloads=10 ** (8 - n)) for n in range(7)]
+    found, _ = crawl(*listed)
+    assert len(names(found, "search")) == CrawlLimits().searches
+
+
 def test_an_empty_hub_is_left_with_a_reason() -> None:
     found, _ = crawl()
     assert found.candidates == ()

@@ -41,10 +41,21 @@ def test_the_language_that_was_asked_for_goes_before_the_tasks() -> None:
     assert write("positive", "negative", languages=("fr",))[1].words == "french sentiment"
 
 
-def test_a_kind_that_no_rule_knows_is_searched_by_the_tasks_words() -> None:
-    found = words(write("recipe", "advert", sentence="Is each blog post a recipe or an advert?", family="post genre"))
-    assert found[0] == "recipe advert"
-    assert {"genre", "recipe", "advert", "blog"} <= set(found)
+def test_a_kind_that_no_rule_knows_is_searched_by_its_words_in_turn_and_then_by_what_these_are_forms_of() -> None:
+    found = words(write("recipe", "story", sentence="Is each blog post a recipe or a travel story?", family="x"))
+    assert found[:4] == ["recipe", "blog", "story", "post"]
+    assert {"recip", "stori"} <= set(found[5:])
+
+
+def test_a_word_that_says_how_to_label_and_the_languages_own_name_are_not_searched_for() -> None:
+    sentence = "Sort the German messages by which dish they mention"
+    found = {query.words for query in write("soup", "salad", sentence=sentence, language="de") if not query.language}
+    assert {"soup", "salad", "dish"} <= found
+    assert not {"sort", "which", "mention", "german"} & found
+
+
+def test_a_task_without_a_telling_word_has_no_searches() -> None:
+    assert write("a", "b", sentence="Is it a or b?", family="", language="de") == ()
 
 
 def test_every_search_says_why() -> None:

@@ -1,0 +1,56 @@
+"""The telling words of a task, and whether a name or a text has one of them in whatever form."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+import snowballstemmer
+
+from agents.families import names
+from agents.lexicon import normalise_name, split_negation
+from records.task import TaskSpec
+
+_SMALL_WORDS = names(
+    "about, annotate, assign, been, being, between, categorise, categorize, check, class, classes, "
+    "classification, classifier, classify, column, contain, contains, data, decide, detect, detecting, detection, "
+    "determine, different, does, each, either, english, entry, every, express, expresses, false, file, find, "
+    "flag, follow, following, from, give, given, group, have, identify, into, item, items, judge, kind, label, "
+    "labelling, labels, language, line, list, made, mark, meant, mention, mentions, message, messages, model, "
+    "more, much, need, needs, negative, neutral, none, other, others, people, person, piece, please, positive, "
+    "predict, rate, rows, says, sentence, sentences, short, should, show, some, someone, sort, speak, speaks, "
+    "talk, talks, task, tell, text, texts, than, that, their, them, there, they, this, those, true, type, types, "
+    "user, users, want, wants, were, what, when, where, whether, which, whose, will, with, word, words, write, writes, "
+    "written, your"
+)
+"""Words of a sentence that say how to label, not what."""
+_FEWEST = 4
+"""Letters that a telling word has at least."""
+
+
+def label_words(task: TaskSpec) -> tuple[str, ...]:
+    """Return the telling words of the labels, without their negations; those that more labels have come first."""
+    cores = (split_negation(normalise_name(label)) or normalise_name(label) for label in task.label_names)
+    found = [word for core in cores for word in dict.fromkeys(content_words(core))]
+    return tuple(sorted(dict.fromkeys(found), key=lambda word: -found.count(word)))
+
+
+def content_words(text: str) -> Iterator[str]:
+    """Yield the words of a text that may tell what it is about."""
+    yield from (word for word in normalise_name(text).split() if len(word) >= _FEWEST and word not in _SMALL_WORDS)
+
+
+@cache
+def stem(word: str) -> str:
+    """Return a word without its ending (Snowball's English stemmer): "ironic" and "ironically" are "iron"."""
+    found = snowballstemmer.stemmer("english").stemWord(word)
+    return found if len(found) >= _FEWEST else word
+
+
+def are_alike(one: str, other: str) -> bool:
+    """Return whether two words are forms of one: the shorter stem begins the other."""
+    shorter, longer = sorted((stem(one), stem(other)), key=len)
+    return longer == shorter or (len(shorter) >= _FEWEST and longer.startswith(shorter))
+
+
+def has_word(words: Iterable[str], word: str) -> bool:
+    """Return whether one of the words begins as this one does, whatever its ending: "banking77" has "banks"."""
+    return any(len(one) >= _FEWEST and one.startswith(stem(word)) for one in words)
