@@ -62,8 +62,9 @@ class HubTools(Protocol):
     @property
     def requests(self) -> int: ...
 
-    def search(self, query: str, limit: int, language: str | None = None) -> tuple[Candidate, ...]:
-        """Return text classifiers whose names or tags match, the most downloaded first, as listed: one request."""
+    def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
+        """Return text classifiers whose names have the query's words and that have the tag, where one is given, the
+        most downloaded first, as listed: one request."""
         ...
 
     def expand(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:

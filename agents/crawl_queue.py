@@ -9,6 +9,7 @@ from agents.evidence import speaks
 from agents.lexicon import family_of, normalise_name
 from agents.queries import Query
 from agents.selector_rules import Rating, rate_candidate
+from agents.words import name_words
 from hub.links import choose_filters, find_base
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
 from records.task import TaskSpec
@@ -18,11 +19,13 @@ READ_COST = 3
 LINK_COST: dict[Relation, int] = {"base_model": 2, "collection": 2}
 """Requests that following such a link takes; every other link, and a search, takes one."""
 PROMISE: dict[Relation, float] = {
-    "datasets": 1.0, "author": 0.8, "finetunes": 0.6, "base_model": 0.5, "tags": 0.4, "collection": 0.4,
+    "datasets": 1.0, "author": 0.8, "finetunes": 0.5, "tags": 0.4, "base_model": 0.3, "collection": 0.3,
 }  # fmt: skip
 """How likely a link leads from a good model to others, before it was tried."""
 SAME_DATA = 0.4
-"""Of a good model's score, what speaks for one that was taught with the same data and whose name tells nothing."""
+"""Of a good model's score, what speaks for one that was taught with the same data, or is named with a word of its
+name, and of which nothing else tells."""
+_LEARNED = "a word of the good find"
 SAME_AUTHOR = 0.9
 """How a model's place in the queue falls with each model of its author that was read: others may know other things."""
 
@@ -39,6 +42,10 @@ class CrawlLimits:
     """The score from which on a listed model is worth reading."""
     expand_above: float = 0.5
     """The score from which on a model is a good find, and its links are followed."""
+    hope_above: float = 0.3
+    """The score from which on links are followed while there are too few good finds."""
+    learned: int = 8
+    """Searches for words of good finds."""
     enough: int = 6
     """Good finds with which the crawl ends where nothing promising is left; with fewer it goes on with what is not."""
     reads_each: int = 2
@@ -63,6 +70,7 @@ class CrawlBook:
         self._followed: set[tuple[str, str]] = set()
         self._tries: Counter[Relation] = Counter()
         self._gains: Counter[Relation] = Counter()
+        self._searched: set[str] = set()
         self.queries: deque[Query] = deque()
         """Searches that are not made yet, the best first."""
         self.steps: list[CrawlStep] = []
@@ -91,9 +99,21 @@ class CrawlBook:
 
     def search(self, query: Query) -> None:
         """List the models that a search finds."""
-        told = f"{query.reason} (language {query.language})" if query.language else query.reason
+        told = f"{query.reason} (tag {query.tag})" if query.tag else query.reason
         step = CrawlStep(action="search", query=query.words, reason=told)
-        self._list(step, lambda: self._tools.search(query.words, self.limits.found, query.language))
+        self._searched.add(query.words.casefold())
+        self._list(step, lambda: self._tools.search(query.words, self.limits.found, query.tag), query.kin)
+
+    def take_query(self) -> Query | None:
+        """Return the next search: for a word of a good find, as others like it may be called so too, else the best of
+        those that are waiting; None where there is none left."""
+        learned = sum(bool(step.reason.startswith(_LEARNED)) for step in self.steps)
+        for one in self._find_good(self.limits.hope_above) if learned < self.limits.learned else ():
+            for word in name_words(one.candidate):
+                if word not in self._searched:
+                    told = f"{_LEARNED} {one.candidate.repo_id}"
+                    return Query(word, None, told, kin=SAME_DATA * one.score)
+        return self.queries.popleft() if self.queries else None
 
     def expand(self, candidate: Candidate, along: Relation, reason: str) -> None:
         """List the models that a link of a model leads to."""
@@ -121,7 +141,7 @@ class CrawlBook:
 
     def has_enough(self) -> bool:
         """Return whether there are as many good finds as are enough."""
-        return len(self._find_good()) >= self.limits.enough
+        return len(self._find_good(self.limits.expand_above)) >= self.limits.enough
 
     def find_unread(self, above: float) -> Rating | None:
         """Return the listed model that is most worth reading, or None where none scores so much."""
@@ -136,9 +156,10 @@ class CrawlBook:
 
     def find_link(self) -> tuple[Candidate, Relation] | None:
         """Return a good model and the link of it that most likely leads to others, or None where none is left."""
+        above = self.limits.expand_above if self.has_enough() else self.limits.hope_above
         links: list[tuple[float, Candidate, Relation]] = [
             (one.score * self._expect(one.candidate, along), one.candidate, along)
-            for one in self._find_good()
+            for one in self._find_good(above)
             for along in PROMISE
             if self.has_link(one.candidate, along)
         ]
@@ -160,9 +181,8 @@ class CrawlBook:
         """Return what was seen, in the order of the scores, and what was done."""
         return Crawl(candidates=tuple(one.candidate for one in self.ratings), steps=tuple(self.steps))
 
-    def _find_good(self) -> list[Rating]:
-        good = (one for one in self.ratings if one.serves and one.candidate.read)
-        return [one for one in good if one.score >= self.limits.expand_above]
+    def _find_good(self, above: float) -> list[Rating]:
+        return [one for one in self.ratings if one.serves and one.candidate.read and one.score >= above]
 
     def _promise_of(self, rating: Rating) -> float:
         return max(rating.score, self._kin.get(rating.candidate.repo_id, 0.0))

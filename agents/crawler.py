@@ -60,18 +60,18 @@ def work_through(book: CrawlBook) -> Crawl:
         link = book.find_link() if book.count("expand") < book.limits.expansions else None
         due = book.count("read") >= book.limits.reads_each * (book.count("expand") + 1)
         unread = book.find_unread(book.limits.read_above)
-        last_hope = not (link or unread or book.has_enough())
-        if last_hope and not book.queries:
+        query = book.take_query() if not (link or unread or book.has_enough()) and book.may_list() else None
+        if not (query or link or unread or book.has_enough()):
             unread = book.find_unread(0.0)
         if link and book.may_list(link[1]) and (due or not unread):
             candidate, along = link
             book.expand(candidate, along, f"a good find; its {along.replace('_', ' ')} may lead to more")
         elif unread and book.may_read():
             book.read(unread.candidate)
-        elif last_hope and book.queries and book.may_list():
-            book.search(book.queries.popleft())
+        elif query:
+            book.search(query)
         else:
-            spent = bool(unread or link or (last_hope and book.queries))
+            spent = bool(unread or link)
             told = f"the budget is spent: {book.left} requests are left" if spent else "nothing promising is left"
             book.note(CrawlStep(action="stop", reason=told))
             return book.close()
@@ -133,7 +133,7 @@ class LLMCrawler:
         cleaned = (" ".join(query.split())[:60] for query in reply.queries[:MOST_QUERIES])
         said = [Query(words, None, "the model's search") for words in dict.fromkeys(filter(None, cleaned))]
         known = {query.words.casefold() for query in said}
-        rules = (one for one in queries_by_rule(task, filters) if one.language or one.words.casefold() not in known)
+        rules = (one for one in queries_by_rule(task, filters) if one.tag or one.words.casefold() not in known)
         return (*said, *rules)
 
     def _play_round(self, task: TaskSpec, book: CrawlBook, rounds: int) -> bool:

@@ -113,7 +113,10 @@ def _weigh_words(task: TaskSpec) -> dict[str, float]:
 
 
 def _name_of(candidate: Candidate) -> str:
-    return normalise_name(candidate.repo_id.rpartition("/")[2])
+    """Return the name's words, also as they stand together: "CoLA" is "co la" and "cola"."""
+    name = candidate.repo_id.rpartition("/")[2]
+    parted, whole = normalise_name(name), normalise_name(name.casefold())
+    return parted if parted == whole else f"{parted} {whole}"
 
 
 def _data_of(candidate: Candidate) -> str:
@@ -139,7 +142,11 @@ def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, ne
         plain = (0.55 if taught or not needs_map else 0.45) if same else 0.25
         return plain if _are_plain(candidate) else 0.2, f"labels {covered} of {wanted} ({label_map.reason})"
     unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
-    value = (covered / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)
+    if covered < wanted == len(candidate.id2label):  # what the others stand for, the audition finds
+        covered_so, unused = covered + 0.6 * (wanted - covered), 0.0
+    else:
+        covered_so = float(covered)
+    value = (covered_so / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)
     told = f"labels {covered} of {wanted} ({label_map.reason})"
     if missing := _find_missing_absence(task, candidate, label_map):
         return 0.4 * value, f"{told}, and no class for {missing} alone: it may give several labels"
@@ -151,6 +158,8 @@ def _find_missing_absence(task: TaskSpec, candidate: Candidate, label_map: Label
     rates insults, threats and obscenity each by itself has none."""
     family = family_of(task)
     if family is None:
+        return None
+    if len(candidate.id2label) == 2:
         return None
     absences = set(family.opposite.values()) - set(family.opposite)
     meant = {find_meaning(name, family) for name in candidate.id2label.values()}

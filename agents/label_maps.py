@@ -17,6 +17,7 @@ _LINK = (
 )
 _STRONG = re.compile(r"[:=>→|(]|mean|is|stands|represent|correspond|refer|indicat|denot|for")
 _PHRASE = r"([A-Za-z][\w-]{0,30}(?: [A-Za-z][\w-]{0,30}){0,3})"
+_YES, _NO = frozenset(("yes", "true")), frozenset(("no", "false"))
 _SMALL = frozenset(("a", "an", "and", "by", "for", "in", "label", "my", "of", "on", "or", "other", "the", "to", "with"))
 _WHOLE = re.compile(r"\s*(?:[|,;.)\]}`\"'*(\n]|$)")
 
@@ -114,12 +115,12 @@ def read_classes(
 def _read_alike(
     labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None], family: Family | None
 ) -> dict[int, str | None]:
-    """Where a class is not read yet, the only label that has all its words, or whose words it has all: "request refund"
-    is "refund", "non_irony" is "not ironic". Only of labels without a meaning in the family, which words would blur."""
-    words = {label: _split_words(label) for label in labels if not (family and find_meaning(label, family))}
+    """Where a class is not read yet, the only label that has all its words, or whose words it has all: "request
+    refund" is "refund", "non_irony" is "not ironic". Only of classes without a meaning in the family: words blur."""
+    words = {label: _split_words(label) for label in labels}
     found = dict(classes)
     for index, name in names.items():
-        if classes[index] is None:
+        if classes[index] is None and not (family and find_meaning(name, family)):
             denied, own = _split_words(name)
             alike = [
                 label for label, (is_denied, said) in words.items()
@@ -143,15 +144,21 @@ def _holds_all(words: frozenset[str], wanted: frozenset[str]) -> bool:
 def _read_rest(
     labels: Sequence[str], names: dict[int, str], classes: dict[int, str | None], family: Family | None
 ) -> dict[int, str | None]:
-    """Where the task is "X or not X" and a class stands for X, the family's other classes stand for "not X"."""
+    """Where the task is "X or not X": if a class stands for X, the family's other classes stand for "not X"; if there
+    are but two classes, "yes" stands for X."""
     if len(labels) != 2:
         return classes
     for label, other in (labels, labels[::-1]):
-        if split_negation(normalise_name(other)) == normalise_name(label) and label in classes.values():
+        if split_negation(normalise_name(other)) != normalise_name(label):
+            continue
+        if label in classes.values():
             return {
                 index: read or (other if family and find_meaning(names[index], family) else None)
                 for index, read in classes.items()
             }
+        if len(names) == 2 and not any(classes.values()):
+            said = {index: normalise_name(name) for index, name in names.items()}
+            return {index: label if one in _YES else other if one in _NO else None for index, one in said.items()}
     return classes
 
 

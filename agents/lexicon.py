@@ -27,7 +27,8 @@ DOMAINS = {
     "review": "review, reviews, yelp, trustpilot",
     "restaurant": "restaurant, restaurants, food",
     "hotel": "hotel, hotels, tripadvisor, travel",
-    "medical": "medical, clinical, patient, patients, biomedical, pubmed, drug, health",
+    "medical": "medical, clinical, pubmed, pubmedbert, biobert, clinicalbert, trials, patient, patients, biomedical, "
+    "drug, health",
     "legal": "legal, law, court, contract, contracts",
     "sms": "sms, smishing, text message, text messages",
     "email": "email, emails, mail, mails, e mail",
@@ -44,8 +45,13 @@ DOMAINS = {
     "customer": "support ticket, tickets, customer support, customer service, complaint, complaints, banking",
 }
 """A word that models for a kind of texts are named with → the words by which sentences and names speak of it."""
-DOMAIN_ENCODERS = {"financial": "finbert", "twitter": "bertweet", "legal": "legalbert", "medical": "clinicalbert"}
-"""What models for such texts are often named after instead of the judgement."""
+DOMAIN_NAMES = {
+    "financial": ("finbert", "financial"),
+    "twitter": ("bertweet", "tweet"),
+    "legal": ("legalbert", "legal"),
+    "medical": ("clinicalbert", "pubmed", "biobert", "medical", "clinical"),
+}
+"""What models for such texts are often named after instead of the judgement, an encoder first."""
 HINTS = names(
     "review, reviews, opinion, opinions, news, headline, headlines, category, categories, subject, political, "
     "fake, recommend, utterance, utterances, massive, moderation, feeling, feelings, inference, neutral, register"

@@ -1,5 +1,6 @@
 """Kinds of judgement beside the common ones of `agents.families`."""
 
+from agents.discourse_families import DISCOURSE_FAMILIES
 from agents.families import COMMON_FAMILIES, Family, listed, names
 from agents.languages import NAMES
 
@@ -92,14 +93,17 @@ LANGUAGE = Family(
 QUESTION = Family(
     name="question type classification",
     meanings={
-        "description": names("description, desc, definition"), "entity": names("entity, enty"),
-        "abbreviation": names("abbreviation, abbr"), "person": names("human, hum, person, people"),
-        "place": names("location, loc, place"), "number": names("numeric, num, number, quantity"),
+        "description": names("description, desc, definition, explanation, explain, reason, why, how"),
+        "entity": names("entity, enty, thing, things, object, other, other thing, something else"),
+        "abbreviation": names("abbreviation, abbr, acronym"),
+        "person": names("human, hum, person, people, who"),
+        "place": names("location, loc, place, where"),
+        "number": names("numeric, num, number, quantity, number or date, date, count, amount, how many"),
     },
     cues=names("question type, question types, question classification, kind of question, type of question, answer "
                "type, trec, "
                "question category, type of answer"),
-    queries=("trec", "question classification", "question type", "trec question"),
+    queries=("trec", "question classification", "question type", "answer type", "qtype", "question"),
     datasets=listed("trec, trec 6, cogcomp trec, trec6"),
 )  # fmt: skip
 URGENCY = Family(
@@ -151,11 +155,11 @@ PARAPHRASE = Family(
 ACCEPTABILITY = Family(
     name="grammatical acceptability",
     meanings={
-        "acceptable": names("acceptable, grammatical, correct, valid, well formed"),
-        "unacceptable": names("unacceptable, ungrammatical, incorrect, invalid"),
+        "acceptable": names("acceptable, grammatical, correct, valid, well formed, right, no error, good"),
+        "unacceptable": names("unacceptable, ungrammatical, incorrect, invalid, wrong, error, bad, faulty"),
     },
     cues=names("acceptability, grammatical, grammatically, grammar, cola, grammaticality, well formed"),
-    queries=("cola", "acceptability", "grammar", "linguistic acceptability"),
+    queries=("cola", "acceptability", "grammar", "grammatical", "linguistic acceptability", "gec"),
     datasets=listed("cola, rucola, blimp, itacola"),
     opposite={"acceptable": "unacceptable"},
 )
@@ -176,12 +180,15 @@ BIAS = Family(
 DISTRESS = Family(
     name="mental health screening",
     meanings={
-        "suicidal": names("suicide, suicidal, self harm, suicidal ideation"),
+        "suicidal": names("suicide, suicidal, self harm, suicidal ideation, ideation, at risk, crisis, suizidal"),
         "depressed": names("depression, depressed, depressive, severe, moderate"),
-        "fine": names("non suicide, non suicidal, not depressed, not depression, normal, healthy, control"),
+        "fine": names(
+            "non suicide, non suicidal, not depressed, not depression, normal, healthy, control, not at risk, "
+            "no risk, no concern, safe, supportive"
+        ),
     },
     cues=names("suicide, suicidal, depression, depressed, mental health, self harm, psychological, mentalbert"),
-    queries=("suicide", "depression", "mental health", "suicidal"),
+    queries=("suicide", "suicidal", "mental health", "depression", "self harm", "crisis"),
     datasets=listed("suicide detection, dreaddit, ed depression, mental health dataset"),
     opposite={"suicidal": "fine", "depressed": "fine"},
 )
@@ -189,5 +196,6 @@ DISTRESS = Family(
 FAMILIES = (
     *COMMON_FAMILIES, STANCE, FAKE_NEWS, CLICKBAIT, FORMALITY, GENERATED,
     INJECTION, LANGUAGE, QUESTION, URGENCY, INTENT, ENTAILMENT, PARAPHRASE, ACCEPTABILITY, BIAS, DISTRESS,
+    *DISCOURSE_FAMILIES,
 )  # fmt: skip
 """Where labels and words tell several apart equally well, the first of them is meant."""

@@ -1,5 +1,6 @@
 """The telling words of a task, and whether a name or a text has one of them in whatever form."""
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -7,6 +8,7 @@ import snowballstemmer
 
 from agents.families import names
 from agents.lexicon import normalise_name, split_negation
+from records.candidate import Candidate
 from records.task import TaskSpec
 
 _SMALL_WORDS = names(
@@ -22,6 +24,12 @@ _SMALL_WORDS = names(
     "written, your"
 )
 """Words of a sentence that say how to label, not what."""
+_MODEL_WORD = re.compile(
+    r"\d+|v\d+\w*|\w*bert\w*|\w*electra|xlm\w*|\w*minilm\w*|t5|gpt\w*|llama\w*|qwen\w*|modern|distil\w*|base|small|large|"
+    r"x?small|tiny|mini|medium|cased|uncased|fine|tuned|finetun\w*|models?|classif\w*|detect\w*|multi|multilingual|"
+    r"awesome|output|results?|test|trainer|checkpoint|final|epochs?|text|data|dataset|english|the|and|for|with|not|my"
+)
+"""Words of repositories' names that say how a model is built, or nothing."""
 _FEWEST = 4
 """Letters that a telling word has at least."""
 
@@ -36,6 +44,13 @@ def label_words(task: TaskSpec) -> tuple[str, ...]:
 def content_words(text: str) -> Iterator[str]:
     """Yield the words of a text that may tell what it is about."""
     yield from (word for word in normalise_name(text).split() if len(word) >= _FEWEST and word not in _SMALL_WORDS)
+
+
+def name_words(candidate: Candidate) -> tuple[str, ...]:
+    """Return the words of a model's name and data sets that may tell what it is for."""
+    named = (candidate.repo_id, *candidate.datasets)
+    words = [word for name in named for word in normalise_name(name.rpartition("/")[2].casefold()).split()]
+    return tuple(word for word in dict.fromkeys(words) if len(word) >= 3 and not _MODEL_WORD.fullmatch(word))
 
 
 @cache

@@ -40,10 +40,10 @@ def read_cached(cache: RepositoryCache, repo_id: str, commit: str) -> Candidate 
     return _describe_snapshot(repo_id, commit, folder) if folder.is_dir() else None
 
 
-def rank_by_words(candidates: Iterable[Candidate], query: str, language: str | None) -> list[Candidate]:
-    """Return the candidates (of a language, where one is asked for), those first that say most words of the query."""
+def rank_by_words(candidates: Iterable[Candidate], query: str, tag: str | None) -> list[Candidate]:
+    """Return the candidates (that have a tag, where one is asked for), those first that say most words of the query."""
     words = set(re.findall(r"\w+", query.lower()))
-    wanted = [one for one in candidates if language is None or language in one.languages]
+    wanted = [one for one in candidates if tag is None or tag in (*one.tags, *one.languages)]
     return sorted(wanted, key=lambda one: (-len(words & _say_words(one)), one.repo_id))
 
 

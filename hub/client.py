@@ -65,15 +65,17 @@ class HubClient:
         """How many requests were made so far: repetitions and redirects too."""
         return self._connection.requests
 
-    def search(self, query: str, limit: int, language: str | None = None) -> tuple[Candidate, ...]:
-        """Return at most `limit` text classifiers that match, the most downloaded first, as listed: one request.
+    def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
+        """Return at most `limit` text classifiers whose names have the words of the query and that have the tag (a
+        language, `dataset:NAME`, any word of their card's), the most downloaded first, as listed: one request.
 
         Gated, private and disabled ones come as such (`closed`). Offline: those in the cache, read, the best match
         first. Raises HubUnreachableError where the Hub does not answer.
         """
         if self._connection.offline:
-            return tuple(rank_by_words(list_cached(self._cache), query, language)[:limit])
-        return self._list({"search": query, **({"filter": language} if language else {})}, limit)
+            return tuple(rank_by_words(list_cached(self._cache), query, tag)[:limit])
+        asked = {"search": query, "filter": tag}
+        return self._list({name: value for name, value in asked.items() if value}, limit)
 
     def expand(self, candidate: Candidate, along: Relation, limit: int) -> tuple[Candidate, ...]:
         """Return at most `limit` other text classifiers that a link leads to, as listed; () where it has no such link.

@@ -23,14 +23,14 @@ class CandidateHub:
         self.requests = 0
         self.log: list[tuple[str, str]] = []
 
-    def search(self, query: str, limit: int, language: str | None = None) -> tuple[Candidate, ...]:
+    def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
         self._count("search", query)
         words = query.casefold().split()
         return self._list(
             limit,
             lambda one: (
                 all(word in one.repo_id.casefold() for word in words)
-                and (language is None or language in one.languages)
+                and (tag is None or tag in (*one.tags, *one.languages, *(f"dataset:{name}" for name in one.datasets)))
             ),
         )
 

@@ -7,7 +7,7 @@ from tests.agents.builders import make_task
 
 def write(*labels: str, languages: tuple[str, ...] = (), **task) -> tuple[Query, ...]:
     queries = queries_by_rule(make_task(*labels, **task), Filters(languages=languages))
-    assert len({(one.words, one.language) for one in queries}) == len(queries)
+    assert len({(one.words, one.tag) for one in queries}) == len(queries)
     return queries
 
 
@@ -31,10 +31,10 @@ def test_a_labels_own_name_is_searched_for() -> None:
 
 def test_another_language_is_searched_by_tag_name_and_code() -> None:
     german = write("positive", "negative", language="de")
-    assert (german[0].words, german[0].language) == ("sentiment", "de")
+    assert (german[0].words, german[0].tag) == ("sentiment", "de")
     assert words(german)[1] == "german sentiment"
     assert {"de sentiment", "multilingual sentiment"} <= set(words(german)[:7])
-    assert any(query.language is None and query.words == "sentiment" for query in german)
+    assert any(query.tag is None and query.words == "sentiment" for query in german)
 
 
 def test_the_language_that_was_asked_for_goes_before_the_tasks() -> None:
@@ -49,7 +49,7 @@ def test_a_kind_that_no_rule_knows_is_searched_by_its_words_in_turn_and_then_by_
 
 def test_a_word_that_says_how_to_label_and_the_languages_own_name_are_not_searched_for() -> None:
     sentence = "Sort the German messages by which dish they mention"
-    found = {query.words for query in write("soup", "salad", sentence=sentence, language="de") if not query.language}
+    found = {query.words for query in write("soup", "salad", sentence=sentence, language="de") if not query.tag}
     assert {"soup", "salad", "dish"} <= found
     assert not {"sort", "which", "mention", "german"} & found
 

@@ -69,7 +69,7 @@ def test_search_finds_only_classifiers_of_a_language(client: HubClient) -> None:
         "ann/tweet-sentiment", "bob/film-sentiment", "bob/old-sentiment"
     ]  # fmt: skip
     assert len(client.search("sentiment", 2)) == 2
-    assert names(client.search("sentiment", 10, language="de")) == ["bob/film-sentiment"]
+    assert names(client.search("sentiment", 10, tag="de")) == ["bob/film-sentiment"]
     assert client.search("base", 10) == ()
     assert client.search("no model has this", 10) == ()
 
