@@ -98,7 +98,8 @@ def test_the_last_answers_are_values_between_commas() -> None:
         (("joy", "anger", "fear"), "emotion recognition"),
         (("clickbait", "not clickbait"), "clickbait detection"),
         (("fake", "real"), "fake news and misinformation detection"),
-        (("question", "statement"), "text classification"),
+        (("question", "statement"), "dialogue act classification"),
+        (("soup", "salad"), "text classification"),
     ],
 )
 def test_the_family_follows_the_labels(labels: tuple[str, ...], family: str) -> None:

@@ -143,3 +143,13 @@ def test_it_crawls_a_hub_over_http(tmp_path: Path) -> None:
     assert read == {"tiny/film-sentiment", "tiny/product-sentiment", "tiny/review-sentiment"}
     assert all(one.id2label and one.files for one in found.candidates)
     assert found.requests == len(requests) <= 56
+
+
+def test_the_words_of_a_good_find_find_others_that_are_called_like_it() -> None:
+    task = make_task("starter", "dessert", sentence="Which course is each of our recipes for?")
+    first = make_model("ann/course-menubench", "starter, dessert", downloads=900)
+    alike = make_model("bob/menubench-small", "starter, dessert", downloads=3)
+    found = OfflineCrawler().crawl(task, CandidateHub((first, alike)), Filters(), 56)
+    [learned] = [step for step in found.steps if step.query == "menubench"]
+    assert "ann/course-menubench" in learned.reason
+    assert {one.repo_id for one in found.candidates if one.read} == {"ann/course-menubench", "bob/menubench-small"}

@@ -42,9 +42,9 @@ def test_the_language_that_was_asked_for_goes_before_the_tasks() -> None:
 
 
 def test_a_kind_that_no_rule_knows_is_searched_by_its_words_in_turn_and_then_by_what_these_are_forms_of() -> None:
-    found = words(write("recipe", "story", sentence="Is each blog post a recipe or a travel story?", family="x"))
+    found = words(write("recipe", "story", sentence="Is each blog post a recipe or a true story?", family="x"))
     assert found[:4] == ["recipe", "blog", "story", "post"]
-    assert {"recip", "stori"} <= set(found[5:])
+    assert {"recip", "stori"} <= set(found[4:])
 
 
 def test_a_word_that_says_how_to_label_and_the_languages_own_name_are_not_searched_for() -> None:
@@ -60,3 +60,10 @@ def test_a_task_without_a_telling_word_has_no_searches() -> None:
 
 def test_every_search_says_why() -> None:
     assert all(query.reason for query in write("joy", "anger", "fear", language="es"))
+
+
+def test_models_whose_names_say_nothing_are_searched_for_by_data_set_and_tag() -> None:
+    tags = [query.tag for query in write("toxic", "not toxic") if not query.words]
+    assert any(tag and tag.startswith("dataset:") for tag in tags)
+    assert "toxic" in tags
+    assert "de" in [query.tag for query in write("soup", "salad", language="de") if not query.words]

@@ -62,7 +62,7 @@ def test_search_puts_the_best_match_first_and_keeps_to_the_language(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert [one.repo_id for one in client.search("film", 5)] == ["bob/film-sentiment", "ann/tweet-sentiment"]
     assert [one.repo_id for one in client.search("tweet film", 1)] == ["ann/tweet-sentiment"]
-    assert [one.repo_id for one in client.search("sentiment", 5, language="de")] == ["bob/film-sentiment"]
+    assert [one.repo_id for one in client.search("sentiment", 5, tag="de")] == ["bob/film-sentiment"]
 
 
 def test_everything_works_without_a_request(
