@@ -15,6 +15,8 @@ from records.task import TaskSpec
 
 Rated = tuple[float, str]
 """A value from 0 to 1, and what it rests on in words."""
+OWN_CLASSES = 0.85
+"""How much classes that are the task's speak for a model's kind of judgement."""
 _STUFFED = {"name": 3, "tags": 4, "card": 5}
 """From so many kinds on a text is taken to be stuffed with words for being found."""
 
@@ -26,13 +28,22 @@ def rate_kind(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rate
     if family is None:
         return by_words
     value, words = _rate_family(family, candidate, label_map)
-    other = _find_other(family, candidate) if value < 0.9 else None
+    own_classes = _are_the_tasks(task, candidate)
+    if own_classes and value < OWN_CLASSES:
+        value, words = OWN_CLASSES, "its classes are the task's"
+    other = _find_other(family, candidate) if value < 0.9 and not own_classes else None
     if other is not None:
         return min(value, 0.15), f"speaks of {other.name}"
     # What the task's labels are called tells kinds of one family apart: hate from insults.
     own = label_words(task)
     named = not own or any(speaks_of(_name_and_data(candidate), word) for word in own)
-    return 0.88 * value + (0.12 if named and value else 0.0), words
+    return 0.8 * value + (0.2 if named and value else 0.0), words
+
+
+def _are_the_tasks(task: TaskSpec, candidate: Candidate) -> bool:
+    """Whether every label of the task has a class of its own name, and the names tell what is judged."""
+    classes = {normalise_name(name) for name in candidate.id2label.values()}
+    return bool(label_words(task)) and classes >= {normalise_name(name) for name in task.label_names}
 
 
 def _rate_family(family: Family, candidate: Candidate, label_map: LabelMap) -> Rated:

@@ -126,14 +126,39 @@ EMOTION = Family(
 SPAM = Family(
     name="spam detection",
     meanings={
-        "spam": names("spam, junk, scam, phishing, spammy, unsolicited, smishing, malicious, fraud"),
+        "spam": names("spam, junk, scam, spammy, unsolicited, smishing, phishing, malicious, fraud"),
         "ham": names("ham, legitimate, legit, genuine, normal, safe, real, benign"),
     },
-    cues=names("spam, ham, phishing, scam, scams, junk, smishing, unsolicited, fraudulent"),
-    queries=("spam", "spam detection", "sms spam", "phishing", "email spam"),
-    datasets=listed("sms spam, enron spam, enron, sms spam collection, phishing email, phishing dataset, "
+    cues=names("spam, ham, junk, unsolicited"),
+    queries=("spam", "spam detection", "sms spam", "email spam", "smishing"),
+    datasets=listed("sms spam, enron spam, enron, sms spam collection, "
                     "telegram spam ham, deysi spam"),
     opposite={"spam": "ham"},
+)  # fmt: skip
+PHISHING = Family(
+    name="phishing and fraud detection",
+    meanings={
+        "phishing": names("phishing, phish, scam, fraud, fraudulent, smishing, malicious, phishing email, spoof"),
+        "legit": names("legit, legitimate, benign, safe, safe email, genuine, ham, not phishing, normal"),
+    },
+    cues=names("phishing, phish, smishing, scam, scams, fraudulent, fraud"),
+    queries=("phishing", "phish", "phishing email", "scam", "fraud"),
+    datasets=listed("phishing email, phishing dataset, phishing email dataset, phishing emails"),
+    opposite={"phishing": "legit"},
+)
+RATING = Family(
+    name="star rating prediction",
+    meanings={
+        "1": names("1, 1 star, one, one star, very negative"),
+        "2": names("2, 2 stars, two, two stars"),
+        "3": names("3, 3 stars, three, three stars"),
+        "4": names("4, 4 stars, four, four stars"),
+        "5": names("5, 5 stars, five, five stars, very positive"),
+    },
+    cues=names("star, stars, star rating, star ratings, rating, ratings, how many stars, sterne, étoiles, estrellas, "
+               "yelp review full, csat"),
+    queries=("stars", "rating", "yelp", "sentiment", "amazon reviews", "reviews"),
+    datasets=listed("yelp review full, amazon reviews multi, app reviews, amazon us reviews, yelp full"),
 )  # fmt: skip
 IRONY = Family(
     name="irony and sarcasm detection",
@@ -179,5 +204,5 @@ TOPIC = Family(
                     "huffpost, news category, sib200, 10kgnad, mlsum, massive news, reuters"),
 )  # fmt: skip
 
-COMMON_FAMILIES = (SENTIMENT, TOXICITY, EMOTION, SPAM, IRONY, SUBJECTIVITY, TOPIC)
+COMMON_FAMILIES = (SENTIMENT, TOXICITY, EMOTION, PHISHING, SPAM, RATING, IRONY, SUBJECTIVITY, TOPIC)
 """Those whose names are telling enough to be read out of a sentence."""

@@ -4,7 +4,7 @@ a family gathers the meanings that belong to one kind of task, and the words tha
 
 import re
 
-from agents.families import SENTIMENT, Family, names
+from agents.families import RATING, SENTIMENT, Family, names
 from agents.rarer_families import FAMILIES
 from records.task import TaskSpec
 
@@ -12,6 +12,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _NOT_WORD = re.compile(r"[^\w]+|_+")
 _STAR = r"(?:stars?|stern|sterne|étoiles?|estrellas?|estrelas?|stell[ae]|ster|sterren)"
 _STARS = re.compile(rf"([1-5]) ?{_STAR}|{_STAR} ([1-5])")
+_BY_STARS = ("negative", "negative", "neutral", "positive", "positive")
 _INTENSIFIER = re.compile(r"^(very|extremely|strongly|strong|highly|slightly|somewhat|mostly|weakly|severe|mildly) ")
 _NEGATION = re.compile(
     r"^(?:not|non|no|without|isn t|nicht|kein|keine|pas|sans|sin|ohne|niet|nie) |^(?:not|non)(?=[a-z]{4})"
@@ -90,8 +91,9 @@ def split_negation(name: str) -> str | None:
 def find_meaning(name: str, family: Family) -> str | None:
     """Return what a label name means within a family, or None."""
     name = normalise_name(name)
-    if family is SENTIMENT and (stars := _STARS.fullmatch(name)):
-        return ("negative", "negative", "neutral", "positive", "positive")[int(stars[1] or stars[2]) - 1]
+    if family in (SENTIMENT, RATING) and (match := _STARS.fullmatch(name)):
+        stars = match[1] or match[2]
+        return stars if family is RATING else _BY_STARS[int(stars) - 1]
     for meaning, known in family.meanings.items():
         if name in known or name.replace(" ", "") in known:
             return meaning

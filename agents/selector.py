@@ -38,7 +38,7 @@ class LLMSelector:
     the rules cannot read. The score is the probability of "yes": that of its token where the endpoint gives it, else
     the one that the model states. Where two are alike the rules decide."""
 
-    def __init__(self, asker: Asker, threshold: float = 0.3, *, shown: int = 20, batch: int = 10) -> None:
+    def __init__(self, asker: Asker, threshold: float = 0.2, *, shown: int = 20, batch: int = 10) -> None:
         self._asker = asker
         self._threshold = threshold
         self._shown = shown

@@ -48,7 +48,7 @@ class OfflineSelector:
     """Scores by metadata, by rule: every point of a score is in its reason. What scores below `threshold` is not
     kept."""
 
-    def __init__(self, threshold: float = 0.3) -> None:
+    def __init__(self, threshold: float = 0.2) -> None:
         self._threshold = threshold
 
     def select(

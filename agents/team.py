@@ -26,7 +26,7 @@ def make_team(
     *,
     manner: ReviewManner | None = None,
     terms: Terms = DEFAULT_TERMS,
-    select_threshold: float = 0.3,
+    select_threshold: float = 0.2,
     tell: Callable[[float, str], None] = lambda seconds, reason: None,
 ) -> Team:
     """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.

@@ -46,7 +46,7 @@ class Settings(Record):
     """A file with rows of the data and their true labels."""
     models: int = Field(default=3, ge=1, le=16)
     shortlist: int = Field(default=6, ge=1)
-    select_threshold: float = Field(default=0.3, ge=0, le=1)
+    select_threshold: float = Field(default=0.2, ge=0, le=1)
     """A candidate with a lower score of the selector's is not tried."""
     learning: bool = True
     seed: int = Field(default=0, ge=0, lt=2**31)
