@@ -1,6 +1,7 @@
 """The audition in whole runs: what the classes mean is found on the rows, and who is worth a vote."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ LIARS = {
 HONEST = ("ann/honest-sentiment", "bob/french-sentiment")
 WRONG = ("ann/reversed-sentiment", "bob/numbered-sentiment", "eve/lying-sentiment")
 
-pytestmark = pytest.mark.xdist_group("audition")
+liars_group = pytest.mark.xdist_group("liars")  # one worker, one Hub and one run with gold rows
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def judged(cli: Cli, liars: Path, tmp_path_factory: pytest.TempPathFactory) -> A
     return run_odd(cli, liars, TWO, data, folder / "out", "--gold", gold, "--models", "5")
 
 
+@liars_group
 def test_gold_rows_find_what_every_class_means(judged: Auditioned) -> None:
     assert judged.maps == {name: LIARS[name].label_map for name in (*HONEST, *WRONG)}
     status = {name: one["label_map"]["status"] for name, one in judged.auditions.items()}
@@ -51,6 +53,7 @@ def test_gold_rows_find_what_every_class_means(judged: Auditioned) -> None:
     assert {name: status[name] for name in WRONG} == dict.fromkeys(WRONG, "corrected")
 
 
+@liars_group
 def test_what_was_corrected_is_written_and_tested_anew(judged: Auditioned) -> None:
     for one in judged.lock.specialists:
         attempt = judged.folder.path / one.script
@@ -59,6 +62,7 @@ def test_what_was_corrected_is_written_and_tested_anew(judged: Auditioned) -> No
         assert json.loads((attempt / "verdict.json").read_text())["approved"]
 
 
+@liars_group
 def test_the_votes_are_those_of_the_true_maps(judged: Auditioned) -> None:
     labels = pd.read_parquet(judged.folder.labels)
     truth = labels["text"].map(label_odd)
@@ -70,6 +74,7 @@ def test_the_votes_are_those_of_the_true_maps(judged: Auditioned) -> None:
         assert abs(judged.auditions[name]["accuracy"] - right) < 0.1
 
 
+@liars_group
 def test_a_model_that_knows_nothing_has_no_vote(judged: Auditioned) -> None:
     assert "eve/random-sentiment" not in judged.maps
     assert not judged.auditions["eve/random-sentiment"]["passed"]
@@ -78,6 +83,7 @@ def test_a_model_that_knows_nothing_has_no_vote(judged: Auditioned) -> None:
     )
 
 
+@liars_group
 def test_the_probe_and_every_audition_are_written_down(judged: Auditioned) -> None:
     probe = pq.read_table(judged.folder.audition / "probe.parquet")
     assert probe.column_names == ["row", "inclusion", "label"]
@@ -97,15 +103,19 @@ def test_the_probe_and_every_audition_are_written_down(judged: Auditioned) -> No
     assert sum(one.audition.weight for one in judged.lock.specialists) == pytest.approx(1)
 
 
+@liars_group
 def test_the_reviewer_finds_what_every_class_means(cli: Cli, liars: Path, tmp_path: Path) -> None:
-    """Of 200 rows it is asked for 40."""
+    """Of 200 rows it is asked for 40. A model of each kind: its names are true, its names lie, its card lies."""
+    named = ("ann/honest-sentiment", "ann/reversed-sentiment", "eve/lying-sentiment")
+    for name in named:
+        shutil.copytree(liars / name, tmp_path / "hub" / name)
     data, _ = write_rows(tmp_path, TWO, 10)
-    with serving(play_team(TWO, label_odd, lambda name: "positive" if name[-1] in "e1f" else "negative")) as server:
+    with serving(play_team(TWO, label_odd, lambda name: "positive" if name[-1] in "e1" else "negative")) as server:
         run = run_odd(
-            cli, liars, TWO, data, tmp_path / "out", "--models", "5", "--llm", "openai:scripted",
+            cli, tmp_path / "hub", TWO, data, tmp_path / "out", "--llm", "openai:scripted",
             OPENAI_BASE_URL=server.base_url,
         )  # fmt: skip
-    assert run.maps == {name: LIARS[name].label_map for name in (*HONEST, *WRONG)}
+    assert run.maps == {name: LIARS[name].label_map for name in named}
     inclusion = pq.read_table(run.folder.audition / "probe.parquet")["inclusion"].to_numpy()
     assert len(inclusion) == 40
     assert inclusion.min() > 0

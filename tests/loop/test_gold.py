@@ -61,6 +61,7 @@ def by_text(cli: Cli, tmp_path_factory: pytest.TempPathFactory) -> Auditioned:
     return run_odd(cli, hub, TWO, data, folder / "out", "--gold", folder / "by_text.csv")
 
 
+@pytest.mark.xdist_group("gold")
 def test_gold_rows_keep_their_label(by_text: Auditioned) -> None:
     labels = pd.read_parquet(by_text.folder.labels)
     assert labels["source"].tolist()[:38] == ["gold"] * 38
@@ -70,10 +71,12 @@ def test_gold_rows_keep_their_label(by_text: Auditioned) -> None:
     assert (labels["label"][2:38] == truth[2:38]).all(), "of two labels of a row the first counts"
 
 
+@pytest.mark.xdist_group("gold")
 def test_gold_rows_that_are_not_in_the_data_are_told_of(by_text: Auditioned) -> None:
     assert "38 of the 39 gold rows were found; 1 are not in the data" in by_text.printed
 
 
+@pytest.mark.xdist_group("gold")
 def test_gold_rows_judge_the_maps(by_text: Auditioned) -> None:
     assert by_text.maps == {name: model.label_map for name, model in MODELS.items()}
     assert {one["truth"] for one in by_text.auditions.values()} == {"gold"}

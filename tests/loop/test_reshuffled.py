@@ -24,7 +24,7 @@ RESHUFFLED = {
 """Model of the starter hub → the names that its classes are given, and what the classes truly stand for."""
 ROWS = 300
 
-pytestmark = [pytest.mark.encoder, pytest.mark.xdist_group("audition")]
+pytestmark = pytest.mark.encoder
 
 
 @pytest.fixture(scope="module")

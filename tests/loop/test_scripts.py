@@ -33,8 +33,6 @@ TEMPLATE = render_annotate({0: "negative", 1: "positive"}).text
 MAP_LINE = TEMPLATE.splitlines().index("LABEL_MAP: dict[int, str | None] = {") + 1
 E = TypeVar("E")
 
-pytestmark = pytest.mark.xdist_group("scripts")
-
 Answer = Callable[[dict[str, Any], str], str]
 """From a request and the well-playing team's reply to the reply that is given."""
 
