@@ -125,6 +125,7 @@ def test_pytest_runs_generated_tests(docker_sandbox, tmp_path):
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("image")  # one worker, one export of it
 def test_only_the_interpreter_and_what_it_cannot_do_without_is_executable(entries):
     executable = {
         Path(path).name for path, one in entries.items() if one.isfile() and one.mode & 0o111 and one.size > 0
@@ -137,6 +138,7 @@ def test_only_the_interpreter_and_what_it_cannot_do_without_is_executable(entrie
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("image")  # one worker, one export of it
 def test_there_is_no_tool_under_any_mode(entries):
     assert {path for path, one in entries.items() if not one.isdir() and Path(path).name in TOOLS} == set()
     found = {Path(path).parts[-1] for path in entries if re.search(r"/(site-packages|python3\.\d+)/[^/]+$", path)}
@@ -147,6 +149,7 @@ def test_there_is_no_tool_under_any_mode(entries):
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("image")  # one worker, one export of it
 def test_nobody_but_root_can_change_the_image_or_become_another(entries):
     assert {path for path, one in entries.items() if (one.uid, one.gid) != (0, 0)} == set()
     assert {path for path, one in entries.items() if one.mode & 0o6000} == set()
@@ -156,6 +159,7 @@ def test_nobody_but_root_can_change_the_image_or_become_another(entries):
 
 
 @pytest.mark.docker
+@pytest.mark.xdist_group("image")  # one worker, one export of it
 def test_the_mount_points_are_there_and_empty(entries):
     for point in ("/box/in", "/box/out", "/proc", "/sys", "/tmp"):
         assert entries[point].isdir()
