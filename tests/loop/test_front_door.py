@@ -1,6 +1,7 @@
 """The ways in: every format, a question at the terminal, the Python API, and which sandbox is taken."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,17 @@ import pandas as pd
 import pytest
 
 from autoannotator import annotate, open_run
+from autoannotator.command_line import main
 from records.errors import SettingsError, TaskUnclearError
+from records.folder import RunFolder
+from records.rows import TEXT
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import serving
 from tests.terminal import talk
 from tests.tiny_hub import make_sentences
 
+NO_HUB = "http://127.0.0.1:9"
+"""Nothing answers there: a run ends once its rows are read."""
 ASKED = "Labels, separated by commas: "
 QUICK = ("--sandbox", "process", "--models", "1", "--no-learning")
 
@@ -34,17 +40,38 @@ def make_frame(rows: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_every_format_is_labelled(kind: str, cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
+def test_every_format_is_read_into_the_same_rows(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All that comes after reads these rows, and no file of the person's."""
     frame = make_frame(24)
     WRITERS[kind](frame, tmp_path / f"rows.{kind}")
     out = tmp_path / "out"
-    done = cli("run", SENTENCE, "--data", tmp_path / f"rows.{kind}", "--hub", one_model_hub, "--out", out, *QUICK)
+    arguments = ("--data", str(tmp_path / f"rows.{kind}"), "--hub", NO_HUB, "--out", str(out), *QUICK)
+    assert main(["run", SENTENCE, *arguments]) == 5, "no Hub answers"
+    assert "text column text · labels positive, negative" in capsys.readouterr().err
+    rows = pd.read_parquet(RunFolder(out).input)
+    assert rows[TEXT].tolist() == rows["text"].tolist() == frame["text"].tolist()
+    if kind != "txt":
+        assert rows["n"].astype(int).tolist() == list(range(24))
+
+
+@pytest.fixture(scope="module")
+def labelled(cli: Cli, one_model_hub: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A working directory with a finished run in its usual place; the run's name, and what it told."""
+    folder = tmp_path_factory.mktemp("labelled")
+    make_frame(24).to_csv(folder / "rows.csv", index=False)
+    done = cli("run", SENTENCE, "--data", folder / "rows.csv", "--hub", one_model_hub, *QUICK, "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
-    told = done.stderr.index("text column text · labels positive, negative")
-    assert told < done.stderr.index("Stage 1/1"), "what was inferred is printed before work starts"
-    labelled = pd.read_parquet(out / "labels.parquet")
-    assert labelled["text"].tolist() == frame["text"].tolist()
-    assert labelled["label"].isin(["positive", "negative"]).all()
+    return folder, json.loads(done.stdout.splitlines()[-1])["run"], done.stderr
+
+
+@pytest.mark.xdist_group("labelled")
+def test_a_file_is_labelled_and_what_was_inferred_told_first(labelled: tuple[Path, str, str]) -> None:
+    folder, run, printed = labelled
+    told = printed.index("text column text · labels positive, negative")
+    assert told < printed.index("Stage 1/1"), "what was inferred is printed before work starts"
+    labels = pd.read_parquet(folder / "generated" / run / "labels.parquet")
+    assert labels["text"].tolist() == make_frame(24)["text"].tolist()
+    assert labels["label"].isin(["positive", "negative"]).all()
 
 
 def test_odd_rows_are_labelled_all_the_same(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
@@ -138,10 +165,10 @@ def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, one_mod
     assert not list((tmp_path / "out").glob("scripts/*/*/test_result.json"))
 
 
-def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, one_model_hub: str, tmp_path: Path) -> None:
-    make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
-    done = cli("run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", one_model_hub, *QUICK, "--json", cwd=tmp_path)
-    run = json.loads(done.stdout.splitlines()[-1])["run"]
+@pytest.mark.xdist_group("labelled")
+def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, labelled: tuple[Path, str, str], tmp_path: Path) -> None:
+    folder, run, _ = labelled
+    shutil.copytree(folder / "generated", tmp_path / "generated")
     assert run in cli("runs", "list", cwd=tmp_path).stdout
     assert cli("runs", "delete", run, cwd=tmp_path).returncode == 2
     assert (tmp_path / "generated" / run).exists()
@@ -150,16 +177,9 @@ def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, one_model_hub: str
 
 
 def test_two_processes_never_work_in_one_run(one_model_hub: str, cli: Cli, tmp_path: Path) -> None:
-    from records.folder import RunFolder
-
     make_frame(12).to_csv(tmp_path / "rows.csv", index=False)
     out = tmp_path / "out"
-    assert (
-        cli(
-            "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", "http://127.0.0.1:9", "--out", out, *QUICK
-        ).returncode
-        == 5
-    )
+    assert cli("run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", NO_HUB, "--out", out, *QUICK).returncode == 5
     with RunFolder.open(out).locked():
         done = cli("resume", out)
     assert done.returncode == 2
@@ -171,7 +191,7 @@ def test_a_run_tells_nobody_whatever_is_set_for_tracing(cli: Cli, tmp_path: Path
     with serving(lambda request: "{}") as listener:
         address = listener.base_url.removesuffix("/v1")
         done = cli(
-            "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", "http://127.0.0.1:9", "--out", tmp_path / "out",
+            "run", SENTENCE, "--data", tmp_path / "rows.csv", "--hub", NO_HUB, "--out", tmp_path / "out",
             LANGSMITH_TRACING="true", LANGSMITH_TRACING_V2="true", LANGCHAIN_TRACING_V2="true", LANGSMITH_API_KEY="x",
             LANGSMITH_ENDPOINT=address,
         )  # fmt: skip
