@@ -166,13 +166,17 @@ def test_untrusted_weights_never_run_without_a_sandbox_unasked(cli: Cli, one_mod
 
 
 @pytest.mark.xdist_group("labelled")
-def test_runs_are_listed_and_deleted_only_on_demand(cli: Cli, labelled: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_runs_are_listed_and_deleted_only_on_demand(
+    labelled: tuple[Path, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder, run, _ = labelled
     shutil.copytree(folder / "generated", tmp_path / "generated")
-    assert run in cli("runs", "list", cwd=tmp_path).stdout
-    assert cli("runs", "delete", run, cwd=tmp_path).returncode == 2
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", "list"]) == 0
+    assert run in capsys.readouterr().out
+    assert main(["runs", "delete", run]) == 2
     assert (tmp_path / "generated" / run).exists()
-    assert cli("runs", "delete", run, "--yes", cwd=tmp_path).returncode == 0
+    assert main(["runs", "delete", run, "--yes"]) == 0
     assert not (tmp_path / "generated" / run).exists()
 
 

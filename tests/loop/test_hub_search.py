@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from autoannotator.command_line import main
 from autoannotator.parser import parse
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import play_team, serving
@@ -43,11 +44,20 @@ def test_json_holds_every_model_and_every_step(cli: Cli, tiny_hub: str) -> None:
         ("--language", "fr", "it reads english, and --language fr was asked for"),
     ],
 )
-def test_a_filter_names_itself_where_it_drops(cli: Cli, tiny_hub: str, option: str, value: str, told: str) -> None:
-    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, option, value)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(told) == 3
-    assert "0 kept" in done.stdout
+def test_a_filter_names_itself_where_it_drops(  # noqa: PLR0917 (fixtures)
+    tiny_hub: str,
+    run_environment: dict[str, str],
+    option: str,
+    value: str,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
+    assert main(["hub", "search", SENTENCE, "--hub", tiny_hub, option, value]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count(told) == 3
+    assert "0 kept" in printed
 
 
 def test_a_language_model_may_search_and_select(cli: Cli, tiny_hub: str) -> None:
@@ -74,7 +84,7 @@ def test_a_number_of_parameters_may_be_short(words: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("words", ["", "0", "1.5", "-1", "150 M M", "ten", "1T"])
-def test_what_is_no_number_of_parameters_is_refused(cli: Cli, words: str) -> None:
-    done = cli("hub", "search", "x", "--max-params", words)
-    assert done.returncode == 2
-    assert "150M, 1.5B" in done.stderr or "expected one argument" in done.stderr
+def test_what_is_no_number_of_parameters_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hub", "search", "x", "--max-params", words]) == 2
+    error = capsys.readouterr().err
+    assert "150M, 1.5B" in error or "expected one argument" in error
