@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from autoannotator.command_line import main
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import Answer, Refusal, play_team, serving
 from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
@@ -61,16 +62,21 @@ def test_a_server_that_sends_the_key_back_gets_it_into_no_file(
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 200])
-def test_an_error_that_names_the_key_is_told_without_it(
-    cli: Cli, one_model_hub: str, data: Path, tmp_path: Path, status: int
+def test_an_error_that_names_the_key_is_told_without_it(  # noqa: PLR0917 (fixtures)
+    one_model_hub: str,
+    data: Path,
+    tmp_path: Path,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
     refusal = Refusal(status, json.dumps({"error": {"message": f"bad key {KEY}"}}), {"retry-after-ms": "1"})
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    arguments = ("--data", str(data), "--hub", one_model_hub, "--llm", "openai:echo", "--sandbox", "process")
     with serving(lambda request: refusal) as server:
-        done = cli(
-            "run", SENTENCE, "--data", data, "--hub", one_model_hub, "--llm", "openai:echo", "--sandbox", "process",
-            "--out", out, "--debug", "--json", OPENAI_BASE_URL=server.base_url, OPENAI_API_KEY=KEY,
-        )  # fmt: skip
-    assert done.returncode == 5, done.stderr
-    assert "Traceback" in done.stderr
-    assert find_leaks(out, done.stdout, done.stderr) == []
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        assert main(["run", SENTENCE, *arguments, "--out", str(out), "--debug", "--json"]) == 5
+    printed = capfd.readouterr()
+    assert "Traceback" in printed.err
+    assert find_leaks(out, *printed) == []
