@@ -147,9 +147,9 @@ class LLMCrawler:
             domain=task.domain,
             labels=task.label_names,
             language=task.language,
-            models=[_show(number, rating) for number, rating in enumerate(shown, 1)],
+            models=[_show(number, one, book.shown_by[one.candidate.repo_id]) for number, one in enumerate(shown, 1)],
             seen=len(book.ratings),
-            done=[_show_step(step) for step in book.steps if step.action in ("search", "expand")],
+            done=[_show_step(n, step) for n, step in enumerate(book.steps, 1) if step.action in ("search", "expand")],
             relations=_RELATIONS,
             acts=min(MOST_ACTS, _count_spare(book)),
             rounds=rounds,
@@ -215,7 +215,7 @@ def _find_fault(reply: _ActsReply, models: int) -> str | None:
     return "\n".join(faults[:5]) or None
 
 
-def _show(number: int, rating: Rating) -> dict[str, object]:
+def _show(number: int, rating: Rating, shown_by: int) -> dict[str, object]:
     """Return a model as the crawler is shown it: facts that say where its links may lead."""
     candidate = rating.candidate
     return {
@@ -228,9 +228,10 @@ def _show(number: int, rating: Rating) -> dict[str, object]:
         "base": candidate.base_model,
         "tags": [tag for tag in candidate.tags if ":" not in tag][:10],
         "downloads": candidate.downloads,
+        "shown_by": shown_by,
     }
 
 
-def _show_step(step: CrawlStep) -> dict[str, object]:
+def _show_step(number: int, step: CrawlStep) -> dict[str, object]:
     what = {"query": step.query} if step.action == "search" else {"model": step.model, "along": step.along}
-    return {"action": step.action, **what, "found": step.found, "new": step.new}
+    return {"act": number, "action": step.action, **what, "found": step.found, "new": step.new}
