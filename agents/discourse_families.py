@@ -127,6 +127,19 @@ ESG = Family(
     datasets=listed("climate detection, climate sentiment, environmental claims, esg dataset"),
 )
 
+ADULT = Family(
+    name="adult content detection",
+    meanings={
+        "adult": names("nsfw, adult, sexual, explicit, erotic, erotica, porn, not safe for work, unsafe"),
+        "safe": names("safe, sfw, safe for work, clean, ok, normal, non sexual, neutral"),
+    },
+    cues=names("nsfw, sfw, safe for work, adult content, sexual content, explicit, erotica, erotic, porn"),
+    queries=("nsfw", "adult", "sexual", "erotica", "explicit content", "sfw"),
+    datasets=listed("nsfw safe dataset, nsfw text, adult content"),
+    opposite={"adult": "safe"},
+)
+
 DISCOURSE_FAMILIES = (
     CHECKWORTHINESS, RHETORIC, ARGUMENT, DIALOGUE_ACT, POLITENESS, READABILITY, HUMOUR, PROPAGANDA, MONETARY, ESG,
+    ADULT,
 )  # fmt: skip

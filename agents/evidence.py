@@ -153,11 +153,11 @@ def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, ne
         plain = (0.55 if taught or not needs_map else 0.45) if same else 0.25
         return plain if _are_plain(candidate) else 0.2, f"labels {covered} of {wanted} ({label_map.reason})"
     unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
+    share = covered / wanted
     if covered < wanted == len(candidate.id2label):  # what the others stand for, the audition finds
-        covered_so, unused = covered + 0.6 * (wanted - covered), 0.0
-    else:
-        covered_so = float(covered)
-    value = (covered_so / wanted) * (1 - 0.25 * unused) * (1.0 if _is_by_meaning(task, candidate, label_map) else 0.85)
+        share, unused = (covered + 0.6 * (wanted - covered)) / wanted, 0.0
+    by_meaning = 1.0 if _is_by_meaning(task, candidate, label_map) else 0.85
+    value = share**1.5 * (1 - 0.25 * unused) * by_meaning
     told = f"labels {covered} of {wanted} ({label_map.reason})"
     if missing := _find_missing_absence(task, candidate, label_map):
         return 0.4 * value, f"{told}, and no class for {missing} alone: it may give several labels"

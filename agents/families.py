@@ -41,13 +41,14 @@ SENTIMENT = Family(
         "positive": names(
             "positive, pos, p, good, favourable, favorable, favor, favour, pro, bullish, bull, positiv, "
             "positive sentiment, positive review, thumbs up, recommended, "
-            "optimistic, fresh, for, support, praise, satisfied, happy, positif, positivo, positiva, positief"
+            "optimistic, fresh, for, support, praise, satisfied, happy, positif, positivo, positiva, positief, bon, "
+            "bueno, buono, bom, gut, goed, позитивный, положительный"
         ),
         "negative": names(
             "negative, neg, n, bad, unfavourable, unfavorable, con, contra, bearish, bear, negativ, "
             "negative sentiment, negative review, thumbs down, not recommended, pessimistic, rotten, "
             "against, anti, oppose, criticism, complaint, dissatisfied, unhappy, negatif, négatif, negativo, negativa, "
-            "negatief"
+            "mauvais, malo, cattivo, ruim, schlecht, slecht, негативный, отрицательный, negatief"
         ),
         "neutral": names(
             "neutral, neu, neut, neutral sentiment, mixed, balanced, ambivalent, none, no sentiment, objective, "

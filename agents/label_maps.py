@@ -138,7 +138,13 @@ def _split_words(name: str) -> tuple[bool, frozenset[str]]:
 
 
 def _holds_all(words: frozenset[str], wanted: frozenset[str]) -> bool:
-    return all(any(are_alike(word, one) for one in words) for word in wanted)
+    return all(any(are_alike(word, one) or _is_short_for(word, one) for one in words) for word in wanted)
+
+
+def _is_short_for(word: str, other: str) -> bool:
+    """Whether one is the beginning of the other, as "env" is of "environmental"."""
+    short, long = sorted((word, other), key=len)
+    return len(short) >= 3 and long.startswith(short)
 
 
 def _read_rest(

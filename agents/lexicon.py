@@ -13,6 +13,8 @@ _NOT_WORD = re.compile(r"[^\w]+|_+")
 _STAR = r"(?:stars?|stern|sterne|étoiles?|estrellas?|estrelas?|stell[ae]|ster|sterren)"
 _STARS = re.compile(rf"([1-5]) ?{_STAR}|{_STAR} ([1-5])")
 _BY_STARS = ("negative", "negative", "neutral", "positive", "positive")
+_NUMBERED = re.compile(r"^\d+ (?=[^\W\d]{3})(?!stars?\b)")
+"""The number before a class's name: "1 - Low"."""
 _INTENSIFIER = re.compile(r"^(very|extremely|strongly|strong|highly|slightly|somewhat|mostly|weakly|severe|mildly) ")
 _NEGATION = re.compile(
     r"^(?:not|non|no|without|isn t|nicht|kein|keine|pas|sans|sin|ohne|niet|nie) |^(?:not|non)(?=[a-z]{4})"
@@ -21,7 +23,7 @@ _NEGATION = re.compile(
 
 DOMAINS = {
     "twitter": "tweet, tweets, twitter, tweeteval, bertweet, x posts",
-    "movie": "film, films, movie, movies, imdb, rotten tomatoes, cinema, filme, película, películas",
+    "movie": "film, films, movie, movies, imdb, allocine, rotten tomatoes, cinema, ciné, filme, película, películas",
     "product": "product, products, amazon, customer reviews, e commerce, ecommerce, produkt, produkte",
     "news": "news, headline, headlines, newspaper, articles, nachrichten, noticias, schlagzeilen",
     "financial": "finance, financial, stock, stocks, fin, finbert, earnings, market, crypto, bitcoin, fomc, economic",
@@ -90,7 +92,7 @@ def split_negation(name: str) -> str | None:
 
 def find_meaning(name: str, family: Family) -> str | None:
     """Return what a label name means within a family, or None."""
-    name = normalise_name(name)
+    name = _NUMBERED.sub("", normalise_name(name))
     if family in (SENTIMENT, RATING) and (match := _STARS.fullmatch(name)):
         stars = match[1] or match[2]
         return stars if family is RATING else _BY_STARS[int(stars) - 1]
