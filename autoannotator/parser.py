@@ -224,7 +224,10 @@ def _read_number(text: str) -> int:
 
 
 def _split_list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if text.strip() and not parts:
+        raise argparse.ArgumentTypeError(f"{text!r} names nothing: write them with commas between, such as a,b")
+    return parts
 
 
 def _split_price(text: str) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from graphs.reviewing import GOLD_STEP
 from graphs.tables import strings_of
 from records.errors import DataError
 from records.events import Noticed
-from records.readers.importing import import_rows, iterate_shards
+from records.readers.importing import import_rows, iterate_shards, join_columns
 from records.readers.inspection import inspect_file
 from records.review_book import BookedReview, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
@@ -76,14 +76,14 @@ def _has_ids(context: RunContext) -> bool:
 
 
 def _join_texts(table: pa.Table, task: TaskSpec) -> list[str]:
-    columns = [[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns]
-    return ["\n".join(text for text in texts if text and not text.isspace()) for texts in zip(*columns, strict=True)]
+    return join_columns([[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns])
 
 
 def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: TaskSpec) -> dict[str, str]:
-    """Return key → the task's label, rows without one left out; of several rows with one key the first counts."""
+    """Return key → the task's label, rows without one left out. Raises DataError where two rows contradict."""
     known = {label.casefold(): label for label in task.label_names}
     labels: dict[str, str] = {}
+    first: dict[str, int] = {}
     for number, (key, label) in enumerate(zip(keys, given, strict=True)):
         if not label.strip():
             continue
@@ -92,5 +92,11 @@ def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: T
                 str(path), f"row {number}: the label {label.strip()[:100]!r} is none of the task's",
                 next_step=f"The labels are {', '.join(task.label_names)}; leave the cell empty where none is known.",
             )  # fmt: skip
-        labels.setdefault(key, known[label.strip().casefold()])
+        if labels.setdefault(key, known[label.strip().casefold()]) != known[label.strip().casefold()]:
+            raise DataError(
+                str(path), f"rows {first[key]} and {number} are of one text or id, and have different labels: "
+                f"{labels[key]!r} and {label.strip()[:100]!r}",
+                next_step="Keep the row that is right, or empty the labels of both.",
+            )  # fmt: skip
+        first.setdefault(key, number)
     return labels

@@ -135,9 +135,7 @@ class _Rows:
         for at, values in zip(self._text, columns, strict=True):
             if at in self._without_text and has_text(values):
                 self._without_text.discard(at)
-        return [
-            "\n".join(text for text in texts if text and not text.isspace()) for texts in zip(*columns, strict=True)
-        ]
+        return join_columns(columns)
 
     def _name_rows(self, batch: pa.RecordBatch, numbers: range) -> list[str]:
         if self._id is None:
@@ -198,3 +196,8 @@ def iterate_shards(
             groups = list(range(bisect_right(ends, first), bisect_left(starts, last)))
             table = file.read_row_groups(groups, columns=columns)  # pyright: ignore[reportUnknownMemberType] (its lists)
             yield table.slice(first - starts[groups[0]], last - first)
+
+
+def join_columns(columns: Sequence[Sequence[str | None]]) -> list[str]:
+    """Return each row's text: those of its text columns that are not blank, a line each."""
+    return ["\n".join(text for text in texts if text and not text.isspace()) for texts in zip(*columns, strict=True)]
