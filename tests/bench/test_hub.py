@@ -46,8 +46,8 @@ def test_every_task_is_marked_with_right_models_that_exist(split: str) -> None:
         assert len(named) == len(set(named)), "a model is either right, borderline or not"
 
 
-def test_the_splits_are_six_tasks_each_and_share_none() -> None:
-    assert len(MARKS["tuning"]) == len(MARKS["held_out"]) == 6
+def test_six_tasks_are_held_out_and_the_splits_share_none() -> None:
+    assert len(MARKS["held_out"]) == 6 <= len(MARKS["tuning"])
     assert not set(MARKS["tuning"]) & set(MARKS["held_out"])
 
 
@@ -58,7 +58,7 @@ def test_the_rules_are_measured_within_the_requests(
     measures = {one["name"]: one for one in result["measures"]}
     assert set(measures) == MEASURES | {f"{name}_rules" for name in TASKS}
     assert measures["most_requests_rules"]["value"] < 60
-    assert measures["precision_at_6_tuning_rules"]["value"] >= 0.9
+    assert measures["precision_at_6_tuning_rules"]["value"] >= 0.85
     without = measures["precision_at_6_held_out_llm"]
     assert (without["value"], without["interval"], without["ok"]) == (None, None, None)
     assert "no cassette" in result["method"]
