@@ -110,7 +110,7 @@ MONETARY = Family(
         "dovish": names("dovish, easing, dove"),
         "neutral": names("neutral, irrelevant"),
     },
-    cues=names("hawkish, dovish, central bank, central banks, monetary policy, fomc, fed speak"),
+    cues=names("hawkish, dovish, hawk, dove, central bank, central banks, monetary, fomc, fed"),
     queries=("fomc", "hawkish", "central bank", "monetary"),
     datasets=listed("fomc communication, fomc hawkish dovish, central bank communication"),
 )
@@ -127,6 +127,18 @@ ESG = Family(
     datasets=listed("climate detection, climate sentiment, environmental claims, esg dataset"),
 )
 
+SEXISM = Family(
+    name="sexism and misogyny detection",
+    meanings={
+        "sexist": names("sexist, sexism, misogyny, misogynistic, misogynous, misogynist, machista, sexista, sexiste"),
+        "harmless": names("not sexist, non sexist, not sexism, not misogyny, non misogynous, fine, none, normal, ok, "
+                          "neutral, no sexism"),
+    },
+    cues=names("sexism, sexist, misogyny, misogynistic, misogynist, sexismo, machismo, sexismus, sexisme"),
+    queries=("sexism", "misogyny", "sexist", "edos"),
+    datasets=listed("edos, exist, call me sexist, ami misogyny, sexism"),
+    opposite={"sexist": "harmless"},
+)  # fmt: skip
 ADULT = Family(
     name="adult content detection",
     meanings={
@@ -141,5 +153,5 @@ ADULT = Family(
 
 DISCOURSE_FAMILIES = (
     CHECKWORTHINESS, RHETORIC, ARGUMENT, DIALOGUE_ACT, POLITENESS, READABILITY, HUMOUR, PROPAGANDA, MONETARY, ESG,
-    ADULT,
+    SEXISM, ADULT,
 )  # fmt: skip

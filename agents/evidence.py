@@ -15,6 +15,8 @@ from records.task import TaskSpec
 
 Rated = tuple[float, str]
 """A value from 0 to 1, and what it rests on in words."""
+NARROWED = 0.7
+"""Of a model's fit, what is left where a label has no class of its own name or meaning, only a wider one."""
 OWN_CLASSES = 0.85
 """How much classes that are the task's speak for a model's kind of judgement."""
 _STUFFED = {"name": 3, "tags": 4, "card": 5}
@@ -156,7 +158,7 @@ def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, ne
     share = covered / wanted
     if covered < wanted == len(candidate.id2label):  # what the others stand for, the audition finds
         share, unused = (covered + 0.6 * (wanted - covered)) / wanted, 0.0
-    by_meaning = 1.0 if _is_by_meaning(task, candidate, label_map) else 0.85
+    by_meaning = 1.0 if _is_by_meaning(task, candidate, label_map) else NARROWED
     value = share**1.5 * (1 - 0.25 * unused) * by_meaning
     told = f"labels {covered} of {wanted} ({label_map.reason})"
     if missing := _find_missing_absence(task, candidate, label_map):

@@ -42,24 +42,32 @@ SENTIMENT = Family(
             "positive, pos, p, good, favourable, favorable, favor, favour, pro, bullish, bull, positiv, "
             "positive sentiment, positive review, thumbs up, recommended, "
             "optimistic, fresh, for, support, praise, satisfied, happy, positif, positivo, positiva, positief, bon, "
-            "bueno, buono, bom, gut, goed, позитивный, положительный"
+            "bueno, buono, bom, gut, goed, позитивный, положительный, "
+            "позитивний, olumlu, pozytywny, pozitivní, pozitív, "
+            "pozitiv, myönteinen, tích cực, إيجابي, مثبت, חיובי, θετικό, सकारात्मक, "
+            "积极, 正面, ポジティブ, 肯定的, 긍정, 긍정적"
         ),
         "negative": names(
             "negative, neg, n, bad, unfavourable, unfavorable, con, contra, bearish, bear, negativ, "
             "negative sentiment, negative review, thumbs down, not recommended, pessimistic, rotten, "
             "against, anti, oppose, criticism, complaint, dissatisfied, unhappy, negatif, négatif, negativo, negativa, "
-            "mauvais, malo, cattivo, ruim, schlecht, slecht, негативный, отрицательный, negatief"
+            "mauvais, malo, cattivo, ruim, schlecht, slecht, негативный, отрицательный, "
+            "negatief, негативний, olumsuz, negatywny, negativní, negatív, kielteinen, tiêu cực, سلبي, منفی, שלילי, "
+            "αρνητικό, नकारात्मक, 消极, 负面, ネガティブ, 否定的, 부정, 부정적"
         ),
         "neutral": names(
             "neutral, neu, neut, neutral sentiment, mixed, balanced, ambivalent, none, no sentiment, objective, "
             "neutre, "
-            "neutro, neutraal, notr, nötr"
+            "neutro, neutraal, notr, nötr, tarafsız, netral, neutralny, neutrální, semleges, neutru, neutraali, "
+            "нейтральный, нейтральний, trung lập, محايد, خنثی, ניטרלי, ουδέτερο, तटस्थ, 中性, 中立, ニュートラル, 중립"
         ),
     },
     cues=names(
         "sentiment, sentiments, polarity, opinion, opinions, review, reviews, bullish, bearish, recommend, stimmung, "
         "meinung, bewertung, bewertungen, sentimiento, sentimientos, opinión, opiniones, reseña, reseñas, avis, "
-        "recensione, recensioni, avaliação, avaliações, duygu, yorum, mening, отзыв, отзывы, тональность"
+        "recensione, recensioni, avaliação, avaliações, duygu, yorum, yorumlar, mening, отзыв, отзывы, тональность, "
+        "sentimen, ulasan, opinie, recenzje, recensies, recensioner, nastroj, wydźwięk, "
+        "情感, 评论, 感情, レビュー, 감성, 리뷰"
     ),
     queries=("sentiment", "reviews", "sentiment analysis", "polarity"),
     datasets=listed(
@@ -76,7 +84,8 @@ TOXICITY = Family(
             "abusive language, "
             "insult, insulting, insults, obscene, obscenity, threat, threatening, harassment, harassing, bullying, "
             "cyberbullying, profanity, profane, vulgar, severe toxicity, sexual explicit, rude, disrespectful, "
-            "harmful, hof, unsafe, uncivil, toxisch, beleidigend, toxique, tóxico, ofensivo, offensief, токсичный"
+            "harmful, hof, unsafe, uncivil, toxisch, beleidigend, toxique, tóxico, "
+            "ofensivo, offensief, токсичный, toksik, toksyczny, tossico"
         ),
         "hate": names(
             "hate, hateful, hate speech, hatespeech, hatred, identity hate, identity attack, racist, sexist, hs, odio, "
@@ -84,12 +93,13 @@ TOXICITY = Family(
         ),
         "harmless": names(
             "harmless, neither, neutral, normal, none, clean, safe, ok, okay, acceptable, civil, benign, respectful, "
-            "appropriate, inoffensive, not, friendly, нетоксичный, nothate, nontoxic, noffensive"
+            "appropriate, inoffensive, not, friendly, fine, нормальный, нейтральный, "
+            "temiz, normalny, нетоксичный, nothate, nontoxic, noffensive"
         ),
     },
     cues=names(
         "toxic, toxicity, offensive, hate, hateful, abusive, abuse, insult, insults, harassment, profanity, "
-        "moderation, hatespeech, cyberbullying, sexism, sexist, misogyny, racism, racist, obscene, vulgar, nsfw, "
+        "moderation, hatespeech, cyberbullying, racism, racist, obscene, vulgar, "
         "toxisch, beleidigung, beleidigend, hass, hassrede, haine, haineux, injure, odio, ofensivo, tóxico, toxique, "
         "insulto, offensief, haat, nefret, hakaret, ненависть, токсичный, токсичность, ostil"
     ),

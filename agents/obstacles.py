@@ -24,7 +24,7 @@ _QUANTISED_TAGS = frozenset(
 _OTHER_LIBRARIES = frozenset(
     {"peft", "lora", "adapter-transformers", "setfit", "spacy", "flair", "fasttext", "sklearn", "keras", "tf-keras"}
 )
-_REWARD = re.compile(r"\b(reward|rewards|rm|preference|reranker|ranker|rerank|prm|orm)\b")
+_REWARD = re.compile(r"\b(reward|rewards|rm|preference|reranker|rerank|prm|orm)\b")
 MANY_LANGUAGES = 5
 """A model that names more languages than that may read others too."""
 
