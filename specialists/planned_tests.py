@@ -39,13 +39,14 @@ def plan_tests(rows: Integers, null: Integers, sizes: Integers, shares: Floats, 
     `rows`, `null` (n_amounts,); `sizes` (n_amounts, n_sizes), each at most its rows; `shares` (n_sizes,) add up to 1.
     A null of more rows than there are is false and needs no test: its critical counts are -1.
     """
-    total, count = np.broadcast_arrays(rows[:, None], sizes)[0], sizes
-    hypothesis = np.minimum(null[:, None], total)
+    testable = np.broadcast_to((null <= rows)[:, None], sizes.shape)
+    total, count = np.where(testable, rows[:, None], 1), np.where(testable, sizes, 1)
+    hypothesis = np.where(testable, null[:, None], 1)
     critical = hypergeom.ppf(error * shares, total, hypothesis, count).astype(np.int64)
     critical -= hypergeom.cdf(critical, total, hypothesis, count) > error * shares  # ppf: the first count above
-    critical = np.where(null[:, None] > total, -1, critical)
+    critical = np.where(testable, critical, -1)
     chance = hypergeom.cdf(critical, total, hypothesis, count)
-    payments = np.divide(shares, chance, out=np.zeros(chance.shape), where=critical >= 0)
+    payments = np.divide(np.broadcast_to(shares, chance.shape), chance, out=np.zeros(chance.shape), where=critical >= 0)
     return PlannedTests(rows, null, sizes, critical, payments)
 
 
