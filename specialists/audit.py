@@ -1,3 +1,6 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """The audit under a target: which amounts of widening are shown to meet it, whenever one looks, and what to do next.
 
 The rows that nobody reviewed are put in an order of risk, and the audit draws from them uniformly, both before the
@@ -27,7 +30,7 @@ ESTIMATE_ROWS = 100.0
 """How many audited rows the vote's own estimate counts for when the audit forecasts what more of it would bring."""
 
 FUTILE = 0.01
-"""The error of the bounds by which an audit gives up. Giving up wrongly costs a certificate and never makes one wrong."""
+"""The error of the bounds by which an audit gives up. To give up wrongly costs a certificate and makes none wrong."""
 
 
 class AuditPlan(Record):

@@ -1,3 +1,6 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """Before the audit: how many rows it will probably take for a target, and the plan that it then holds to."""
 
 import math

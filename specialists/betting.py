@@ -1,3 +1,6 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """Bounds on how many rows differ that hold at every look at a growing sample: a confidence sequence by betting.
 
 Rows are drawn one by one, uniformly, without replacement. Against every total d that the population could hold, a
@@ -8,13 +11,13 @@ replacement). The gambler here expects a beta distribution of shares, so the sta
 counts: (chance of the rows under the beta-binomial mixture) / (chance under d).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import betaln, gammaln
 
-from specialists.arrays import Floats, Integers
+from specialists.arrays import Booleans, Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,11 @@ def bound_total_always(
     exceeds the bound at no look; so the smallest bound so far is what is returned.
     """
     likeliest = _find_likeliest(wrong, drawn, rows)
-    room = rows - drawn + wrong - likeliest
-    return np.minimum.accumulate(likeliest + _reach(wrong, drawn, rows, error, prior, likeliest, room, 1))
+
+    def is_kept(distance: Integers) -> Booleans:
+        return find_log_stake(wrong, drawn, likeliest + distance, np.asarray(rows), prior) < -np.log(error)
+
+    return np.minimum.accumulate(likeliest + _find_last(is_kept, rows - drawn + wrong - likeliest))
 
 
 def bound_total_below_always(
@@ -80,32 +86,25 @@ def bound_total_below_always(
     One stake serves both bounds, so that both together are wrong with a probability of at most `error`.
     """
     likeliest = _find_likeliest(wrong, drawn, rows)
-    room = likeliest - wrong
-    return np.maximum.accumulate(likeliest - _reach(wrong, drawn, rows, error, prior, likeliest, room, -1))
+
+    def is_kept(distance: Integers) -> Booleans:
+        return find_log_stake(wrong, drawn, likeliest - distance, np.asarray(rows), prior) < -np.log(error)
+
+    return np.maximum.accumulate(likeliest - _find_last(is_kept, likeliest - wrong))
 
 
 def _find_likeliest(wrong: Integers, drawn: Integers, rows: int) -> Integers:
-    """Return the total under which the sample is likeliest (n_looks,). Its stake never exceeds 1: the mixture's chance
-    is a mean of the totals' chances."""
+    """Return the total under which the sample is likeliest (n_looks,). The stake against it never exceeds 1: the
+    mixture's chance is a mean of the totals' chances."""
     return np.clip(wrong * (rows + 1) // np.maximum(drawn, 1), wrong, rows - drawn + wrong).astype(np.int64)
 
 
-def _reach(
-    wrong: Integers,
-    drawn: Integers,
-    rows: int,
-    error: float,
-    prior: Prior,
-    likeliest: Integers,
-    room: Integers,
-    sign: Literal[1, -1],
-) -> Integers:
-    """Return how far from the likeliest total (n_looks,) the last one lies whose stake stays below 1/error, by
-    bisection: the chance of a sample is log-concave in the total, so the stake grows on the way out."""
-    low, high = np.zeros_like(likeliest), room.astype(np.int64)
+def _find_last(is_kept: Callable[[Integers], Booleans], room: Integers) -> Integers:
+    """Return the greatest distance from the likeliest total (n_looks,), of at most `room`, that is kept, by bisection:
+    the chance of a sample is log-concave in the total, so the stake grows on the way out."""
+    low, high = np.zeros_like(room), room.astype(np.int64)
     while (low < high).any():
         middle = (low + high + 1) // 2
-        stake = find_log_stake(wrong, drawn, likeliest + sign * middle, np.asarray(rows), prior)
-        kept = stake < -np.log(error)
+        kept = is_kept(middle)
         low, high = np.where(kept, middle, low), np.where(kept, high, middle - 1)
     return low

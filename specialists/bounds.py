@@ -1,3 +1,6 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """Upper bounds on how many rows differ, from a sample whose size was fixed before it was drawn."""
 
 import numpy as np

@@ -64,25 +64,24 @@ def size_sample(rows: int, unreviewed: int) -> int:
 
 
 def state_bound(
-    *, rows: int, known: int, unreviewed: int, drawn: int, wrong: int, remaining: int, error: float
+    *, rows: int, known: int, unreviewed: int, drawn: int, wrong: int, mended: int, error: float
 ) -> Statement:
     """Return the statement of an audit whose size was fixed beforehand (`size_sample`).
 
     `known`: reviewed rows, the audit's not among them, whose label differs or that have no answer; `wrong` of the
-    `drawn` rows differed or had no answer, and `remaining` of these still do. The bound is the hypergeometric one, which
-    knows how many rows there are; that of Clopper and Pearson is given beside it. Without unreviewed rows it is exact.
+    `drawn` rows differed or had no answer; `mended` rows, drawn ones and their copies, differed and do no more. The
+    bound is the hypergeometric one, which knows how many rows there are, stated because it was chosen beforehand; that
+    of Clopper and Pearson is given beside it.
     """
     upper = int(bound_total(np.array(wrong), np.array(drawn), np.array(unreviewed), error))
     share = float(bound_share(np.array(wrong), np.array(drawn), error)) if drawn else 1.0
     classic = max(math.floor(share * unreviewed + 1e-9), wrong)
-    sure = known + remaining
-    return Statement(
-        verdict="bound", rows=rows, differing=sure + upper - wrong, error=error, beside=sure + classic - wrong
-    )
+    sure = known - mended
+    return Statement(verdict="bound", rows=rows, differing=sure + upper, error=error, beside=sure + classic)
 
 
 def state_certified(plan: AuditPlan, looks: Looks, step: Step, unanswered: int, *, look: int = -1) -> Statement | None:
-    """Return the certificate of the target after the step's amount was reviewed, None where it is to be widened further.
+    """Return the certificate of the target after the step's amount was reviewed; None where more is to be.
 
     `unanswered`: all rows of that part without an answer, drawn ones among them. The certificate states the target,
     not the smallest bound seen. Raises ValueError where the amount was not certifiable at the look.
@@ -107,8 +106,8 @@ def rule_out(plan_rows: int, allowed: int, known: int, unanswered: int) -> State
         rows=plan_rows,
         differing=None,
         error=0.0,
-        reason=f"{known} reviewed rows keep a label that differs from the reviewer's or have no answer, {unanswered} more "
-        f"would stay without an answer, and the target allows {allowed}",
+        reason=f"{known} reviewed rows keep a label that differs from the reviewer's or have no answer, {unanswered} "
+        f"more would stay without an answer, and the target allows {allowed}",
     )
 
 
@@ -121,8 +120,8 @@ def state_missed(plan: AuditPlan, looks: Looks, *, known: int, mended: int, erro
     """Return what is known when the budget ends an audit before its target is met.
 
     A second claim, with a part of the error probability of its own (`error`, from `share_error`): the bound of the
-    confidence sequence on all rows that were unreviewed at the audit's start, less the `mended` ones, which differed and
-    have taken the expert's answer since, in the audit and in widening. `known`: see AuditPlan.
+    confidence sequence on all rows that were unreviewed at the audit's start, less the `mended` ones, which differed
+    and have taken the expert's answer since, in the audit and in widening. `known`: see AuditPlan.
     """
     at = slice(None, len(looks.ends) if look == -1 else look + 1)
     prior = expect_share(plan.rates[0])

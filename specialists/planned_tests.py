@@ -1,3 +1,6 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """One test of whether too many rows differ, for a sample that is looked at as it grows.
 
 The stake of 1 is laid out at the start on exact hypergeometric tests at a few planned sizes. The share laid on the test
@@ -44,8 +47,8 @@ def plan_tests(rows: Integers, null: Integers, sizes: Integers, shares: Floats, 
     hypothesis = np.where(testable, null[:, None], 1)
     critical = hypergeom.ppf(error * shares, total, hypothesis, count).astype(np.int64)
     critical -= hypergeom.cdf(critical, total, hypothesis, count) > error * shares  # ppf: the first count above
-    critical = np.where(testable, critical, -1)
     chance = hypergeom.cdf(critical, total, hypothesis, count)
+    critical = np.where(testable & (chance > 0.0), critical, -1)
     payments = np.divide(np.broadcast_to(shares, chance.shape), chance, out=np.zeros(chance.shape), where=critical >= 0)
     return PlannedTests(rows, null, sizes, critical, payments)
 
