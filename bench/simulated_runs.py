@@ -116,7 +116,7 @@ def _fit(scores: Floats, stream: Labelled) -> Labelled:
     """Return the stream with the labels and risks of a classifier taught by the reviewed rows, and a reviewed row's
     answer taken unless the classifier is very sure of the other label."""
     known = stream.reviewed & stream.answered
-    model = LogisticRegression(C=1.0).fit(scores[known], stream.answer[known])
+    model = LogisticRegression(solver="newton-cholesky").fit(scores[known], stream.answer[known])
     one = model.predict_proba(scores)[:, 1]
     voted = (one > 0.5).astype(np.int64)
     sure = np.maximum(one, 1.0 - one)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from records.base import Record
 from specialists.arrays import Booleans, Floats, Integers
@@ -178,7 +178,7 @@ def _forecast_reviews(plan: AuditPlan, looks: Looks, look: int, limit: int, to_w
     for k, part in enumerate(plan.shares):
         size = np.array([sizes[k] for sizes in plan.sizes], dtype=np.float64)
         rest = np.maximum(1.0 / np.maximum(size, 1.0) - 1.0 / np.maximum(left, 1.0), 0.0)
-        margin = float(norm.isf(plan.error * part)) * left * np.sqrt(share * (1.0 - share) * rest)
+        margin = -float(ndtri(plan.error * part)) * left * np.sqrt(share * (1.0 - share) * rest)
         further = np.maximum(size - drawn, np.asarray(plan.credit) / np.maximum(share, 1e-9) - drawn) + to_widen
         meets = (size > drawn) & (total + margin <= goal) & (further <= limit)
         best = np.where(meets, np.minimum(best, further), best)

@@ -45,10 +45,13 @@ def plan_tests(rows: Integers, null: Integers, sizes: Integers, shares: Floats, 
     testable = np.broadcast_to((null <= rows)[:, None], sizes.shape)
     total, count = np.where(testable, rows[:, None], 1), np.where(testable, sizes, 1)
     hypothesis = np.where(testable, null[:, None], 1)
-    critical = hypergeom.ppf(error * shares, total, hypothesis, count).astype(np.int64)
-    critical -= hypergeom.cdf(critical, total, hypothesis, count) > error * shares  # ppf: the first count above
-    chance = hypergeom.cdf(critical, total, hypothesis, count)
-    critical = np.where(testable & (chance > 0.0), critical, -1)
+    low, high = np.full(sizes.shape, -1), count
+    while (low < high).any():
+        middle = (low + high + 1) // 2
+        rejects = hypergeom.cdf(middle, total, hypothesis, count) <= error * shares
+        low, high = np.where(rejects, middle, low), np.where(rejects, high, middle - 1)
+    chance = hypergeom.cdf(low, total, hypothesis, count)
+    critical = np.where(testable & (chance > 0.0), low, -1)
     payments = np.divide(np.broadcast_to(shares, chance.shape), chance, out=np.zeros(chance.shape), where=critical >= 0)
     return PlannedTests(rows, null, sizes, critical, payments)
 
