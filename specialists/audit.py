@@ -102,10 +102,18 @@ def find_room(plan: AuditPlan) -> Integers:
 
 
 def make_tests(plan: AuditPlan) -> PlannedTests:
-    """Return each amount's test of "more rows differ than may, and than the audit corrects"."""
+    """Return the tests of "more rows differ than may", two an amount, in the reverse of the order in which they have
+    to pass: first without a credit, narrowest amount first, then with it."""
     left = plan.unreviewed - np.asarray(plan.amounts, dtype=np.int64)
-    null = find_room(plan) + np.asarray(plan.credit, dtype=np.int64) + 1
-    return plan_tests(left, null, np.asarray(plan.sizes, dtype=np.int64), np.asarray(plan.shares), plan.error)
+    null = find_room(plan) + 1
+    sizes = np.asarray(plan.sizes, dtype=np.int64)
+    return plan_tests(
+        np.tile(left, 2),
+        np.concatenate([null, null + np.asarray(plan.credit, dtype=np.int64)]),
+        np.tile(sizes, (2, 1)),
+        np.asarray(plan.shares),
+        plan.error,
+    )
 
 
 def read_looks(plan: AuditPlan, record: AuditRecord, tests: PlannedTests | None = None) -> Looks:
@@ -122,11 +130,13 @@ def read_looks(plan: AuditPlan, record: AuditRecord, tests: PlannedTests | None 
     corrected = _count(where[np.argsort(when, kind="stable"), None] >= amounts)[
         np.searchsorted(np.sort(when), ends, side="right")
     ]
-    worth = value_stake(tests, wrong[ends], drawn[ends], _find_rejected(tests, wrong, drawn))
+    rejected = _find_rejected(tests, np.tile(wrong, 2), np.tile(drawn, 2))
+    worth = value_stake(tests, np.tile(wrong[ends], 2), np.tile(drawn[ends], 2), rejected)
     passed = np.maximum.accumulate((worth >= 1.0 / plan.error) | (tests.null > tests.rows))
-    chain = np.logical_and.accumulate(passed[:, ::-1], axis=1)[:, ::-1]
+    plain, credited = np.split(np.logical_and.accumulate(passed[:, ::-1], axis=1)[:, ::-1], 2, axis=1)
+    certifiable = plain | credited & (corrected >= plan.credit)
     unanswered = _count(np.asarray(record.outcomes, dtype=np.int64)[:, None] == UNANSWERED)[ends, 0]
-    return Looks(drawn[ends], wrong[ends], corrected, chain & (corrected >= plan.credit), unanswered, ends)
+    return Looks(drawn[ends], wrong[ends], corrected, certifiable, unanswered, ends)
 
 
 def _count(marks: Booleans) -> Integers:
@@ -173,15 +183,15 @@ def _forecast_reviews(plan: AuditPlan, looks: Looks, look: int, limit: int, to_w
     drawn, wrong = looks.drawn[look], looks.wrong[look]
     share = (wrong + ESTIMATE_ROWS * np.asarray(plan.rates)) / (drawn + ESTIMATE_ROWS)
     total = wrong + (left - drawn) * share
-    goal = find_room(plan) + np.asarray(plan.credit)
     best = np.full(len(left), np.inf)
     for k, part in enumerate(plan.shares):
         size = np.array([sizes[k] for sizes in plan.sizes], dtype=np.float64)
         rest = np.maximum(1.0 / np.maximum(size, 1.0) - 1.0 / np.maximum(left, 1.0), 0.0)
         margin = -float(ndtri(plan.error * part)) * left * np.sqrt(share * (1.0 - share) * rest)
-        further = np.maximum(size - drawn, np.asarray(plan.credit) / np.maximum(share, 1e-9) - drawn) + to_widen
-        meets = (size > drawn) & (total + margin <= goal) & (further <= limit)
-        best = np.where(meets, np.minimum(best, further), best)
+        for credit in (np.zeros(len(left)), np.asarray(plan.credit, dtype=np.float64)):
+            further = np.maximum(size, credit / np.maximum(share, 1e-9)) - drawn + to_widen
+            meets = (size > drawn) & (total + margin <= find_room(plan) + credit) & (further <= limit)
+            best = np.where(meets, np.minimum(best, further), best)
     return best
 
 
