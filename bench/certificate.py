@@ -102,7 +102,7 @@ def play_fixed(rng: np.random.Generator, name: str, world: World) -> SimulatedRu
         drawn=len(drawn),
         wrong=int(stream.differs[drawn].sum()),
         mended=mended,
-        error=share_error(CONFIDENCE, []),
+        error=share_error(CONFIDENCE, 0),
     )
     differing = int(after.differs.sum())
     violated = statement.differing is None or differing > statement.differing
@@ -133,14 +133,14 @@ def play_changed(rng: np.random.Generator, name: str, world: World) -> Simulated
     violated if any of its statements is untrue."""
     scores, stream = make_stream(rng, world)
     stream = learn(rng, scores, stream, count_allowed(world.rows, TARGET))
-    claims: list[bool] = []
+    claims = 0
     verdicts: list[str] = []
     violated = False
     for target, most in ((TARGET, 400), (0.13, 300), (0.08, None)):
-        errors = share_error(CONFIDENCE, claims), share_error(CONFIDENCE, [*claims, False])
+        errors = share_error(CONFIDENCE, claims), share_error(CONFIDENCE, claims + 1)
         played = play_target(rng, stream, target, errors, most=most)
         stream, verdict = played.after, played.statement.verdict
-        claims += {"certified": [True], "not certified": [False, False]}.get(verdict, [])
+        claims += {"certified": 1, "not certified": 2, "not certifiable": 0}[verdict]
         verdicts.append(verdict)
         violated |= not played.true
     return SimulatedRun(scenario=name, verdict=", ".join(verdicts), violated=violated)

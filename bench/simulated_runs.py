@@ -230,7 +230,7 @@ def _is_true(statement: Statement, stream: Labelled) -> bool:
 
 def play(rng: np.random.Generator, name: str, stream: Labelled) -> SimulatedRun:
     """Play a run's only audit, under the target and without a limit."""
-    played = play_target(rng, stream, TARGET, (share_error(CONFIDENCE, []), share_error(CONFIDENCE, [False])))
+    played = play_target(rng, stream, TARGET, (share_error(CONFIDENCE, 0), share_error(CONFIDENCE, 1)))
     return SimulatedRun(
         scenario=name,
         verdict=played.statement.verdict,

@@ -1,7 +1,6 @@
 """What may be said of all labels, and with which part of the error probability each thing is said."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from specialists.bounds import bound_share, bound_total
 SAMPLE_SHARE, SAMPLE_MOST = 0.05, 300
 """Without a target the audit is this share of the rows, at most so many."""
 
-FIRST_CLAIM = 0.85
+FIRST_PART = 0.85
 """The part of the error probability that a run's first claim takes. Most runs make one. Each further one takes half of
 what is left, so that all that a run ever claims is wrong with a probability of at most 1 - confidence."""
 
@@ -41,15 +40,13 @@ class Statement(Record):
         return None if self.differing is None else self.differing / self.rows
 
 
-def share_error(confidence: float, claims: Sequence[bool]) -> float:
-    """Return the error probability of a run's next claim.
+def share_error(confidence: float, claims: int) -> float:
+    """Return the error probability of a run's next claim, after so many.
 
-    `claims`: for each claim before it, whether it was a certified target. A certified target passes its part on: the
-    next one is tested only where it was rightly or wrongly rejected, as in a fixed sequence of tests. Every other claim
-    (a bound, or a target that was missed) has used its part up. Each claim has to rest on rows drawn afresh.
+    A claim is a bound, or an audit under a target, whatever it ended with: also an audit that certified an amount
+    rightly has had its chance to certify a narrower one wrongly. All parts together never exceed 1 - `confidence`.
     """
-    used = sum(not certified for certified in claims)
-    part = FIRST_CLAIM if used == 0 else (1.0 - FIRST_CLAIM) * 0.5**used
+    part = FIRST_PART if claims == 0 else (1.0 - FIRST_PART) * 0.5**claims
     return (1.0 - confidence) * part
 
 

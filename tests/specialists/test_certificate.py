@@ -1,7 +1,5 @@
 """What may be stated, and with which part of the error probability."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 
@@ -30,15 +28,11 @@ from specialists.certificate import (
 )
 
 
-@pytest.mark.parametrize("claims", list(product([True, False], repeat=6)))
-def test_all_claims_together_stay_within_the_error(claims: tuple[bool, ...]) -> None:
-    """A certified target that was wrongly certified has already failed, so that only one of a row of certified ones
-    counts; every claim of another kind counts by itself."""
-    errors = [share_error(0.95, claims[:i]) for i in range(len(claims) + 1)]
-    spent = sum(error for error, certified in zip(errors, [*claims, False], strict=True) if not certified)
-    assert spent <= 0.05 + 1e-12
-    for i, certified in enumerate(claims):
-        assert errors[i + 1] == errors[i] if certified else errors[i + 1] < errors[i]
+def test_all_claims_together_stay_within_the_error() -> None:
+    errors = [share_error(0.95, claims) for claims in range(60)]
+    assert sum(errors) <= 0.05
+    assert sum(errors) == pytest.approx(0.05)
+    assert errors == sorted(errors, reverse=True)
 
 
 def test_the_target_is_counted_in_whole_rows() -> None:
