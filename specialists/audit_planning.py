@@ -39,8 +39,8 @@ FINE_PART = 0.4
 @dataclass(frozen=True)
 class AuditForecast:
     """What a target will probably take, in rows: `start` of the riskiest reviewed before the audit, `draws` audited,
-    `widening` reviewed after it, `reviews` all of them, a row counted once. It holds with a chance of about POWER if
-    the risks are calibrated."""
+    `widening` reviewed after it, `reviews` all of them, a row counted once. Enough in five runs of six
+    where the risks are calibrated."""
 
     start: int
     draws: int
