@@ -67,7 +67,7 @@ class CrawlBook:
         self._kin: dict[str, float] = {}
         """What speaks for a model because of the one that a link led to it from."""
         self.shown_by: dict[str, int] = {}
-        """Model → the number of the step, from 1, that first showed it."""
+        """Model → the number of the search or link, from 1, that first showed it."""
         self._gone: set[str] = set()
         self._followed: set[tuple[str, str]] = set()
         self._tries: Counter[Relation] = Counter()
@@ -81,6 +81,11 @@ class CrawlBook:
     def left(self) -> int:
         """Requests that may still be made."""
         return self._budget - (self._tools.requests - self._before)
+
+    @property
+    def listings(self) -> tuple[CrawlStep, ...]:
+        """The searches and links that were made or refused so far."""
+        return tuple(step for step in self.steps if step.action in ("search", "expand"))
 
     @property
     def ratings(self) -> tuple[Rating, ...]:
@@ -203,7 +208,7 @@ class CrawlBook:
         found = ask()
         new = [one for one in found if one.repo_id not in self._ratings]
         for candidate in new:
-            self.shown_by[candidate.repo_id] = len(self.steps) + 1
+            self.shown_by[candidate.repo_id] = len(self.listings) + 1
             self._rate(candidate)
         for candidate in found:
             self._kin[candidate.repo_id] = max(kin, self._kin.get(candidate.repo_id, 0.0))

@@ -149,7 +149,7 @@ class LLMCrawler:
             language=task.language,
             models=[_show(number, one, book.shown_by[one.candidate.repo_id]) for number, one in enumerate(shown, 1)],
             seen=len(book.ratings),
-            done=[_show_step(n, step) for n, step in enumerate(book.steps, 1) if step.action in ("search", "expand")],
+            done=[_show_step(number, step) for number, step in enumerate(book.listings, 1)],
             relations=_RELATIONS,
             acts=min(MOST_ACTS, _count_spare(book)),
             rounds=rounds,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from agents.asking import Asker
+from agents.card_claims import find_doubts
+from agents.label_maps import propose_label_map
 from agents.prompting import render_prompt, shorten, show_card
 from agents.replies import read_json
 from agents.selector_rules import Rating, keep_best, rank, rate_candidates
@@ -72,7 +74,7 @@ class LLMSelector:
             family=task.family,
             domain=task.domain,
             language=task.language,
-            candidates=[_show(number, rating.candidate) for number, rating in zip(ids, ratings, strict=True)],
+            candidates=[_show(number, task, rating.candidate) for number, rating in zip(ids, ratings, strict=True)],
         )
 
         def check(reply: _ChoicesReply) -> str | None:
@@ -107,7 +109,8 @@ def _apply(rating: Rating, choice: _ChoiceReply, sureness: float | None) -> Rati
     return replace(rating, score=round(probability, 2), reason=reason)
 
 
-def _show(number: int, candidate: Candidate) -> dict[str, object]:
+def _show(number: int, task: TaskSpec, candidate: Candidate) -> dict[str, object]:
+    """Return a model as the selector is shown it: what a long card admits at its end is said beside its beginning."""
     return {
         "id": number,
         "name": candidate.repo_id,
@@ -117,5 +120,6 @@ def _show(number: int, candidate: Candidate) -> dict[str, object]:
         "base": candidate.base_model,
         "parameters": candidate.parameters,
         "downloads": candidate.downloads,
+        "admits": [words for _, words in find_doubts(task, candidate, propose_label_map(task, candidate))],
         "card": show_card(candidate.card, SHOWN_CARD),
     }
