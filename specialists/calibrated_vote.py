@@ -1,0 +1,114 @@
+"""The default vote: fitted to the rows that were reviewed, applied to all shards.
+
+`fit_vote` takes what is known of the reviewed rows and gives parameters; `apply_vote` takes these and a shard. Both are pure:
+the same inputs give the same labels, so that a run which was killed and resumed decides as one that never stopped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialists.arrays import Floats, Integers
+from specialists.combination import (
+    NOT_ASKED,
+    Combination,
+    TaughtRows,
+    centre_sureness,
+    default_combination,
+    fit_combination,
+)
+from specialists.embedding import Embedding, Matrix
+from specialists.head import Head, fit_head
+
+LEAST_TAUGHT = 30
+"""Fewer reviewed rows teach no head: the plain vote stands."""
+
+MOST_WEIGHT = 5.0
+"""A row that was drawn rarely stands for many; above this one row would decide too much (truncated importance weights,
+Ionides 2008)."""
+
+_OPINION_SCALE = 0.2
+"""How much the specialists' log-probabilities count beside the embedding, whose rows have length one."""
+_FLOOR = 0.01
+
+
+@dataclass(frozen=True)
+class ReviewedRows:
+    """What a run knows of the rows that somebody labelled, all that a fit needs.
+
+    `probs` (n_specialists, n_rows, n_labels); `features` (n_rows, n_features), the specialists' hidden states side by side,
+    or None where there are none; `answers`, `truth` (n_rows,) label indices or NOT_ASKED (-1); `sureness` (n_rows,) in
+    (0, 1), NaN where the reviewer does not say; `inclusion` (n_rows,) in (0, 1]: the probability with which each row was
+    chosen.
+    """
+
+    probs: Floats
+    features: Matrix | None
+    answers: Integers
+    truth: Integers
+    sureness: Floats
+    inclusion: Floats
+
+
+@dataclass(frozen=True)
+class VoteModel:
+    """The parameters of the vote; `head` and `embedding` None: the plain vote, or one without hidden states."""
+
+    embedding: Embedding | None
+    head: Head | None
+    combination: Combination
+
+
+@dataclass(frozen=True)
+class FittedVote:
+    """A model, and of the rows that taught it: their probabilities (n_rows, n_labels) out of fold before the reviewer's
+    answer, and after it. Where the truth is known the latter are certain."""
+
+    model: VoteModel
+    before: Floats
+    after: Floats
+
+
+def fit_vote(rows: ReviewedRows, embedding: Embedding | None) -> FittedVote:
+    """Fit head, combination and the reviewer's reliability to the reviewed rows.
+
+    With fewer than LEAST_TAUGHT rows, the plain vote and an ordinary reviewer.
+    """
+    n_labels = rows.probs.shape[2]
+    vote = rows.probs.mean(axis=0)
+    sureness = centre_sureness(rows.sureness)
+    head, scores = None, np.zeros_like(vote)
+    combination = default_combination(n_labels)
+    if len(rows.answers) >= LEAST_TAUGHT:
+        design = _design(rows.probs, rows.features, embedding)
+        said = np.where(rows.truth == NOT_ASKED, rows.answers, rows.truth)
+        weights = np.minimum(1.0 / rows.inclusion, MOST_WEIGHT)
+        head, scores = fit_head(design, np.eye(n_labels)[said], np.ones(len(said)))
+        combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
+    before = combination.predict(vote, scores)
+    after = combination.weigh_answers(before, rows.answers, sureness)
+    known = rows.truth != NOT_ASKED
+    after[known] = np.eye(n_labels)[rows.truth[known]]
+    return FittedVote(VoteModel(embedding, head, combination), before, after)
+
+
+def apply_vote(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
+    """Return the labels' probabilities (n_rows, n_labels) of rows that nobody reviewed.
+
+    `probs` (n_specialists, n_rows, n_labels), `features` (n_rows, n_features) as those that the model was fitted to.
+    """
+    vote = probs.mean(axis=0)
+    if model.head is None:
+        return model.combination.predict(vote, np.zeros_like(vote))
+    scores = model.head.score(_design(probs, features, model.embedding))
+    return model.combination.predict(vote, scores)
+
+
+def _design(probs: Floats, features: Matrix | None, embedding: Embedding | None) -> Floats:
+    """Return the head's columns (n_rows, n_columns): every specialist's log-probabilities, and the embedded states."""
+    logs = np.log(np.maximum(probs, _FLOOR))
+    logs = (logs - logs.mean(axis=2, keepdims=True)) * (_OPINION_SCALE / np.sqrt(len(probs)))
+    opinions = np.concatenate(list(logs), axis=1)
+    if features is None or embedding is None:
+        return opinions
+    return np.column_stack([opinions, embedding.embed(features)])

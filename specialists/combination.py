@@ -1,0 +1,197 @@
+"""The combination: the vote, the head and the reviewer as evidence of a label that nobody has seen.
+
+A row's true label y is hidden. The specialists' vote and the head say P(y | text) = softmax(a · log vote + b · score + c), and
+the reviewer, asked, says r with the probability of a confusion matrix, P(r | y): the model of Dawid and Skene (1979) with
+a classifier in place of the other annotators (Raykar et al. 2010), or of a classifier taught by noisy labels (Sukhbaatar et
+al. 2015). Both are fitted at once by the likelihood of the answers, so that the reviewer's reliability is read from where
+the texts speak clearly and it answers otherwise. Few rows leave everything at the plain vote and an ordinary reviewer.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax, logit, logsumexp
+
+from specialists.arrays import Booleans, Floats, Integers
+
+DOUBT = 0.06
+"""The share of rows whose label the text does not tell, however clearly it speaks. Where clear texts and answers differ,
+so much is not held against the reviewer."""
+
+REVIEWER_ODDS = 0.08
+"""The odds of an error that a reviewer of whom nothing is known has: right on 92 %."""
+
+LEVEL_SPREAD, CELL_SPREAD = 1.5, 1.0
+"""Standard deviations of the log-odds: of all cells of a confusion matrix together, and of one beside the others."""
+
+VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 0.5, 20.0, 1.0, 0.5
+"""The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight of
+what the reviewer says of its sureness around 0.5."""
+
+_VOTE_FLOOR = 0.01
+NOT_ASKED = -1
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The fitted parameters: the weights of the vote and of the head, `bias` (n_labels,), `confusion` (n_labels, n_labels)
+    of log-odds against the right answer (0 on the diagonal), and how sureness moves these."""
+
+    vote_weight: float
+    head_weight: float
+    bias: Floats
+    confusion: Floats
+    sureness_weight: float
+
+    def predict(self, vote: Floats, scores: Floats) -> Floats:
+        """Return the labels' probabilities (n_rows, n_labels) before a review, from `vote` and `scores` of that shape."""
+        logits = self.vote_weight * log_vote(vote) + self.head_weight * scores + self.bias
+        return _doubt(np.exp(log_softmax(logits, axis=1)))
+
+    def reliability(self, sureness: Floats) -> Floats:
+        """Return P(answer | label) of shape (n_rows, n_labels, n_labels); `sureness` (n_rows,) centred log-odds."""
+        return np.exp(log_softmax(_move(self.confusion, self.sureness_weight, sureness), axis=2))
+
+    def weigh_answers(self, probs: Floats, answers: Integers, sureness: Floats) -> Floats:
+        """Return the posterior (n_rows, n_labels) after the answers (n_rows,); NOT_ASKED changes nothing."""
+        likelihood = _pick_answers(self.reliability(sureness), answers)
+        joint = probs * likelihood
+        return joint / joint.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class TaughtRows:
+    """Rows of which somebody said something.
+
+    `vote`, `scores` (n_rows, n_labels): the specialists' mean probabilities, and the head's scores out of fold. `answers`
+    (n_rows,): the reviewer's labels, NOT_ASKED where only gold speaks. `truth` (n_rows,): gold labels or people's, which
+    are true; NOT_ASKED where there are none. `sureness` (n_rows,) as `centre_sureness` gives it. `weights` (n_rows,).
+    """
+
+    vote: Floats
+    scores: Floats
+    answers: Integers
+    truth: Integers
+    sureness: Floats
+    weights: Floats
+
+
+def log_vote(vote: Floats) -> Floats:
+    """Return the logarithm of the mean probabilities, none of them below one in a hundred."""
+    return np.log(np.maximum(vote, _VOTE_FLOOR))
+
+
+def centre_sureness(sureness: Floats) -> Floats:
+    """Return the log-odds of what a reviewer says of its sureness, less their mean; 0 where it says nothing (NaN)."""
+    said = np.isfinite(sureness)
+    odds = logit(np.clip(np.where(said, sureness, 0.5), 0.001, 0.999))
+    middle = float(odds[said].mean()) if said.any() else 0.0
+    return np.where(said, odds - middle, 0.0)
+
+
+def default_combination(n_labels: int) -> Combination:
+    """Return what is believed before anything was reviewed: the plain vote, and an ordinary reviewer."""
+    return _unpack(_start(n_labels), n_labels)
+
+
+def fit_combination(rows: TaughtRows) -> Combination:
+    """Return the parameters of greatest posterior density. The same rows give the same parameters."""
+    n_labels = rows.vote.shape[1]
+    start = _start(n_labels)
+    if len(rows.answers) == 0:
+        return _unpack(start, n_labels)
+    problem = _Problem(rows)
+    found = minimize(problem.cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 100})
+    return _unpack(np.asarray(found.x, dtype=np.float64), n_labels)
+
+
+class _Problem:
+    """Minus the logarithm of the posterior density, and its gradient, in the parameters' flat form."""
+
+    def __init__(self, rows: TaughtRows) -> None:
+        self.rows = rows
+        self.n_labels = rows.vote.shape[1]
+        self.log_vote = log_vote(rows.vote)
+        known = rows.truth != NOT_ASKED
+        self.possible = np.where(known[:, None], rows.truth[:, None] == np.arange(self.n_labels), 1.0)
+        self.asked = rows.answers != NOT_ASKED
+        self.hit = np.where(self.asked[:, None], rows.answers[:, None] == np.arange(self.n_labels), 0.0)
+
+    def cost(self, flat: Floats) -> tuple[float, Floats]:
+        rows, n_labels = self.rows, self.n_labels
+        one = _unpack(flat, n_labels)
+        plain = np.exp(
+            log_softmax(one.vote_weight * self.log_vote + one.head_weight * rows.scores + one.bias, axis=1)
+        )
+        probs = _doubt(plain)
+        reliability = one.reliability(rows.sureness)
+        likelihood = _pick_answers(reliability, rows.answers) * self.possible
+        joint = probs * likelihood
+        total = joint.sum(axis=1, keepdims=True)
+        posterior = joint / total
+        # Towards the logits of the text: through the softmax, of which DOUBT lets a part through.
+        towards = (1.0 - DOUBT) * likelihood / total
+        logits = rows.weights[:, None] * plain * (towards - (plain * towards).sum(axis=1, keepdims=True))
+        # Towards the log-odds of the answers: what was answered, less what was to be expected.
+        share = (rows.weights * self.asked)[:, None] * posterior
+        cells = share[:, :, None] * (self.hit[:, None, :] - reliability)
+        off = ~np.eye(n_labels, dtype=np.bool_)
+        gradient = np.concatenate(
+            [
+                [(logits * self.log_vote).sum(), (logits * rows.scores).sum()],
+                logits.sum(axis=0),
+                [-(cells[:, off].sum(axis=1) * rows.sureness).sum()],
+                cells.sum(axis=0)[off],
+            ]
+        )
+        penalty, slope = _penalise(flat, n_labels)
+        fit = float((rows.weights * np.log(total[:, 0])).sum())
+        return penalty - fit, slope - gradient
+
+
+def _start(n_labels: int) -> Floats:
+    cells = n_labels * (n_labels - 1)
+    level = np.log(REVIEWER_ODDS / (n_labels - 1))
+    return np.concatenate([[1.0, 0.0], np.zeros(n_labels), [0.5], np.full(cells, level)])
+
+
+def _unpack(flat: Floats, n_labels: int) -> Combination:
+    confusion = np.zeros((n_labels, n_labels))
+    confusion[~np.eye(n_labels, dtype=np.bool_)] = flat[n_labels + 3 :]
+    return Combination(
+        vote_weight=float(flat[0]),
+        head_weight=float(flat[1]),
+        bias=flat[2 : n_labels + 2],
+        confusion=confusion,
+        sureness_weight=float(flat[n_labels + 2]),
+    )
+
+
+def _penalise(flat: Floats, n_labels: int) -> tuple[float, Floats]:
+    """Return minus the logarithm of the prior density, up to a constant, and its gradient: normal in every parameter, the
+    cells of the confusion matrix around a common level that is itself normal."""
+    spread = np.concatenate([[VOTE_SPREAD, HEAD_SPREAD], np.full(n_labels, BIAS_SPREAD), [SURENESS_SPREAD]])
+    start = _start(n_labels)
+    plain = (flat[: n_labels + 3] - start[: n_labels + 3]) / spread
+    cells = flat[n_labels + 3 :]
+    level = cells.mean()
+    beside = (cells - level) / CELL_SPREAD
+    moved = (level - start[-1]) / LEVEL_SPREAD
+    cost = 0.5 * float((plain**2).sum() + (beside**2).sum() + moved**2)
+    return cost, np.concatenate([plain / spread, beside / CELL_SPREAD + moved / LEVEL_SPREAD / len(cells)])
+
+
+def _doubt(probs: Floats) -> Floats:
+    return (1.0 - DOUBT) * probs + DOUBT / probs.shape[1]
+
+
+def _move(confusion: Floats, weight: float, sureness: Floats) -> Floats:
+    off = 1.0 - np.eye(len(confusion))
+    return confusion[None] - weight * sureness[:, None, None] * off
+
+
+def _pick_answers(reliability: Floats, answers: Integers) -> Floats:
+    """Return P(answer | label) (n_rows, n_labels) of the answers given; 1 where nobody was asked."""
+    picked = np.take_along_axis(reliability, np.maximum(answers, 0)[:, None, None], axis=2)[:, :, 0]
+    return np.where((answers == NOT_ASKED)[:, None], 1.0, picked)
