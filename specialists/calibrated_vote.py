@@ -30,6 +30,7 @@ Ionides 2008)."""
 _OPINION_SCALE = 0.2
 """How much the specialists' log-probabilities count beside the embedding, whose rows have length one."""
 _FLOOR = 0.01
+PASSES = 1
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,26 @@ def fit_vote(rows: ReviewedRows, embedding: Embedding | None) -> FittedVote:
     if len(rows.answers) >= LEAST_TAUGHT:
         design = _design(rows.probs, rows.features, embedding)
         said = np.where(rows.truth == NOT_ASKED, rows.answers, rows.truth)
-        weights = np.minimum(1.0 / rows.inclusion, MOST_WEIGHT)
-        head, scores = fit_head(design, np.eye(n_labels)[said], np.ones(len(said)))
-        combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
+        weights = weigh_rows(rows.inclusion)
+        targets = np.eye(n_labels)[said]
+        for _ in range(PASSES):
+            head, scores = fit_head(design, targets, np.ones(len(said)))
+            combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
+            targets = combination.weigh_answers(vote, scores, rows.answers, sureness)
+            targets[rows.truth != NOT_ASKED] = np.eye(n_labels)[rows.truth[rows.truth != NOT_ASKED]]
     before = combination.predict(vote, scores)
-    after = combination.weigh_answers(before, rows.answers, sureness)
+    after = combination.weigh_answers(vote, scores, rows.answers, sureness)
     known = rows.truth != NOT_ASKED
     after[known] = np.eye(n_labels)[rows.truth[known]]
     return FittedVote(VoteModel(embedding, head, combination), before, after)
+
+
+def weigh_rows(inclusion: Floats) -> Floats:
+    """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most MOST_WEIGHT times the least, and
+    1 on average, so that the rows together count as many as they are."""
+    weights = 1.0 / inclusion
+    weights = np.minimum(weights, MOST_WEIGHT * weights.min())
+    return weights / weights.mean()
 
 
 def apply_vote(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
@@ -97,11 +110,19 @@ def apply_vote(model: VoteModel, probs: Floats, features: Matrix | None) -> Floa
 
     `probs` (n_specialists, n_rows, n_labels), `features` (n_rows, n_features) as those that the model was fitted to.
     """
+    return model.combination.predict(probs.mean(axis=0), _score(model, probs, features))
+
+
+def value_reviews(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
+    """Return for rows that nobody reviewed (n_rows,) the errors that a review of each is expected to remove."""
     vote = probs.mean(axis=0)
+    return model.combination.expect_gains(vote, _score(model, probs, features))
+
+
+def _score(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
     if model.head is None:
-        return model.combination.predict(vote, np.zeros_like(vote))
-    scores = model.head.score(_design(probs, features, model.embedding))
-    return model.combination.predict(vote, scores)
+        return np.zeros(probs.shape[1:])
+    return model.head.score(_design(probs, features, model.embedding))
 
 
 def _design(probs: Floats, features: Matrix | None, embedding: Embedding | None) -> Floats:

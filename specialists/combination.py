@@ -7,39 +7,51 @@ al. 2015). Both are fitted at once by the likelihood of the answers, so that the
 the texts speak clearly and it answers otherwise. Few rows leave everything at the plain vote and an ordinary reviewer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, logit, logsumexp
+from scipy.special import log_softmax, logit, logsumexp
 
-from specialists.arrays import Booleans, Floats, Integers
+from specialists.arrays import Floats, Integers
+from specialists.review_value import expect_removed_errors
 
-DOUBT = 0.06
+DOUBT = 0.04
 """The share of rows whose label the text does not tell, however clearly it speaks. Where clear texts and answers differ,
 so much is not held against the reviewer."""
 
-REVIEWER_ODDS = 0.08
-"""The odds of an error that a reviewer of whom nothing is known has: right on 92 %."""
+RELIABILITIES = (0.96, 0.91, 0.84, 0.75, 0.64)
+BELIEFS = (0.25, 0.3, 0.25, 0.12, 0.08)
+"""How often a reviewer may be right, and how likely each is before anything is known. The answers seldom tell for certain
+which it is, so all are fitted and averaged by how well they explain the answers, instead of one being chosen."""
 
-LEVEL_SPREAD, CELL_SPREAD = 1.5, 1.0
-"""Standard deviations of the log-odds: of all cells of a confusion matrix together, and of one beside the others."""
+TEMPER = 0.25
+"""The power of the likelihood in that average: the model is not the truth, and rows that err alike count less than they are
+(Grünwald and van Ommen 2017)."""
 
-VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 0.5, 20.0, 1.0, 0.5
+CELL_SPREAD = 0.7
+"""Standard deviation of the log-odds of a cell of the confusion matrix around those of the reviewer's reliability."""
+
+VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 1.0, 0.5
 """The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight of
 what the reviewer says of its sureness around 0.5."""
+
+HEAD_CELL_SPREAD = 1.0
+"""The same of a label's own weight of the head around that of all labels."""
 
 _VOTE_FLOOR = 0.01
 NOT_ASKED = -1
 
 
 @dataclass(frozen=True)
-class Combination:
-    """The fitted parameters: the weights of the vote and of the head, `bias` (n_labels,), `confusion` (n_labels, n_labels)
-    of log-odds against the right answer (0 on the diagonal), and how sureness moves these."""
+class Member:
+    """The parameters under one assumed reliability: the weight of the vote, those of the head for each label, `head_weight`
+    (n_labels,), `bias` (n_labels,), `confusion` (n_labels, n_labels) of log-odds against the right answer (0 on the
+    diagonal), and how sureness moves these."""
 
     vote_weight: float
-    head_weight: float
+    head_weight: Floats
     bias: Floats
     confusion: Floats
     sureness_weight: float
@@ -55,9 +67,39 @@ class Combination:
 
     def weigh_answers(self, probs: Floats, answers: Integers, sureness: Floats) -> Floats:
         """Return the posterior (n_rows, n_labels) after the answers (n_rows,); NOT_ASKED changes nothing."""
-        likelihood = _pick_answers(self.reliability(sureness), answers)
-        joint = probs * likelihood
+        joint = probs * _pick_answers(self.reliability(sureness), answers)
         return joint / joint.sum(axis=1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """The members, and what each counts, `weights` (n_members,), summing to 1."""
+
+    members: tuple[Member, ...]
+    weights: Floats
+
+    def predict(self, vote: Floats, scores: Floats) -> Floats:
+        """Return the labels' probabilities (n_rows, n_labels) of rows that nobody reviewed."""
+        return sum_weighted(self.weights, [one.predict(vote, scores) for one in self.members])
+
+    def weigh_answers(self, vote: Floats, scores: Floats, answers: Integers, sureness: Floats) -> Floats:
+        """Return the posterior (n_rows, n_labels) after the reviewer's answers (n_rows,); NOT_ASKED changes nothing."""
+        parts = [one.weigh_answers(one.predict(vote, scores), answers, sureness) for one in self.members]
+        return sum_weighted(self.weights, parts)
+
+    def expect_gains(self, vote: Floats, scores: Floats) -> Floats:
+        """Return for each row (n_rows,) the errors that a review is expected to remove (`expect_removed_errors`)."""
+        unsaid = np.zeros(1)
+        joint = [
+            weight * one.predict(vote, scores)[:, :, None] * one.reliability(unsaid)
+            for weight, one in zip(self.weights, self.members, strict=True)
+        ]
+        return expect_removed_errors(np.sum(joint, axis=0))
+
+
+def sum_weighted(weights: Floats, parts: Sequence[Floats]) -> Floats:
+    """Return the weighted sum of arrays of one shape."""
+    return np.tensordot(weights, np.stack(parts), axes=1)
 
 
 @dataclass(frozen=True)
@@ -91,26 +133,42 @@ def centre_sureness(sureness: Floats) -> Floats:
 
 
 def default_combination(n_labels: int) -> Combination:
-    """Return what is believed before anything was reviewed: the plain vote, and an ordinary reviewer."""
-    return _unpack(_start(n_labels), n_labels)
+    """Return what is believed before anything was reviewed: the plain vote, and any reviewer."""
+    members = tuple(_unpack(_start(n_labels, one), n_labels) for one in RELIABILITIES)
+    return Combination(members, np.array(BELIEFS))
 
 
 def fit_combination(rows: TaughtRows) -> Combination:
-    """Return the parameters of greatest posterior density. The same rows give the same parameters."""
+    """Return the parameters of greatest posterior density, for each assumed reliability of the reviewer, and their weights.
+
+    The same rows give the same parameters.
+    """
     n_labels = rows.vote.shape[1]
-    start = _start(n_labels)
     if len(rows.answers) == 0:
-        return _unpack(start, n_labels)
-    problem = _Problem(rows)
-    found = minimize(problem.cost, start, jac=True, method="L-BFGS-B", options={"maxiter": 100})
-    return _unpack(np.asarray(found.x, dtype=np.float64), n_labels)
+        return default_combination(n_labels)
+    members: list[Member] = []
+    costs: list[float] = []
+    flat = _start(n_labels, RELIABILITIES[0])
+    for reliability in RELIABILITIES:
+        start = _start(n_labels, reliability)
+        flat[2 * n_labels + 2 :] = start[2 * n_labels + 2 :]
+        problem = _Problem(rows, start)
+        found = minimize(
+            problem.cost, flat, jac=True, method="L-BFGS-B", bounds=_bounds(n_labels), options={"maxiter": 60}
+        )
+        flat = np.asarray(found.x, dtype=np.float64)
+        members.append(_unpack(flat.copy(), n_labels))
+        costs.append(float(found.fun))
+    evidence = np.log(BELIEFS) - TEMPER * np.array(costs)
+    return Combination(tuple(members), np.exp(evidence - logsumexp(evidence)))
 
 
 class _Problem:
     """Minus the logarithm of the posterior density, and its gradient, in the parameters' flat form."""
 
-    def __init__(self, rows: TaughtRows) -> None:
+    def __init__(self, rows: TaughtRows, start: Floats) -> None:
         self.rows = rows
+        self.start = start
         self.n_labels = rows.vote.shape[1]
         self.log_vote = log_vote(rows.vote)
         known = rows.truth != NOT_ASKED
@@ -139,47 +197,62 @@ class _Problem:
         off = ~np.eye(n_labels, dtype=np.bool_)
         gradient = np.concatenate(
             [
-                [(logits * self.log_vote).sum(), (logits * rows.scores).sum()],
+                [(logits * self.log_vote).sum()],
+                (logits * rows.scores).sum(axis=0),
                 logits.sum(axis=0),
                 [-(cells[:, off].sum(axis=1) * rows.sureness).sum()],
                 cells.sum(axis=0)[off],
             ]
         )
-        penalty, slope = _penalise(flat, n_labels)
+        penalty, slope = _penalise(flat, self.start, n_labels)
         fit = float((rows.weights * np.log(total[:, 0])).sum())
         return penalty - fit, slope - gradient
 
 
-def _start(n_labels: int) -> Floats:
+def _start(n_labels: int, reliability: float) -> Floats:
     cells = n_labels * (n_labels - 1)
-    level = np.log(REVIEWER_ODDS / (n_labels - 1))
-    return np.concatenate([[1.0, 0.0], np.zeros(n_labels), [0.5], np.full(cells, level)])
+    level = np.log((1.0 - reliability) / reliability / (n_labels - 1))
+    return np.concatenate([[1.0], np.zeros(2 * n_labels), [0.5], np.full(cells, level)])
 
 
-def _unpack(flat: Floats, n_labels: int) -> Combination:
+def _bounds(n_labels: int) -> list[tuple[float | None, float | None]]:
+    """Neither vote nor head is read backwards: scores out of fold lean against the answers where the texts tell nothing."""
+    free = (None, None)
+    return [(0.0, None)] * (n_labels + 1) + [free] * n_labels + [(0.0, None)] + [free] * (n_labels * (n_labels - 1))
+
+
+def _unpack(flat: Floats, n_labels: int) -> Member:
     confusion = np.zeros((n_labels, n_labels))
-    confusion[~np.eye(n_labels, dtype=np.bool_)] = flat[n_labels + 3 :]
-    return Combination(
+    confusion[~np.eye(n_labels, dtype=np.bool_)] = flat[2 * n_labels + 2 :]
+    return Member(
         vote_weight=float(flat[0]),
-        head_weight=float(flat[1]),
-        bias=flat[2 : n_labels + 2],
+        head_weight=flat[1 : n_labels + 1],
+        bias=flat[n_labels + 1 : 2 * n_labels + 1],
         confusion=confusion,
-        sureness_weight=float(flat[n_labels + 2]),
+        sureness_weight=float(flat[2 * n_labels + 1]),
     )
 
 
-def _penalise(flat: Floats, n_labels: int) -> tuple[float, Floats]:
-    """Return minus the logarithm of the prior density, up to a constant, and its gradient: normal in every parameter, the
-    cells of the confusion matrix around a common level that is itself normal."""
-    spread = np.concatenate([[VOTE_SPREAD, HEAD_SPREAD], np.full(n_labels, BIAS_SPREAD), [SURENESS_SPREAD]])
-    start = _start(n_labels)
-    plain = (flat[: n_labels + 3] - start[: n_labels + 3]) / spread
-    cells = flat[n_labels + 3 :]
-    level = cells.mean()
-    beside = (cells - level) / CELL_SPREAD
-    moved = (level - start[-1]) / LEVEL_SPREAD
-    cost = 0.5 * float((plain**2).sum() + (beside**2).sum() + moved**2)
-    return cost, np.concatenate([plain / spread, beside / CELL_SPREAD + moved / LEVEL_SPREAD / len(cells)])
+def _penalise(flat: Floats, start: Floats, n_labels: int) -> tuple[float, Floats]:
+    """Return minus the logarithm of the prior density, up to a constant, and its gradient. All is normal around `start`; the
+    labels' head weights lie around a level that is normal itself."""
+    spread = np.concatenate(
+        [
+            [VOTE_SPREAD],
+            np.full(n_labels, HEAD_CELL_SPREAD),
+            np.full(n_labels, BIAS_SPREAD),
+            [SURENESS_SPREAD],
+            np.full(n_labels * (n_labels - 1), CELL_SPREAD),
+        ]
+    )
+    heads = slice(1, n_labels + 1)
+    level = float(flat[heads].mean())
+    moved = flat - start
+    moved[heads] -= level
+    slope = moved / spread**2
+    cost = 0.5 * float(moved @ slope) + 0.5 * (level / HEAD_SPREAD) ** 2
+    slope[heads] += level / HEAD_SPREAD**2 / n_labels
+    return cost, slope
 
 
 def _doubt(probs: Floats) -> Floats:
