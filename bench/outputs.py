@@ -23,6 +23,7 @@ from sandbox.base import Output
 from sandbox.process import ProcessSandbox
 from specialists.arrays import Floats
 from specialists.class_maps import read_classes
+from specialists.embedding import fit_embedding
 
 _SHARD = 500
 
@@ -32,10 +33,10 @@ Tell = Callable[[str], None]
 @dataclass(frozen=True)
 class Outputs:
     """What an ensemble says: `probs` (n_specialists, n_rows, n_labels), and the specialists' pooled hidden states side
-    by side, `features` (n_rows, n_features)."""
+    by side, embedded: `states` (n_rows, n_coordinates)."""
 
     probs: Floats
-    features: npt.NDArray[np.float32]
+    states: npt.NDArray[np.float32]
 
 
 def read_outputs(stream: Stream, endpoint: str, cache: Path, tell: Tell) -> Outputs:
@@ -53,7 +54,8 @@ def read_outputs(stream: Stream, endpoint: str, cache: Path, tell: Tell) -> Outp
             classes = map_classes(name, stream.labels)
             probs.append(read_classes(kept["class_probs"].astype(np.float64), classes, stream.labels))
             features.append(kept["features"].astype(np.float32))
-    return Outputs(np.stack(probs), np.concatenate(features, axis=1))
+    hidden = np.concatenate(features, axis=1)
+    return Outputs(np.stack(probs), fit_embedding(hidden, seed=0).embed(hidden).astype(np.float32))
 
 
 def _hash_inputs(name: str, texts: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from specialists.combination import (
     default_combination,
     fit_combination,
 )
-from specialists.embedding import Embedding, Matrix
+from specialists.embedding import Matrix
 from specialists.head import Head, fit_head
 
 LEAST_TAUGHT = 30
@@ -30,21 +30,20 @@ Ionides 2008)."""
 _OPINION_SCALE = 0.2
 """How much the specialists' log-probabilities count beside the embedding, whose rows have length one."""
 _FLOOR = 0.01
-PASSES = 1
 
 
 @dataclass(frozen=True)
 class ReviewedRows:
     """What a run knows of the rows that somebody labelled, all that a fit needs.
 
-    `probs` (n_specialists, n_rows, n_labels); `features` (n_rows, n_features), the specialists' hidden states side by side,
-    or None where there are none; `answers`, `truth` (n_rows,) label indices or NOT_ASKED (-1); `sureness` (n_rows,) in
+    `probs` (n_specialists, n_rows, n_labels); `states` (n_rows, n_coordinates), the specialists' hidden states as
+    `Embedding.embed` gives them, or None where there are none; `answers`, `truth` (n_rows,) label indices or NOT_ASKED (-1); `sureness` (n_rows,) in
     (0, 1), NaN where the reviewer does not say; `inclusion` (n_rows,) in (0, 1]: the probability with which each row was
     chosen.
     """
 
     probs: Floats
-    features: Matrix | None
+    states: Floats | Matrix | None
     answers: Integers
     truth: Integers
     sureness: Floats
@@ -53,9 +52,8 @@ class ReviewedRows:
 
 @dataclass(frozen=True)
 class VoteModel:
-    """The parameters of the vote; `head` and `embedding` None: the plain vote, or one without hidden states."""
+    """The parameters of the vote; `head` is None where too few rows taught one."""
 
-    embedding: Embedding | None
     head: Head | None
     combination: Combination
 
@@ -70,7 +68,7 @@ class FittedVote:
     after: Floats
 
 
-def fit_vote(rows: ReviewedRows, embedding: Embedding | None) -> FittedVote:
+def fit_vote(rows: ReviewedRows) -> FittedVote:
     """Fit head, combination and the reviewer's reliability to the reviewed rows.
 
     With fewer than LEAST_TAUGHT rows, the plain vote and an ordinary reviewer.
@@ -81,20 +79,16 @@ def fit_vote(rows: ReviewedRows, embedding: Embedding | None) -> FittedVote:
     head, scores = None, np.zeros_like(vote)
     combination = default_combination(n_labels)
     if len(rows.answers) >= LEAST_TAUGHT:
-        design = _design(rows.probs, rows.features, embedding)
+        design = _design(rows.probs, rows.states)
         said = np.where(rows.truth == NOT_ASKED, rows.answers, rows.truth)
         weights = weigh_rows(rows.inclusion)
-        targets = np.eye(n_labels)[said]
-        for _ in range(PASSES):
-            head, scores = fit_head(design, targets, np.ones(len(said)))
-            combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
-            targets = combination.weigh_answers(vote, scores, rows.answers, sureness)
-            targets[rows.truth != NOT_ASKED] = np.eye(n_labels)[rows.truth[rows.truth != NOT_ASKED]]
+        head, scores = fit_head(design, np.eye(n_labels)[said], np.ones(len(said)))
+        combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
     before = combination.predict(vote, scores)
     after = combination.weigh_answers(vote, scores, rows.answers, sureness)
     known = rows.truth != NOT_ASKED
     after[known] = np.eye(n_labels)[rows.truth[known]]
-    return FittedVote(VoteModel(embedding, head, combination), before, after)
+    return FittedVote(VoteModel(head, combination), before, after)
 
 
 def weigh_rows(inclusion: Floats) -> Floats:
@@ -105,31 +99,31 @@ def weigh_rows(inclusion: Floats) -> Floats:
     return weights / weights.mean()
 
 
-def apply_vote(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
+def apply_vote(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     """Return the labels' probabilities (n_rows, n_labels) of rows that nobody reviewed.
 
-    `probs` (n_specialists, n_rows, n_labels), `features` (n_rows, n_features) as those that the model was fitted to.
+    `probs` (n_specialists, n_rows, n_labels), `states` (n_rows, n_coordinates) as those that the model was fitted to.
     """
-    return model.combination.predict(probs.mean(axis=0), _score(model, probs, features))
+    return model.combination.predict(probs.mean(axis=0), _score(model, probs, states))
 
 
-def value_reviews(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
+def value_reviews(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     """Return for rows that nobody reviewed (n_rows,) the errors that a review of each is expected to remove."""
     vote = probs.mean(axis=0)
-    return model.combination.expect_gains(vote, _score(model, probs, features))
+    return model.combination.expect_gains(vote, _score(model, probs, states))
 
 
-def _score(model: VoteModel, probs: Floats, features: Matrix | None) -> Floats:
+def _score(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     if model.head is None:
         return np.zeros(probs.shape[1:])
-    return model.head.score(_design(probs, features, model.embedding))
+    return model.head.score(_design(probs, states))
 
 
-def _design(probs: Floats, features: Matrix | None, embedding: Embedding | None) -> Floats:
+def _design(probs: Floats, states: Floats | Matrix | None) -> Floats:
     """Return the head's columns (n_rows, n_columns): every specialist's log-probabilities, and the embedded states."""
     logs = np.log(np.maximum(probs, _FLOOR))
     logs = (logs - logs.mean(axis=2, keepdims=True)) * (_OPINION_SCALE / np.sqrt(len(probs)))
     opinions = np.concatenate(list(logs), axis=1)
-    if features is None or embedding is None:
+    if states is None:
         return opinions
-    return np.column_stack([opinions, embedding.embed(features)])
+    return np.column_stack([opinions, states])

@@ -43,3 +43,12 @@ def take_soft_vote(probs: Floats, weights: Floats | None = None) -> VoteResult:
         confidence=mean[np.arange(len(label)), label],
         agreement=(own == label).mean(axis=0),
     )
+
+
+def take_majority(votes: Integers, n_labels: int) -> Integers:
+    """Return the label (n_rows,) that most specialists give; a tie goes to the label that stands first.
+
+    `votes` (n_specialists, n_rows) are label indices.
+    """
+    counts = np.stack([(votes == label).sum(axis=0) for label in range(n_labels)])
+    return counts.argmax(axis=0).astype(np.int64)

@@ -1,0 +1,151 @@
+"""How right the labels are after the vote and the reviews: ours beside the paper's rule and what else there is.
+
+Streams of real texts, each with an ensemble from other corpora and with the starter hub's best, are labelled with reviewers
+that are played from the gold labels (`reviewers.py`). Fine-tuning is off; the head on hidden states is on. Every method gets
+the same reviewer's same answers. Reviews are counted with the probe and the spot checks in them.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.console import Console, Group
+from rich.table import Table
+
+from autoannotator.commands import Outcome
+from bench.measuring import BenchResult, describe_machine, make_folder, tabulate_result, write_raw
+from bench.outputs import Outputs, read_outputs
+from bench.review_cost import BATCH, weigh_prompt
+from bench.reviewers import REVIEWERS, Reviewer, answer_rows
+from bench.streams import Stream, read_streams
+from bench.voting_measures import (
+    LEAST_CALIBRATION_ROWS,
+    SMALL_SHARE,
+    VotingRun,
+    group_cells,
+    measure_labels,
+    summarise_runs,
+)
+from bench.voting_run import hold_rule, label_plainly, run_stages
+from hub.cache import default_cache
+from hub.starter_hub import open_starter_hub
+
+GOLD_ROWS = 200
+METHODS = (
+    *("best_single", "majority", "soft_vote", "dawid_skene", "paper_rule", "perfect_choice"),
+    *("perfect_choice_ceiling", "reviewer_alone", "calibrated_20", "calibrated", "calibrated_gold"),
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    seeds: int
+    reviewers: tuple[Reviewer, ...]
+
+
+FULL = Plan(seeds=5, reviewers=REVIEWERS)
+QUICK = Plan(seeds=1, reviewers=tuple(one for one in REVIEWERS if one.name in {"0.75", "0.95"}))
+
+
+def voting(options: argparse.Namespace) -> Outcome:
+    """Run the benchmark. Raises PersonError where `--out` cannot be written to, DataError for a folder without corpora,
+    and as the hub and the engine do."""
+    console = Console(stderr=True)
+
+    def tell(message: str) -> None:
+        console.print(message, markup=False, highlight=False)
+
+    plan = QUICK if options.quick else FULL
+    plan = Plan(options.seeds or plan.seeds, plan.reviewers)
+    # With --quick one stream does: the first of the folder's, or the shipped reviews.
+    streams = read_streams(options.data)
+    streams = [one for one in streams if not options.quick or one.name == streams[0].name]
+    make_folder(options.out)
+    machine = describe_machine()
+    runs: list[VotingRun] = []
+    with open_starter_hub(default_cache(), tell) as endpoint:
+        for stream in streams:
+            outputs = read_outputs(stream, endpoint, default_cache() / "bench" / "outputs", tell)
+            for reviewer in plan.reviewers:
+                runs += [run_seed(stream, outputs, reviewer, seed) for seed in range(1, plan.seeds + 1)]
+                tell(describe_cell(runs[-plan.seeds :]))
+    described = ", ".join(f"{one.name}/{one.kind} {len(one.texts)} rows" for one in streams)
+    result = BenchResult(
+        bench="voting",
+        machine=machine,
+        data=f"{options.data or 'the shipped sample bench/data'}: {described}",
+        method=f"{plan.seeds} seeds (reviewer's errors, draws, ties); intervals: 95 % by Student's t over seeds, for a worst "
+        "figure those of its stream and reviewer. Reviewers are played from gold labels. The specialists' outputs are "
+        "computed once and kept.",
+        measures=summarise_runs(runs),
+    )
+    write_raw(options.out, result, runs)
+    return Outcome([Group(tabulate_methods(runs), tabulate_result(result))], result.model_dump(mode="json"))
+
+
+def run_seed(stream: Stream, outputs: Outputs, reviewer: Reviewer, seed: int) -> VotingRun:
+    """Return every method's figures on a stream with one reviewer and one seed."""
+    answers = answer_rows(reviewer, stream, seed)
+    rival = hold_rule(outputs)
+    cost = weigh_prompt(stream)
+    rows = len(stream.gold)
+    small, ruled = int(SMALL_SHARE * rows), int(rival.disputed.sum())
+    labelled = label_plainly(stream, outputs, answers, rival, seed)
+    curve = list(run_stages(stream, outputs, answers, tuple(sorted({small, ruled})), seed))
+    labelled["calibrated_20"] = next(one for one in curve if one.reviewed == small)
+    labelled["calibrated"] = next(one for one in curve if one.reviewed == ruled)
+    if rows >= LEAST_CALIBRATION_ROWS:
+        gold = np.random.default_rng([seed, GOLD_ROWS]).choice(rows, GOLD_ROWS, replace=False)
+        *_, labelled["calibrated_gold"] = run_stages(stream, outputs, answers, (ruled,), seed, gold)
+    return VotingRun(
+        stream=stream.name,
+        kind=stream.kind,
+        rows=rows,
+        reviewer=reviewer.name,
+        seed=seed,
+        methods={name: measure_labels(one, stream.gold, cost) for name, one in labelled.items()},
+        curve=tuple((one.reviewed / rows, float((one.label == stream.gold).mean())) for one in curve),
+        tokens_singly=cost.count_tokens(rows, 1),
+        tokens_batched=cost.count_tokens(rows, BATCH),
+    )
+
+
+def describe_cell(runs: Sequence[VotingRun]) -> str:
+    """Return one line on the seeds of one stream and reviewer."""
+    one = runs[0]
+    shown = ("best_single", "paper_rule", "calibrated", "perfect_choice", "calibrated_20", "reviewer_alone")
+    means = {name: float(np.mean([run.accuracy_of(name) for run in runs])) for name in shown}
+    share = one.methods["paper_rule"].reviewed
+    closed = float(np.mean([run.gap_closed for run in runs]))
+    error = float(np.mean([run.methods["calibrated"].calibration_error for run in runs]))
+    figures = ", ".join(f"{name} {100 * value:.1f}" for name, value in means.items())
+    return (
+        f"{one.stream}/{one.kind}, reviewer {one.reviewer}: rule reviews {share:.0%}; {figures}; "
+        f"gap closed {closed:.0%}, calibration error {error:.3f}"
+    )
+
+
+def tabulate_methods(runs: Sequence[VotingRun]) -> Table:
+    """Return the table of every method on every stream with every reviewer: means over seeds."""
+    columns = ("stream", "reviewer", "method", "accuracy", "macro F1", "calib. error", "reviewed", "tokens", "USD")
+    table = Table(*columns, title="methods", box=None)
+    for (stream, kind, reviewer), group in group_cells(runs).items():
+        for name in METHODS:
+            figures = [run.methods[name] for run in group if name in run.methods]
+            if not figures:
+                continue
+            table.add_row(
+                f"{stream}/{kind}",
+                reviewer,
+                name,
+                f"{100 * np.mean([one.accuracy for one in figures]):.1f}",
+                f"{100 * np.mean([one.macro_f1 for one in figures]):.1f}",
+                f"{np.mean([one.calibration_error for one in figures]):.3f}",
+                f"{np.mean([one.reviewed for one in figures]):.0%}",
+                f"{np.mean([one.tokens for one in figures]):.0f}",
+                f"{np.mean([one.dollars for one in figures]):.3f}",
+            )
+    return table
