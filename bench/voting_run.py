@@ -22,11 +22,11 @@ from specialists.dawid_skene import fit_dawid_skene
 from specialists.review_value import choose_reviews
 from specialists.vote import take_majority, take_soft_vote
 
-PROBE = 100
-"""Rows drawn uniformly and reviewed first, as an audition's probe is; they count as reviews."""
+PROBE_SHARE, MOST_PROBE = 0.02, 100
+"""Rows drawn uniformly and reviewed first, as an audition's probe is: this share, at most so many. They count as reviews."""
 BATCH_SHARE = 0.1
 """Of all rows so many are reviewed between two fits, at most; the first batches are no larger than what taught them."""
-SPOT_SHARE = 0.15
+SPOT_SHARE = 0.05
 """Of a batch so many are drawn uniformly from the rows that nobody chose."""
 _TIE = 1e-6
 
@@ -112,7 +112,8 @@ def run_stages(
         truth[gold] = stream.gold[gold]
         inclusion[gold] = len(gold) / rows
         asked[gold] = True  # shown to the reviewer too: that tells how good it is
-    first = rng.permutation(np.flatnonzero(~asked))[: max(min(PROBE, stops[-1]) - int(asked.sum()), 0)]
+    probe = min(int(PROBE_SHARE * rows), MOST_PROBE)
+    first = rng.permutation(np.flatnonzero(~asked))[: max(probe - int(asked.sum()), 0)]
     asked[first], inclusion[first] = True, max(len(first), 1) / rows
     while True:
         fitted = _fit(outputs, embedded, answers, asked, truth, inclusion)
