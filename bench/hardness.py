@@ -50,7 +50,8 @@ def rate_by_people(row: Mapping[str, Any], marks: Mapping[str, float]) -> float 
 def rate_by_model(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> list[float]:
     """Return minus the probability that a linear classifier, taught by the other folds, gives each row's own label."""
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10.0))
-    probs = cross_val_predict(model, [row["text"] for row in rows], list(labels), cv=5, method="predict_proba")
+    texts = [row["text"] for row in rows]
+    probs = np.asarray(cross_val_predict(model, texts, list(labels), cv=5, method="predict_proba"))
     own = np.searchsorted(np.unique(labels), labels)
     return (-probs[np.arange(len(rows)), own]).tolist()
 

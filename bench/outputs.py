@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bench.streams import Stream, map_classes
@@ -97,5 +98,5 @@ def _compute(name: str, texts: Sequence[str], endpoint: str, path: Path) -> None
 
 def _as_matrix(table: pa.Table, column: str) -> npt.NDArray[np.generic]:
     """Return a column of lists of equal length as a matrix (n_rows, length)."""
-    lists = table[column].combine_chunks()
-    return lists.values.to_numpy(zero_copy_only=False).reshape(len(table), -1)
+    flat = pc.list_flatten(table[column])
+    return flat.to_numpy().reshape(len(table), -1)

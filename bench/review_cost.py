@@ -1,7 +1,7 @@
 """What a review costs: tokens of the project's own prompts, and dollars at a stated price.
 
-Tokens are characters divided by four, the usual rule for English: no tokenizer is the right one for every endpoint, and the
-measures are ratios.
+Tokens are characters divided by four, the usual rule for English: no tokenizer is the right one for every endpoint,
+and the measures are ratios.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,13 @@
 """Reviewers that answer from gold labels, and err as a language model does: mostly on rows that are hard to people too.
 
-`answer_rows` is the whole reviewer. A server that plays it (`tests/llm_server.py` speaks the protocol) looks a request's
-rows up and sends what stands here; nothing else may decide an answer. The answer depends on the normalised text, the
-reviewer and the seed alone, so the same text always gets the same one.
+`answer_rows` is the whole reviewer. A server that plays it (`tests/llm_server.py` speaks the protocol) looks a
+request's rows up and sends what stands here; nothing else may decide an answer. The answer depends on the normalised
+text, the reviewer and the seed alone, so the same text always gets the same one.
 """
 
 import hashlib
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from scipy.optimize import brentq
@@ -85,7 +86,7 @@ def _spread_errors(reviewer: Reviewer, stream: Stream) -> Floats:
 
 
 def _fit_level(hardness: Floats, mean: float) -> Floats:
-    level = brentq(lambda one: float(expit(one + SLOPE * hardness).mean()) - mean, -20.0, 20.0)
+    level = cast(float, brentq(lambda one: float(expit(one + SLOPE * hardness).mean()) - mean, -20.0, 20.0))
     return expit(level + SLOPE * hardness)
 
 

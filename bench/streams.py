@@ -102,7 +102,8 @@ class Stream:
 
 
 def read_streams(folder: Path | None, names: Iterable[str] = ()) -> list[Stream]:
-    """Return every stream twice, once an ensemble, or the named ones: of the folder's corpora, or of the shipped sample.
+    """Return every stream twice, once an ensemble, or the named ones: of the folder's corpora, or of the shipped
+    sample.
 
     Raises DataError where the folder lacks a corpus, or a file is not what it should be.
     """
@@ -117,7 +118,7 @@ def read_stream(plan: StreamPlan, folder: Path | None, kind: Home) -> Stream:
     path = (folder or SAMPLE.parent) / plan.file
     try:
         rows = _read_rows(path)
-        labels = [_MEANINGS.get(row["label"], row["label"]) for row in rows]
+        labels = [_MEANINGS.get(str(row["label"]), str(row["label"])) for row in rows]
         marks = _read_marks(path.parent) if plan.name == "polarity" else {}
         rated = [rate_by_people(row, marks) for row in rows] if folder else rate_by_model(rows, labels)
     except (OSError, KeyError, TypeError, ValueError) as error:
@@ -143,7 +144,8 @@ def read_stream(plan: StreamPlan, folder: Path | None, kind: Home) -> Stream:
 
 
 def map_classes(specialist: str, labels: tuple[str, ...]) -> dict[int, str | None]:
-    """Return what a specialist's classes are in a stream: class index → label, None for one that it has no label for."""
+    """Return what a specialist's classes are in a stream: class index → label, None for one that it has no label
+    for."""
     recipe = next(one for one in RECIPES if one.name == specialist)
     meanings = [_MEANINGS.get(label, label) for label in recipe.labels]
     if "toxic" in labels and recipe.family == "sentiment":

@@ -1,17 +1,21 @@
 """How right the labels are after the vote and the reviews: ours beside the paper's rule and what else there is.
 
-Streams of real texts, each with an ensemble from other corpora and with the starter hub's best, are labelled with reviewers
-that are played from the gold labels (`reviewers.py`). Fine-tuning is off; the head on hidden states is on. Every method gets
-the same reviewer's same answers. Reviews are counted with the probe and the spot checks in them.
+Streams of real texts, each with an ensemble from other corpora and with the starter hub's best, are labelled with
+reviewers that are played from the gold labels (`reviewers.py`). Fine-tuning is off; the head on hidden states is on.
+Every method gets the same reviewer's same answers. Reviews are counted with the probe and the spot checks in them.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 import numpy as np
 from rich.console import Console, Group
 from rich.table import Table
+from threadpoolctl import threadpool_limits
 
 from autoannotator.commands import Outcome
 from bench.measuring import BenchResult, describe_machine, make_folder, tabulate_result, write_raw
@@ -65,25 +69,37 @@ def voting(options: argparse.Namespace) -> Outcome:
     streams = [one for one in streams if not options.quick or one.name == streams[0].name]
     make_folder(options.out)
     machine = describe_machine()
-    runs: list[VotingRun] = []
     with open_starter_hub(default_cache(), tell) as endpoint:
-        for stream in streams:
-            outputs = read_outputs(stream, endpoint, default_cache() / "bench" / "outputs", tell)
-            for reviewer in plan.reviewers:
-                runs += [run_seed(stream, outputs, reviewer, seed) for seed in range(1, plan.seeds + 1)]
-                tell(describe_cell(runs[-plan.seeds :]))
+        cache = default_cache() / "bench" / "outputs"
+        outputs = [read_outputs(stream, endpoint, cache, tell) for stream in streams]
+    runs: list[VotingRun] = []
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
+        cells = [
+            pool.submit(run_cell, stream, said, reviewer, plan.seeds)
+            for stream, said in zip(streams, outputs, strict=True)
+            for reviewer in plan.reviewers
+        ]
+        for cell in cells:
+            runs += cell.result()
+            tell(describe_cell(cell.result()))
     described = ", ".join(f"{one.name}/{one.kind} {len(one.texts)} rows" for one in streams)
     result = BenchResult(
         bench="voting",
         machine=machine,
         data=f"{options.data or 'the shipped sample bench/data'}: {described}",
-        method=f"{plan.seeds} seeds (reviewer's errors, draws, ties); intervals: 95 % by Student's t over seeds, for a worst "
-        "figure those of its stream and reviewer. Reviewers are played from gold labels. The specialists' outputs are "
-        "computed once and kept.",
+        method=f"{plan.seeds} seeds (reviewer's errors, draws, ties); intervals: 95 % by Student's t over seeds, for a "
+        "worst figure those of its stream and reviewer. Reviewers are played from gold labels. The specialists' "
+        "outputs are computed once and kept.",
         measures=summarise_runs(runs),
     )
     write_raw(options.out, result, runs)
     return Outcome([Group(tabulate_methods(runs), tabulate_result(result))], result.model_dump(mode="json"))
+
+
+def run_cell(stream: Stream, outputs: Outputs, reviewer: Reviewer, seeds: int) -> list[VotingRun]:
+    """Return the runs of all seeds on a stream with one reviewer, computed on one thread."""
+    with threadpool_limits(1):
+        return [run_seed(stream, outputs, reviewer, seed) for seed in range(1, seeds + 1)]
 
 
 def run_seed(stream: Stream, outputs: Outputs, reviewer: Reviewer, seed: int) -> VotingRun:
@@ -94,12 +110,12 @@ def run_seed(stream: Stream, outputs: Outputs, reviewer: Reviewer, seed: int) ->
     rows = len(stream.gold)
     small, ruled = int(SMALL_SHARE * rows), int(rival.disputed.sum())
     labelled = label_plainly(stream, outputs, answers, rival, seed)
-    curve = list(run_stages(stream, outputs, answers, tuple(sorted({small, ruled})), seed))
+    curve = list(run_stages(stream, outputs, answers, stops=tuple(sorted({small, ruled})), seed=seed))
     labelled["calibrated_20"] = next(one for one in curve if one.reviewed == small)
     labelled["calibrated"] = next(one for one in curve if one.reviewed == ruled)
     if rows >= LEAST_CALIBRATION_ROWS:
         gold = np.random.default_rng([seed, GOLD_ROWS]).choice(rows, GOLD_ROWS, replace=False)
-        *_, labelled["calibrated_gold"] = run_stages(stream, outputs, answers, (ruled,), seed, gold)
+        *_, labelled["calibrated_gold"] = run_stages(stream, outputs, answers, stops=(ruled,), seed=seed, gold=gold)
     return VotingRun(
         stream=stream.name,
         kind=stream.kind,

@@ -1,7 +1,8 @@
 # scikit-learn has no types: what it returns is unknown here.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportMissingTypeStubs=false
-"""What the runs of the benchmark of voting say together: the figures of a method, and the measures with their intervals."""
+"""What the runs of the benchmark of voting say together: the figures of a method, and the measures with their
+intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
@@ -85,7 +86,8 @@ def measure_labels(labelled: Labelled, gold: Integers, cost: ReviewCost) -> Figu
 
 
 def calibration_error(confidence: Floats, right: Booleans) -> float:
-    """Return the expected calibration error over BINS bins of equal mass (Naeini et al. 2015); ties in the rows' order."""
+    """Return the expected calibration error over BINS bins of equal mass (Naeini et al. 2015); ties in the rows'
+    order."""
     bins = np.array_split(np.argsort(confidence, kind="stable"), BINS)
     return float(sum(len(one) * abs(confidence[one].mean() - right[one].mean()) for one in bins) / len(right))
 

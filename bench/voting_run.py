@@ -23,7 +23,8 @@ from specialists.review_value import choose_reviews
 from specialists.vote import take_majority, take_soft_vote
 
 PROBE_SHARE, MOST_PROBE = 0.02, 100
-"""Rows drawn uniformly and reviewed first, as an audition's probe is: this share, at most so many. They count as reviews."""
+"""Rows drawn uniformly and reviewed first, as an audition's probe is: this share, at most so many. They count as
+reviews."""
 BATCH_SHARE = 0.1
 """Of all rows so many are reviewed between two fits, at most; the first batches are no larger than what taught them."""
 SPOT_SHARE = 0.05
@@ -56,7 +57,8 @@ def hold_rule(outputs: Outputs) -> Rival:
 
 
 def label_plainly(stream: Stream, outputs: Outputs, answers: Answers, rival: Rival, seed: int) -> dict[str, Labelled]:
-    """Return what the baselines make of a stream, by their names. `best_single` and both perfect choices see the gold."""
+    """Return what the baselines make of a stream, by their names. `best_single` and both perfect choices see the
+    gold."""
     rows, n_labels = len(stream.gold), len(stream.labels)
     everywhere = np.arange(rows)
     soft = take_soft_vote(outputs.probs)
@@ -97,73 +99,65 @@ def run_stages(
     stream: Stream,
     outputs: Outputs,
     answers: Answers,
+    *,
     stops: tuple[int, ...],
     seed: int,
     gold: Integers | None = None,
 ) -> Iterator[Labelled]:
-    """Yield the labels after every batch of reviews, until the last of `stops`: numbers of reviewed rows that a batch ends
-    at. `gold`: rows whose truth is known from the start; they are not reviewed."""
-    rows = len(stream.gold)
-    rng = np.random.default_rng(seed)
-    embedded = outputs.states
-    asked, inclusion = np.zeros(rows, dtype=np.bool_), np.ones(rows)
-    truth = np.full(rows, NOT_ASKED, dtype=np.int64)
-    if gold is not None:
-        truth[gold] = stream.gold[gold]
-        inclusion[gold] = len(gold) / rows
-        asked[gold] = True  # shown to the reviewer too: that tells how good it is
-    probe = min(int(PROBE_SHARE * rows), MOST_PROBE)
-    first = rng.permutation(np.flatnonzero(~asked))[: max(probe - int(asked.sum()), 0)]
-    asked[first], inclusion[first] = True, max(len(first), 1) / rows
+    """Yield the labels after every batch of reviews, until the last of `stops`: numbers of reviewed rows that a batch
+    ends at. `gold`: rows whose truth is known from the start; the reviewer is asked about them first, which tells how
+    good it is."""
+    state = _Stages(stream, outputs, answers, np.random.default_rng(seed))
+    state.start(np.zeros(0, dtype=np.int64) if gold is None else gold)
     while True:
-        fitted = _fit(outputs, embedded, answers, asked, truth, inclusion)
-        probs = apply_vote(fitted.model, outputs.probs, embedded)
-        probs[asked] = fitted.after
-        yield Labelled(probs.argmax(axis=1), probs.max(axis=1), int(asked.sum()))
-        done = int(asked.sum())
+        fitted = state.fit()
+        probs = apply_vote(fitted.model, outputs.probs, outputs.states)
+        probs[state.asked] = fitted.after
+        done = int(state.asked.sum())
+        yield Labelled(probs.argmax(axis=1), probs.max(axis=1), done)
         later = [stop for stop in stops if stop > done]
         if not later:
             return
-        size = min(later[0] - done, max(int(BATCH_SHARE * rows), 1), done)
-        _choose(fitted.model, outputs, embedded, probs, asked, inclusion, size, rng)
+        state.choose(fitted.model, probs, min(later[0] - done, max(int(BATCH_SHARE * len(probs)), 1), done))
 
 
-def _fit(
-    outputs: Outputs,
-    embedded: np.ndarray,
-    answers: Answers,
-    asked: Booleans,
-    truth: Integers,
-    inclusion: Floats,
-) -> FittedVote:
-    return fit_vote(
-        ReviewedRows(
-            probs=outputs.probs[:, asked],
-            states=embedded[asked],
-            answers=answers.label[asked],
-            truth=truth[asked],
-            sureness=answers.sureness[asked],
-            inclusion=inclusion[asked],
+class _Stages:
+    """What is known so far: `asked`, `inclusion` and `truth` (n_rows,)."""
+
+    def __init__(self, stream: Stream, outputs: Outputs, answers: Answers, rng: np.random.Generator) -> None:
+        rows = len(stream.gold)
+        self.stream, self.outputs, self.answers, self.rng = stream, outputs, answers, rng
+        self.asked, self.inclusion = np.zeros(rows, dtype=np.bool_), np.ones(rows)
+        self.truth = np.full(rows, NOT_ASKED, dtype=np.int64)
+
+    def start(self, gold: Integers) -> None:
+        """Ask about the gold rows, and about a probe where they are fewer."""
+        rows = len(self.asked)
+        self.truth[gold] = self.stream.gold[gold]
+        self.asked[gold], self.inclusion[gold] = True, max(len(gold), 1) / rows
+        probe = max(min(int(PROBE_SHARE * rows), MOST_PROBE) - len(gold), 0)
+        drawn = self.rng.permutation(np.flatnonzero(~self.asked))[:probe]
+        self.asked[drawn], self.inclusion[drawn] = True, max(len(drawn), 1) / rows
+
+    def fit(self) -> FittedVote:
+        """Fit the vote to what was reviewed."""
+        asked, outputs = self.asked, self.outputs
+        return fit_vote(
+            ReviewedRows(
+                probs=outputs.probs[:, asked],
+                states=outputs.states[asked],
+                answers=self.answers.label[asked],
+                truth=self.truth[asked],
+                sureness=self.answers.sureness[asked],
+                inclusion=self.inclusion[asked],
+            )
         )
-    )
 
-
-def _choose(
-    model: VoteModel,
-    outputs: Outputs,
-    embedded: np.ndarray,
-    probs: Floats,
-    asked: Booleans,
-    inclusion: Floats,
-    size: int,
-    rng: np.random.Generator,
-) -> None:
-    """Mark the rows of the next batch in `asked`, and how they came to be chosen in `inclusion`, in place."""
-    value = value_reviews(model, outputs.probs, embedded) + _TIE * (1.0 - probs.max(axis=1))
-    spots = int(SPOT_SHARE * size)
-    chosen = choose_reviews(value, np.ones(len(value)), ~asked, size - spots)
-    asked[chosen] = True
-    left = np.flatnonzero(~asked)
-    drawn = rng.choice(left, min(spots, len(left)), replace=False)
-    asked[drawn] = True
-    inclusion[drawn] = len(drawn) / max(len(left), 1)
+    def choose(self, model: VoteModel, probs: Floats, size: int) -> None:
+        """Ask about the `size` rows of the next batch: those worth most, and a few at random."""
+        value = value_reviews(model, self.outputs.probs, self.outputs.states) + _TIE * (1.0 - probs.max(axis=1))
+        spots = int(SPOT_SHARE * size)
+        self.asked[choose_reviews(value, np.ones(len(value)), ~self.asked, size - spots)] = True
+        left = np.flatnonzero(~self.asked)
+        drawn = self.rng.choice(left, min(spots, len(left)), replace=False)
+        self.asked[drawn], self.inclusion[drawn] = True, max(len(drawn), 1) / max(len(left), 1)

@@ -1,7 +1,8 @@
 """The default vote: fitted to the rows that were reviewed, applied to all shards.
 
-`fit_vote` takes what is known of the reviewed rows and gives parameters; `apply_vote` takes these and a shard. Both are pure:
-the same inputs give the same labels, so that a run which was killed and resumed decides as one that never stopped.
+`fit_vote` takes what is known of the reviewed rows and gives parameters; `apply_vote` takes these and a shard. Both
+are pure: the same inputs give the same labels, so that a run which was killed and resumed decides as one that never
+stopped.
 """
 
 from dataclasses import dataclass
@@ -37,9 +38,9 @@ class ReviewedRows:
     """What a run knows of the rows that somebody labelled, all that a fit needs.
 
     `probs` (n_specialists, n_rows, n_labels); `states` (n_rows, n_coordinates), the specialists' hidden states as
-    `Embedding.embed` gives them, or None where there are none; `answers`, `truth` (n_rows,) label indices or NOT_ASKED (-1); `sureness` (n_rows,) in
-    (0, 1), NaN where the reviewer does not say; `inclusion` (n_rows,) in (0, 1]: the probability with which each row was
-    chosen.
+    `Embedding.embed` gives them, or None where there are none; `answers`, `truth` (n_rows,) label indices or NOT_ASKED
+    (-1); `sureness` (n_rows,) in (0, 1), NaN where the reviewer does not say; `inclusion` (n_rows,) in (0, 1]: the
+    probability with which each row was chosen.
     """
 
     probs: Floats
@@ -92,8 +93,8 @@ def fit_vote(rows: ReviewedRows) -> FittedVote:
 
 
 def weigh_rows(inclusion: Floats) -> Floats:
-    """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most MOST_WEIGHT times the least, and
-    1 on average, so that the rows together count as many as they are."""
+    """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most MOST_WEIGHT times the least,
+    and 1 on average, so that the rows together count as many as they are."""
     weights = 1.0 / inclusion
     weights = np.minimum(weights, MOST_WEIGHT * weights.min())
     return weights / weights.mean()
@@ -126,4 +127,4 @@ def _design(probs: Floats, states: Floats | Matrix | None) -> Floats:
     opinions = np.concatenate(list(logs), axis=1)
     if states is None:
         return opinions
-    return np.column_stack([opinions, states])
+    return np.column_stack([opinions, states.astype(np.float64)])

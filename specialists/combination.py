@@ -1,10 +1,14 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportMissingTypeStubs=false
 """The combination: the vote, the head and the reviewer as evidence of a label that nobody has seen.
 
-A row's true label y is hidden. The specialists' vote and the head say P(y | text) = softmax(a · log vote + b · score + c), and
-the reviewer, asked, says r with the probability of a confusion matrix, P(r | y): the model of Dawid and Skene (1979) with
-a classifier in place of the other annotators (Raykar et al. 2010), or of a classifier taught by noisy labels (Sukhbaatar et
-al. 2015). Both are fitted at once by the likelihood of the answers, so that the reviewer's reliability is read from where
-the texts speak clearly and it answers otherwise. Few rows leave everything at the plain vote and an ordinary reviewer.
+A row's true label y is hidden. The specialists' vote and the head say P(y | text) = softmax(a · log vote + b · score +
+c), and the reviewer, asked, says r with the probability of a confusion matrix, P(r | y): the model of Dawid and Skene
+(1979) with a classifier in place of the other annotators (Raykar et al. 2010), or of a classifier taught by noisy
+labels (Sukhbaatar et al. 2015). Both are fitted at once by the likelihood of the answers, so that the reviewer's
+reliability is read from where the texts speak clearly and it answers otherwise. Few rows leave everything at the plain
+vote and an ordinary reviewer.
 """
 
 from collections.abc import Sequence
@@ -18,24 +22,25 @@ from specialists.arrays import Floats, Integers
 from specialists.review_value import expect_removed_errors
 
 DOUBT = 0.04
-"""The share of rows whose label the text does not tell, however clearly it speaks. Where clear texts and answers differ,
-so much is not held against the reviewer."""
+"""The share of rows whose label the text does not tell, however clearly it speaks. Where clear texts and answers
+differ, so much is not held against the reviewer."""
 
 RELIABILITIES = (0.96, 0.91, 0.84, 0.75, 0.64)
 BELIEFS = (0.25, 0.3, 0.25, 0.12, 0.08)
-"""How often a reviewer may be right, and how likely each is before anything is known. The answers seldom tell for certain
-which it is, so all are fitted and averaged by how well they explain the answers, instead of one being chosen."""
+"""How often a reviewer may be right, and how likely each is before anything is known. The answers seldom tell for
+certain which it is, so all are fitted and averaged by how well they explain the answers, instead of one being
+chosen."""
 
 TEMPER = 0.25
-"""The power of the likelihood in that average: the model is not the truth, and rows that err alike count less than they are
-(Grünwald and van Ommen 2017)."""
+"""The power of the likelihood in that average: the model is not the truth, and rows that err alike count less than
+they are (Grünwald and van Ommen 2017)."""
 
 CELL_SPREAD = 0.7
 """Standard deviation of the log-odds of a cell of the confusion matrix around those of the reviewer's reliability."""
 
-VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 1.0, 0.5
-"""The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight of
-what the reviewer says of its sureness around 0.5."""
+VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 0.5, 0.5
+"""The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight
+of what the reviewer says of its sureness around 0.5."""
 
 HEAD_CELL_SPREAD = 1.0
 """The same of a label's own weight of the head around that of all labels."""
@@ -46,9 +51,9 @@ NOT_ASKED = -1
 
 @dataclass(frozen=True)
 class Member:
-    """The parameters under one assumed reliability: the weight of the vote, those of the head for each label, `head_weight`
-    (n_labels,), `bias` (n_labels,), `confusion` (n_labels, n_labels) of log-odds against the right answer (0 on the
-    diagonal), and how sureness moves these."""
+    """The parameters under one assumed reliability: the weight of the vote, those of the head for each label,
+    `head_weight` (n_labels,), `bias` (n_labels,), `confusion` (n_labels, n_labels) of log-odds against the right
+    answer (0 on the diagonal), and how sureness moves these."""
 
     vote_weight: float
     head_weight: Floats
@@ -57,7 +62,8 @@ class Member:
     sureness_weight: float
 
     def predict(self, vote: Floats, scores: Floats) -> Floats:
-        """Return the labels' probabilities (n_rows, n_labels) before a review, from `vote` and `scores` of that shape."""
+        """Return the labels' probabilities (n_rows, n_labels) before a review, from `vote` and `scores` of that
+        shape."""
         logits = self.vote_weight * log_vote(vote) + self.head_weight * scores + self.bias
         return _doubt(np.exp(log_softmax(logits, axis=1)))
 
@@ -106,9 +112,10 @@ def sum_weighted(weights: Floats, parts: Sequence[Floats]) -> Floats:
 class TaughtRows:
     """Rows of which somebody said something.
 
-    `vote`, `scores` (n_rows, n_labels): the specialists' mean probabilities, and the head's scores out of fold. `answers`
-    (n_rows,): the reviewer's labels, NOT_ASKED where only gold speaks. `truth` (n_rows,): gold labels or people's, which
-    are true; NOT_ASKED where there are none. `sureness` (n_rows,) as `centre_sureness` gives it. `weights` (n_rows,).
+    `vote`, `scores` (n_rows, n_labels): the specialists' mean probabilities, and the head's scores out of fold.
+    `answers` (n_rows,): the reviewer's labels, NOT_ASKED where only gold speaks. `truth` (n_rows,): gold labels or
+    people's, which are true; NOT_ASKED where there are none. `sureness` (n_rows,) as `centre_sureness` gives it.
+    `weights` (n_rows,).
     """
 
     vote: Floats
@@ -139,7 +146,8 @@ def default_combination(n_labels: int) -> Combination:
 
 
 def fit_combination(rows: TaughtRows) -> Combination:
-    """Return the parameters of greatest posterior density, for each assumed reliability of the reviewer, and their weights.
+    """Return the parameters of greatest posterior density, for each assumed reliability of the reviewer, and their
+    weights.
 
     The same rows give the same parameters.
     """
@@ -159,7 +167,7 @@ def fit_combination(rows: TaughtRows) -> Combination:
         flat = np.asarray(found.x, dtype=np.float64)
         members.append(_unpack(flat.copy(), n_labels))
         costs.append(float(found.fun))
-    evidence = np.log(BELIEFS) - TEMPER * np.array(costs)
+    evidence: Floats = np.log(np.array(BELIEFS)) - TEMPER * np.array(costs)
     return Combination(tuple(members), np.exp(evidence - logsumexp(evidence)))
 
 
@@ -179,11 +187,9 @@ class _Problem:
     def cost(self, flat: Floats) -> tuple[float, Floats]:
         rows, n_labels = self.rows, self.n_labels
         one = _unpack(flat, n_labels)
-        plain = np.exp(
-            log_softmax(one.vote_weight * self.log_vote + one.head_weight * rows.scores + one.bias, axis=1)
-        )
+        plain = np.exp(log_softmax(one.vote_weight * self.log_vote + one.head_weight * rows.scores + one.bias, axis=1))
         probs = _doubt(plain)
-        reliability = one.reliability(rows.sureness)
+        reliability: Floats = one.reliability(rows.sureness)
         likelihood = _pick_answers(reliability, rows.answers) * self.possible
         joint = probs * likelihood
         total = joint.sum(axis=1, keepdims=True)
@@ -215,10 +221,12 @@ def _start(n_labels: int, reliability: float) -> Floats:
     return np.concatenate([[1.0], np.zeros(2 * n_labels), [0.5], np.full(cells, level)])
 
 
-def _bounds(n_labels: int) -> list[tuple[float | None, float | None]]:
-    """Neither vote nor head is read backwards: scores out of fold lean against the answers where the texts tell nothing."""
-    free = (None, None)
-    return [(0.0, None)] * (n_labels + 1) + [free] * n_labels + [(0.0, None)] + [free] * (n_labels * (n_labels - 1))
+def _bounds(n_labels: int) -> Sequence[tuple[float | None, float | None]]:
+    """Neither vote nor head is read backwards: scores out of fold lean against the answers where the texts tell
+    nothing."""
+    free: tuple[float | None, float | None] = (None, None)
+    above: tuple[float | None, float | None] = (0.0, None)
+    return [above] * (n_labels + 1) + [free] * n_labels + [above] + [free] * (n_labels * (n_labels - 1))
 
 
 def _unpack(flat: Floats, n_labels: int) -> Member:
@@ -234,8 +242,8 @@ def _unpack(flat: Floats, n_labels: int) -> Member:
 
 
 def _penalise(flat: Floats, start: Floats, n_labels: int) -> tuple[float, Floats]:
-    """Return minus the logarithm of the prior density, up to a constant, and its gradient. All is normal around `start`; the
-    labels' head weights lie around a level that is normal itself."""
+    """Return minus the logarithm of the prior density, up to a constant, and its gradient. All is normal around
+    `start`; the labels' head weights lie around a level that is normal itself."""
     spread = np.concatenate(
         [
             [VOTE_SPREAD],

@@ -1,7 +1,7 @@
 """Dawid and Skene's model (1979) of specialists that err each in their own way, fitted by EM on patterns of votes.
 
-Rows on which every specialist gives the same labels are alike to the model. Five specialists and three labels have 243 such
-patterns, so EM over patterns with their counts is exact, and its cost does not grow with the rows.
+Rows on which every specialist gives the same labels are alike to the model. Five specialists and three labels have 243
+such patterns, so EM over patterns with their counts is exact, and its cost does not grow with the rows.
 """
 
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def fit_dawid_skene(votes: Integers, n_labels: int, *, steps: int = 100, toleran
 def _estimate(patterns: Integers, counts: Floats, posterior: Floats) -> DawidSkene:
     n_labels = posterior.shape[1]
     expected = posterior * counts[:, None]
-    votes = patterns[:, :, None] == np.arange(n_labels)
-    cells = np.einsum("pl,kpv->klv", expected, votes.astype(np.float64)) + _SMOOTHING
+    given = np.eye(n_labels)[patterns]
+    cells = np.einsum("pl,kpv->klv", expected, given) + _SMOOTHING
     prior = expected.sum(axis=0) + _SMOOTHING
     return DawidSkene(prior / prior.sum(), cells / cells.sum(axis=2, keepdims=True))
 

@@ -2,8 +2,8 @@
 
 Hidden states are wide, correlated, and of other lengths for other specialists. They are standardised, turned onto their
 principal axes, brought to length one, and compared with a few hundred of the task's own rows by a Gaussian kernel; the
-kernel's square root makes coordinates of the similarities (Williams and Seeger 2001, the Nyström method). A linear model on
-them is a kernel machine whose cost does not grow with the rows.
+kernel's square root makes coordinates of the similarities (Williams and Seeger 2001, the Nyström method). A linear
+model on them is a kernel machine whose cost does not grow with the rows.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,8 @@ class Embedding:
     whitening: Matrix
 
     def embed(self, features: Matrix) -> Floats:
-        """Return the coordinates (n_rows, n_landmarks) of hidden states (n_rows, n_features); their lengths are near 1."""
+        """Return the coordinates (n_rows, n_landmarks) of hidden states (n_rows, n_features); their lengths are near
+        1."""
         return _compare(self._turn(features), self.landmarks) @ self.whitening.astype(np.float64)
 
     def _turn(self, features: Matrix) -> Matrix:
@@ -64,7 +65,7 @@ def fit_embedding(features: Matrix, seed: int) -> Embedding:
     return Embedding(mean, scale, axes, landmarks, inverse_root.astype(np.float32))
 
 
-def _shorten(turned: Matrix) -> Matrix:
+def _shorten(turned: Matrix | Floats) -> Matrix:
     length = np.linalg.norm(turned, axis=1, keepdims=True)
     return (turned / np.maximum(length, _TINY)).astype(np.float32)
 

@@ -1,9 +1,9 @@
 """The head: a ridge regression onto labels, with the prediction that each row would get had it not taught.
 
-Least squares onto label indicators is linear discriminant analysis up to scaling (Hastie, Tibshirani and Buja 1994), and it
-has what a staged run needs: one decomposition gives every penalty, and the leave-one-out prediction of every row that
-taught it in closed form (Allen 1974; Golub, Heath and Wahba 1979). So taught rows are out of fold exactly, not by five
-refits. Its scores are no probabilities; `combination.py` makes them ones.
+Least squares onto label indicators is linear discriminant analysis up to scaling (Hastie, Tibshirani and Buja 1994),
+and it has what a staged run needs: one decomposition gives every penalty, and the leave-one-out prediction of every
+row that taught it in closed form (Allen 1974; Golub, Heath and Wahba 1979). So taught rows are out of fold exactly,
+not by five refits. Its scores are no probabilities; `combination.py` makes them ones.
 """
 
 from dataclasses import dataclass

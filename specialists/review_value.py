@@ -1,4 +1,5 @@
-"""Which rows are worth a review: the errors that an answer is expected to remove, the reviewer's own errors counted in."""
+"""Which rows are worth a review: the errors that an answer is expected to remove, the reviewer's own errors counted
+in."""
 
 import numpy as np
 
@@ -9,9 +10,9 @@ def expect_removed_errors(joint: Floats) -> Floats:
     """Return for each row by how much an answer is expected to raise the probability that its label is right.
 
     `joint` (n_rows, n_labels, n_answers): P(label, answer) before the review. The expected value of sample information
-    under 0-1 loss (Raiffa and Schlaifer 1961): the sum over answers of the likeliest label's joint probability, less the
-    likeliest label's probability now. It is 0 where no answer would change the label, so a reviewer that is worse than the
-    vote is not asked.
+    under 0-1 loss (Raiffa and Schlaifer 1961): the sum over answers of the likeliest label's joint probability, less
+    the likeliest label's probability now. It is 0 where no answer would change the label, so a reviewer that is worse
+    than the vote is not asked.
     """
     return np.maximum(joint.max(axis=1).sum(axis=1) - joint.sum(axis=2).max(axis=1), 0.0)
 
