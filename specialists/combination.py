@@ -35,12 +35,16 @@ TEMPER = 0.25
 """The power of the likelihood in that average: the model is not the truth, and rows that err alike count less than
 they are (Grünwald and van Ommen 2017)."""
 
-CELL_SPREAD = 0.7
+CELL_SPREAD = 1.0
 """Standard deviation of the log-odds of a cell of the confusion matrix around those of the reviewer's reliability."""
 
-VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 0.5, 0.5
+VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 1.0, 0.05
 """The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight
-of what the reviewer says of its sureness around 0.5."""
+of what the reviewer says of its sureness around SURENESS_WEIGHT."""
+
+SURENESS_WEIGHT = 0.3
+"""What the log-odds of sureness count. It is hardly learned: a reviewer is unsure where texts are hard, and there the
+head disagrees with it too, so that the likelihood would take all of that disagreement for the reviewer's errors."""
 
 HEAD_CELL_SPREAD = 1.0
 """The same of a label's own weight of the head around that of all labels."""
@@ -189,7 +193,7 @@ class _Problem:
         one = _unpack(flat, n_labels)
         plain = np.exp(log_softmax(one.vote_weight * self.log_vote + one.head_weight * rows.scores + one.bias, axis=1))
         probs = _doubt(plain)
-        reliability: Floats = one.reliability(rows.sureness)
+        reliability = one.reliability(rows.sureness)
         likelihood = _pick_answers(reliability, rows.answers) * self.possible
         joint = probs * likelihood
         total = joint.sum(axis=1, keepdims=True)
@@ -218,7 +222,7 @@ class _Problem:
 def _start(n_labels: int, reliability: float) -> Floats:
     cells = n_labels * (n_labels - 1)
     level = np.log((1.0 - reliability) / reliability / (n_labels - 1))
-    return np.concatenate([[1.0], np.zeros(2 * n_labels), [0.5], np.full(cells, level)])
+    return np.concatenate([[1.0], np.zeros(2 * n_labels), [SURENESS_WEIGHT], np.full(cells, level)])
 
 
 def _bounds(n_labels: int) -> Sequence[tuple[float | None, float | None]]:

@@ -22,10 +22,15 @@ class DawidSkene:
     prior: Floats
     confusion: Floats
 
-    def weigh(self, votes: Integers) -> Floats:
+    def weigh(self, votes: npt.NDArray[np.integer]) -> Floats:
         """Return the labels' probabilities (n_rows, n_labels) for `votes` (n_specialists, n_rows), label indices."""
         patterns, place = find_patterns(votes, len(self.prior))
         return _weigh(self, patterns)[place]
+
+    def label(self, votes: npt.NDArray[np.integer]) -> Integers:
+        """Return the likeliest label (n_rows,) for `votes` (n_specialists, n_rows), label indices."""
+        patterns, place = find_patterns(votes, len(self.prior))
+        return _weigh(self, patterns).argmax(axis=1)[place]
 
 
 def find_patterns(votes: npt.NDArray[np.integer], n_labels: int) -> tuple[Integers, Integers]:
@@ -53,7 +58,9 @@ def find_patterns(votes: npt.NDArray[np.integer], n_labels: int) -> tuple[Intege
     return (seen.astype(np.int64)[None, :] // powers[:, None]) % n_labels, place.astype(np.int64)
 
 
-def fit_dawid_skene(votes: Integers, n_labels: int, *, steps: int = 100, tolerance: float = 1e-6) -> DawidSkene:
+def fit_dawid_skene(
+    votes: npt.NDArray[np.integer], n_labels: int, *, steps: int = 100, tolerance: float = 1e-6
+) -> DawidSkene:
     """Return the model of `votes` (n_specialists, n_rows), label indices, started from the majority.
 
     EM ends after `steps`, or where no probability of a pattern moves by more than `tolerance`.

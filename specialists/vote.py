@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from specialists.arrays import Booleans, Floats, Integers
 
@@ -45,10 +46,14 @@ def take_soft_vote(probs: Floats, weights: Floats | None = None) -> VoteResult:
     )
 
 
-def take_majority(votes: Integers, n_labels: int) -> Integers:
+def take_majority(votes: npt.NDArray[np.integer], n_labels: int) -> Integers:
     """Return the label (n_rows,) that most specialists give; a tie goes to the label that stands first.
 
     `votes` (n_specialists, n_rows) are label indices.
     """
-    counts = np.stack([(votes == label).sum(axis=0) for label in range(n_labels)])
-    return counts.argmax(axis=0).astype(np.int64)
+    most, label = (votes == 0).sum(axis=0, dtype=np.int16), np.zeros(votes.shape[1], dtype=np.int64)
+    for other in range(1, n_labels):
+        count = (votes == other).sum(axis=0, dtype=np.int16)
+        label[count > most] = other
+        np.maximum(most, count, out=most)
+    return label
