@@ -87,8 +87,9 @@ def measure_ways(rows: int, seed: int) -> Repetition:
     gigabytes = _peak_gigabytes() - before
     if MajorityVote is not None and DawidSkene is not None:
         frame = _tabulate_votes(votes)
-        seconds["crowd_kit_majority"] = _time(lambda: MajorityVote().fit_predict(frame))
-        seconds["crowd_kit_dawid_skene"] = _time(lambda: DawidSkene().fit_predict(frame))
+        majority, latent = MajorityVote(), DawidSkene()
+        seconds["crowd_kit_majority"] = _time(lambda: majority.fit_predict(frame))
+        seconds["crowd_kit_dawid_skene"] = _time(lambda: latent.fit_predict(frame))
     return Repetition(seed=seed, seconds=seconds, gigabytes=gigabytes)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logit, logsumexp
+from scipy.special import log_softmax, logit, softmax
 
 from specialists.arrays import Floats, Integers
 from specialists.review_value import expect_removed_errors
@@ -172,7 +172,7 @@ def fit_combination(rows: TaughtRows) -> Combination:
         members.append(_unpack(flat.copy(), n_labels))
         costs.append(float(found.fun))
     evidence: Floats = np.log(np.array(BELIEFS)) - TEMPER * np.array(costs)
-    return Combination(tuple(members), np.exp(evidence - logsumexp(evidence)))
+    return Combination(tuple(members), np.asarray(softmax(evidence), dtype=np.float64))
 
 
 class _Problem:
