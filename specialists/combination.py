@@ -12,7 +12,7 @@ vote and an ordinary reviewer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -38,13 +38,14 @@ they are (Grünwald and van Ommen 2017)."""
 CELL_SPREAD = 1.0
 """Standard deviation of the log-odds of a cell of the confusion matrix around those of the reviewer's reliability."""
 
-VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 1.0, 0.05
+VOTE_SPREAD, HEAD_SPREAD, BIAS_SPREAD, SURENESS_SPREAD = 1.0, 20.0, 1.0, 0.5
 """The same of the weight of the vote around 1, of the head around 0, of the labels' biases around 0, and of the weight
 of what the reviewer says of its sureness around SURENESS_WEIGHT."""
 
 SURENESS_WEIGHT = 0.3
-"""What the log-odds of sureness count. It is hardly learned: a reviewer is unsure where texts are hard, and there the
-head disagrees with it too, so that the likelihood would take all of that disagreement for the reviewer's errors."""
+"""What the log-odds of sureness count before it is calibrated on true labels. Without any, sureness is not read: a
+reviewer is unsure where texts are hard, there the head disagrees with it too, and the likelihood would take all of that
+disagreement for the reviewer's errors."""
 
 HEAD_CELL_SPREAD = 1.0
 """The same of a label's own weight of the head around that of all labels."""
@@ -160,13 +161,21 @@ def fit_combination(rows: TaughtRows) -> Combination:
         return default_combination(n_labels)
     members: list[Member] = []
     costs: list[float] = []
-    flat = _start(n_labels, RELIABILITIES[0])
+    calibrated = bool(((rows.truth != NOT_ASKED) & (rows.answers != NOT_ASKED)).any())
+    if not calibrated:
+        rows = replace(rows, sureness=np.zeros_like(rows.sureness))
+    flat = _start(n_labels, RELIABILITIES[0], calibrated)
     for reliability in RELIABILITIES:
-        start = _start(n_labels, reliability)
+        start = _start(n_labels, reliability, calibrated)
         flat[2 * n_labels + 2 :] = start[2 * n_labels + 2 :]
         problem = _Problem(rows, start)
         found = minimize(
-            problem.cost, flat, jac=True, method="L-BFGS-B", bounds=_bounds(n_labels), options={"maxiter": 60}
+            problem.cost,
+            flat,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=_bounds(n_labels),
+            options={"maxiter": 60},
         )
         flat = np.asarray(found.x, dtype=np.float64)
         members.append(_unpack(flat.copy(), n_labels))
@@ -219,10 +228,10 @@ class _Problem:
         return penalty - fit, slope - gradient
 
 
-def _start(n_labels: int, reliability: float) -> Floats:
+def _start(n_labels: int, reliability: float, calibrated: bool = False) -> Floats:
     cells = n_labels * (n_labels - 1)
     level = np.log((1.0 - reliability) / reliability / (n_labels - 1))
-    return np.concatenate([[1.0], np.zeros(2 * n_labels), [SURENESS_WEIGHT], np.full(cells, level)])
+    return np.concatenate([[1.0], np.zeros(2 * n_labels), [SURENESS_WEIGHT * calibrated], np.full(cells, level)])
 
 
 def _bounds(n_labels: int) -> Sequence[tuple[float | None, float | None]]:
@@ -230,7 +239,12 @@ def _bounds(n_labels: int) -> Sequence[tuple[float | None, float | None]]:
     nothing."""
     free: tuple[float | None, float | None] = (None, None)
     above: tuple[float | None, float | None] = (0.0, None)
-    return [above] * (n_labels + 1) + [free] * n_labels + [above] + [free] * (n_labels * (n_labels - 1))
+    return (
+        [above] * (n_labels + 1)
+        + [free] * n_labels
+        + [(0.0, None if calibrated else 0.0)]
+        + [free] * (n_labels * (n_labels - 1))
+    )
 
 
 def _unpack(flat: Floats, n_labels: int) -> Member:

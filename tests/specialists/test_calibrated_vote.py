@@ -112,12 +112,15 @@ def test_gold_is_truth_and_tells_how_good_the_reviewer_is() -> None:
     assert accuracy(told.after[200:], task.gold[200:600]) > (rows.answers[200:] == task.gold[200:600]).mean()
 
 
-def test_sureness_counts_where_it_is_said() -> None:
-    task, chosen = make_task(signal=5.0), np.arange(900)
+def test_sureness_counts_where_gold_calibrates_it_and_not_else() -> None:
+    task, chosen = make_task(signal=1.0), np.arange(900)
     rows = review(task, chosen, 0.7)
     right = rows.answers == task.gold[chosen]
     told = replace(rows, sureness=np.where(right, 0.95, 0.8))
-    assert accuracy(fit_vote(told).after, task.gold[chosen]) > accuracy(fit_vote(rows).after, task.gold[chosen])
+    assert (fit_vote(told).after == fit_vote(rows).after).all()
+    truth = np.where(chosen < 300, task.gold[chosen], NOT_ASKED)
+    with_gold, silent = (fit_vote(replace(one, truth=truth)).after[300:] for one in (told, rows))
+    assert accuracy(with_gold, task.gold[300:900]) > accuracy(silent, task.gold[300:900]) + 0.02
 
 
 def test_the_same_rows_give_the_same_labels() -> None:
