@@ -239,12 +239,7 @@ def _bounds(n_labels: int) -> Sequence[tuple[float | None, float | None]]:
     nothing."""
     free: tuple[float | None, float | None] = (None, None)
     above: tuple[float | None, float | None] = (0.0, None)
-    return (
-        [above] * (n_labels + 1)
-        + [free] * n_labels
-        + [(0.0, None if calibrated else 0.0)]
-        + [free] * (n_labels * (n_labels - 1))
-    )
+    return [above] * (n_labels + 1) + [free] * n_labels + [above] + [free] * (n_labels * (n_labels - 1))
 
 
 def _unpack(flat: Floats, n_labels: int) -> Member:
