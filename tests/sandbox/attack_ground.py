@@ -152,6 +152,8 @@ class Witness(threading.Thread):
         while not self.saw_the_attempt and not self._over.wait(0.02):
             processes = self._ground.processes()
             tried = any(Path(f"/proc/{process}/cwd/out/tried").exists() for process in processes)
+            if tried:  # those that it has started since they were listed, too
+                processes = self._ground.processes()
             with contextlib.suppress(OSError):  # one of them has ended meanwhile
                 self.saw_success = self.saw_success or (bool(processes) and self._watch(processes))
             if tried:

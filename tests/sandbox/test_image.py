@@ -15,6 +15,7 @@ from sandbox.base import Limits, RunSpec
 from sandbox.choose import choose_sandbox
 from sandbox.engine import connect
 from sandbox.image import DEFAULT_BASE, build_image, image_digest, image_name
+from tests.conftest import ROOT
 from tests.sandbox.conftest import usable
 
 PACKAGES = ("numpy", "peft", "pyarrow", "pytest", "safetensors", "tokenizers", "torch", "transformers")
@@ -87,6 +88,17 @@ def test_the_tag_is_a_hash_of_every_file_that_the_build_gets():
     assert [path.name for path in files] == ["Dockerfile", "assemble.py", "requirements.txt"]
     assert name == "autoannotator-sandbox"
     assert tag == hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def read_pins(path: Path) -> dict[str, str]:
+    lines = (line.partition("==") for line in path.read_text().splitlines())
+    return {name.lower().replace("_", "-"): version for name, pinned, version in lines if pinned}
+
+
+def test_the_image_gets_the_versions_that_the_constraints_name():
+    wanted = read_pins(ROOT / "constraints.txt")
+    pins = read_pins(Path(image.__file__).with_name("images") / "requirements.txt")
+    assert pins == {name: wanted.get(name) for name in pins} != {}
 
 
 @pytest.mark.docker
