@@ -98,7 +98,9 @@ def read_pins(path: Path) -> dict[str, str]:
 def test_the_image_gets_the_versions_that_the_constraints_name():
     wanted = read_pins(ROOT / "constraints.txt")
     pins = read_pins(Path(image.__file__).with_name("images") / "requirements.txt")
-    assert pins == {name: wanted.get(name) for name in pins} != {}
+    shared = pins.keys() & wanted.keys()
+    assert {"pytest", "torch", "transformers"} <= shared
+    assert {name: pins[name] for name in shared} == {name: wanted[name] for name in shared}
 
 
 @pytest.mark.docker
