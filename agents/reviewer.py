@@ -14,6 +14,7 @@ from agents.sureness import measure_sureness
 from records.errors import ReplyError
 from records.review_book import key_of_text
 from records.rows import Review, Source
+from records.settings import Settings
 from records.task import CANNOT_TELL
 from specialists.consensus import TooLittleConsensusError, predict_from_consensus
 
@@ -56,6 +57,16 @@ class ReviewManner:
     style: Style = "zero"
     reasons: bool = False
     seed: int = 0
+
+
+def make_manner(settings: Settings) -> ReviewManner:
+    """Return the manner of a run."""
+    return ReviewManner(
+        batch=settings.review_batch,
+        style=settings.review_style,
+        reasons=settings.review_reasons,
+        seed=settings.seed,
+    )
 
 
 class LLMReviewer:

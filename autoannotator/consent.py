@@ -56,7 +56,7 @@ def count_most_rows(settings: Settings, total: int) -> int:
     """Return the greatest number of rows that a language model may see: the analyst's sample, those that scripts are
     tested on (a failed test quotes them), the audition's probe, and all reviews."""
     stages = math.ceil(total / (settings.stage_size or choose_stage_size(total)))
-    share = max(settings.review_share, settings.largest_review_share) + settings.spot_check_share + RELABEL_SHARE
+    share = max(settings.first_review_share, settings.largest_review_share) + settings.spot_check_share + RELABEL_SHARE
     probe = 0 if settings.gold or settings.lock else count_paid_rows(settings.probe_size, total)
     return min(total, SAMPLE_ROWS + TEST_ROWS + probe + math.ceil(share * total) + stages)
 

@@ -190,7 +190,7 @@ def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)
             what = {"risk": "review", "spot_check": "spot check", "relabel": "relabel"}[event.kind]
             undecided = f", {event.undecided} undecided" if event.undecided else ""
             failed = f", {event.failed} failed" if event.failed else ""
-            changed = f"{event.changed} labels changed"
+            changed = f"{event.changed} unlike the vote"
             return f"  {what:<8} {event.rows} rows by {event.source}, {changed}{undecided}{failed}"
         case StageCriticised():
             done = "" if event.applied else f" (not done: {event.note})"

@@ -170,6 +170,19 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
     _add_filters(who)
     how = parser.add_argument_group("how")
+    how.add_argument(
+        "--vote", choices=["calibrated", "soft", "majority", "dawid_skene"],
+        help="how opinions become a label (default: calibrated on reviewed rows, with answers as evidence)",
+    )  # fmt: skip
+    how.add_argument(
+        "--rule",
+        choices=["risk", "disagreement"],
+        help="review where it is worth most (default), or all that the specialists dispute",
+    )
+    how.add_argument(
+        "--review-share", type=float, metavar="SHARE",
+        help="the largest share of a stage that is reviewed for risk (default: 1 with a language model, else 0.2)",
+    )  # fmt: skip
     how.add_argument("--stage-size", type=int, metavar="N", help="rows of a stage (default: a quarter of the file)")
     how.add_argument("--pool-size", type=int, metavar="N", help="reviewed rows that start a fine-tune (default 64)")
     how.add_argument("--no-learning", dest="learning", action="store_false", default=None, help="fine-tune nothing")
@@ -179,6 +192,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--concurrency", type=int, metavar="N", help="specialists that run at the same time (default 2)")
     limits = parser.add_argument_group("limits")
+    limits.add_argument(
+        "--worth", type=float, metavar="ERRORS", help="that a review must be expected to remove (default 0.1)"
+    )
     limits.add_argument("--llm-concurrency", type=int, metavar="N", help="requests under way at a time (default 4)")
     limits.add_argument("--llm-requests-per-minute", type=int, metavar="N", help="default: no limit")
     limits.add_argument("--llm-tokens-per-minute", type=int, metavar="N", help="default: no limit")

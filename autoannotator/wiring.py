@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from agents.locked import pin_team
-from agents.reviewer import ReviewManner
+from agents.reviewer import make_manner
 from agents.target import Terms, describe_llm
 from agents.team import make_team
 from autoannotator import hubs
@@ -68,7 +68,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
         team = make_team(
             settings.llm,
             ledger,
-            manner=_choose_manner(settings),
+            manner=make_manner(settings),
             terms=_make_terms(settings),
             select_threshold=settings.select_threshold,
             tell=tell_pause,
@@ -96,15 +96,6 @@ def _keep_lock(folder: RunFolder, settings: Settings) -> ModelsLock | None:
     if not kept.exists():
         write_json(kept, read_lock_file(Path(settings.lock)))
     return read_record(kept, ModelsLock)
-
-
-def _choose_manner(settings: Settings) -> ReviewManner:
-    return ReviewManner(
-        batch=settings.review_batch,
-        style=settings.review_style,
-        reasons=settings.review_reasons,
-        seed=settings.seed,
-    )
 
 
 def _make_terms(settings: Settings) -> Terms:

@@ -2,8 +2,8 @@
 
 analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
       ▲ ask_person                                  └── repair_scripts ◄──────────┘ (bounded)
-audition → [ annotate_stage → vote → review → spot_check → criticise_stage ( → relabel, or → ask_to_go_on )
-           → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage → report
+audition → [ annotate_stage → vote → review ( → review … ) → spot_check → criticise_stage
+           ( → relabel, or → ask_to_go_on ) → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage → report
 """
 
 from collections.abc import Callable
@@ -65,7 +65,6 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     graph.add_edge("audition", "annotate_stage")
     graph.add_edge("annotate_stage", "vote")
     graph.add_edge("vote", "review")
-    graph.add_edge("review", "spot_check")
     graph.add_edge("spot_check", "criticise_stage")
     graph.add_edge("relabel", "finish_stage")
     graph.add_edge("ask_to_go_on", "finish_stage")

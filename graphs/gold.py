@@ -38,7 +38,8 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
             if key in labels and text:
                 found.add(key)
                 review = Review(row=number, label=labels[key], source="gold")
-                booked.append((key_of_text(text), BookedReview(step=GOLD_STEP, row_id=row_id, review=review)))
+                one = BookedReview(step=GOLD_STEP, row_id=row_id, review=review, inclusion=min(1.0, len(labels) / rows))
+                booked.append((key_of_text(text), one))
     if not booked:
         raise DataError(
             str(path),

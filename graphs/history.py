@@ -1,5 +1,6 @@
 """What a run did, told from its events: the report and the terminal are drawn from this."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from records.candidate import repo_of
@@ -40,7 +41,7 @@ class RunHistory:
     dropped: dict[str, str] = field(default_factory=dict)
     started: dict[int, StageStarted] = field(default_factory=dict)
     voted: dict[int, StageVoted] = field(default_factory=dict)
-    reviewed: dict[tuple[int, str], RowsReviewed] = field(default_factory=dict)
+    reviewed: dict[tuple[int, str, int], RowsReviewed] = field(default_factory=dict)
     gated: dict[tuple[str, int], Gated] = field(default_factory=dict)
     criticised: dict[int, StageCriticised] = field(default_factory=dict)
     left: dict[str, SpecialistDropped] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class RunHistory:
             case StageVoted():
                 self.voted[event.stage] = event
             case RowsReviewed():
-                self.reviewed[event.stage, event.kind] = event
+                self.reviewed[event.stage, event.kind, event.round] = event
             case Gated():
                 self.gated[event.model, event.version] = event
             case StageCriticised():
@@ -83,20 +84,22 @@ class RunHistory:
         return tuple(self._tell_stage(stage) for stage in sorted(self.started))
 
     def _tell_stage(self, stage: int) -> ReportStage:
-        reviews = {kind: one for (of, kind), one in self.reviewed.items() if of == stage}
-        labelled = {kind: one.rows - one.undecided - one.failed for kind, one in reviews.items()}
+        reviews = [one for (of, *_), one in self.reviewed.items() if of == stage]
+        labelled: Counter[str] = Counter()
+        for one in reviews:
+            labelled[one.kind] += one.rows - one.undecided - one.failed
         gates = [gate for gate in self.gated.values() if gate.stage == stage]
         voted = self.voted.get(stage)
         return ReportStage(
             stage=stage,
             rows=self.started[stage].rows,
             unanimous=voted.unanimous if voted else 0.0,
-            reviewed=labelled.get("risk", 0),
-            spot_checked=labelled.get("spot_check", 0),
-            relabelled=labelled.get("relabel", 0),
-            changed=sum(one.changed for one in reviews.values()),
-            undecided=sum(one.undecided for one in reviews.values()),
-            failed=sum(one.failed for one in reviews.values()),
+            reviewed=labelled["risk"],
+            spot_checked=labelled["spot_check"],
+            relabelled=labelled["relabel"],
+            changed=sum(one.changed for one in reviews),
+            undecided=sum(one.undecided for one in reviews),
+            failed=sum(one.failed for one in reviews),
             promoted=sum(gate.promoted for gate in gates),
             rejected=sum(not gate.promoted for gate in gates),
         )

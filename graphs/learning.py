@@ -110,12 +110,15 @@ def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
 
 
 def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
-    """Return row number → label of the pool and of the replay, which is as large as the pool."""
+    """Return row number → label of the pool and of the replay, which is as large as the pool.
+
+    A reviewed row has the label that was decided for it, with the reviewer's answer as evidence.
+    """
     rows = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages).to_pylist()
     pooled: dict[int, str] = {
-        row[ROW]: label
+        row[ROW]: row["label"]
         for row in rows
-        if (label := read_label(row["review_label"])) is not None and row["copied_from"] is None
+        if read_label(row["review_label"]) is not None and row["copied_from"] is None
     }
     agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote"]
     labels = context.read_task().label_names

@@ -51,7 +51,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "stage_size": stage_size,
         "stages": math.ceil(rows / stage_size),
         "stage": 0,
-        "review_share": context.settings.review_share,
+        "review_share": context.settings.first_review_share,
         "pool": 0,
         "pool_from": 0,
         "learned": 0,

@@ -89,7 +89,7 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
     drawn = draw_probe(lengths, own, len(population), size, settings.seed)
     numbers = pool[drawn.positions]
     if truth == "llm":
-        given = _review(context, numbers, [texts[at] for at in drawn.positions.tolist()])
+        given = _review(context, numbers, [texts[at] for at in drawn.positions.tolist()], drawn.inclusion)
     else:
         given = [gold.get(number) for number in numbers.tolist()]
     _write_probe(context, numbers, drawn.inclusion, given, truth)
@@ -163,13 +163,14 @@ def _take(one: Annotations, positions: Integers) -> Annotations:
     return replace(one, probs=one.probs[positions], class_probs=one.class_probs[positions])
 
 
-def _review(context: RunContext, numbers: Integers, texts: Sequence[str]) -> list[str | None]:
+def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclusion: Floats) -> list[str | None]:
     """Return the reviewer's labels, None where it gave none; its answers are written down as reviews."""
     rows = tuple(ReviewRow(row=number, text=text) for number, text in zip(numbers.tolist(), texts, strict=True))
     reviews = context.team.reviewer.review(ReviewRequest(task=context.read_task(), rows=rows))
     ids = read_row_ids(context.folder, numbers.tolist(), context.settings.shard_size)
     booked = [
-        BookedReview(step=PROBE_STEP, row_id=row_id, review=one) for row_id, one in zip(ids, reviews, strict=True)
+        BookedReview(step=PROBE_STEP, row_id=row_id, review=one, inclusion=odds)
+        for row_id, one, odds in zip(ids, reviews, inclusion.tolist(), strict=True)
     ]
     context.reviews.record([key_of_text(text) for text in texts], booked)
     return [one.label for one in reviews]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from agents.base import KnownRow, ReviewRow
 from graphs.tables import STAGE_LABELS, StageRows, read_texts
 from records.folder import RunFolder
-from records.review_book import BookedReview, ReviewBook, key_of_text
+from records.review_book import FIRST_STEP, BookedReview, ReviewBook, key_of_text
 from records.rows import ROW, Review
 from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Integers
@@ -19,17 +19,20 @@ from specialists.arrays import Booleans, Integers
 MOST_KNOWN = 2000
 """Decided rows among which a reviewer's examples are looked for."""
 
-GOLD_STEP, PROBE_STEP = -2, -1
+GOLD_STEP, PROBE_STEP = FIRST_STEP, FIRST_STEP + 1
 """The steps before the first stage: labels that the person gave, and the reviews of the audition's probe."""
 
 StepKind = Literal["risk", "spot_check", "relabel"]
 """The steps of a stage, in their order."""
 
+MOST_ROUNDS = 62
+"""Rounds of reviews for risk in a stage."""
 
-def number_step(stage: int, kind: StepKind) -> int:
-    """Return the number of a step: it grows with every step of a run."""
+
+def number_step(stage: int, kind: StepKind, round_: int = 0) -> int:
+    """Return the number of a step: it grows with every step of a run. Only reviews for risk have rounds."""
     kinds = get_args(StepKind)
-    return len(kinds) * stage + kinds.index(kind)
+    return (MOST_ROUNDS + len(kinds) - 1) * stage + (MOST_ROUNDS - 1 + kinds.index(kind) if kind != "risk" else round_)
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,21 @@ class ReviewStep:
             for text, review in zip(texts, reviews, strict=True)
         )
 
-    def book(self, chosen: Integers, reviews: Sequence[Review]) -> None:
-        """Write the answers for the chosen rows down."""
+    def book(self, reviews: Sequence[Review], inclusion: float = 1.0) -> None:
+        """Write answers for rows of this stage down; `inclusion`: the probability with which each was chosen."""
+        places = [review.row - int(self.rows.number[0]) for review in reviews]
         booked = [
-            BookedReview(step=self.number, row_id=self.rows.row_id[index], review=review)
-            for index, review in zip(chosen, reviews, strict=True)
+            BookedReview(step=self.number, row_id=self.rows.row_id[place], review=review, inclusion=inclusion)
+            for place, review in zip(places, reviews, strict=True)
         ]
-        self.reviews.record([self.keys[index] for index in chosen], booked)
+        self.reviews.record([self.keys[place] for place in places], booked)
+
+    def own(self) -> list[BookedReview | None]:
+        """Return for each row the review that it has had itself so far."""
+        return [
+            one if one is not None and one.review.row == number else None
+            for one, number in zip(self.booked(), self.rows.number.tolist(), strict=True)
+        ]
 
     def booked(self) -> list[BookedReview | None]:
         """Return for each row the review that its text has had so far."""
@@ -93,10 +104,18 @@ class ReviewStep:
         return [found.get(key) for key in self.keys]
 
 
-def apply_reviews(table: pa.Table, booked: Sequence[BookedReview | None]) -> pa.Table:
-    """Return the stage's labels with the reviews in them; a row that shares another's review says whose."""
+def apply_reviews(
+    table: pa.Table,
+    booked: Sequence[BookedReview | None],
+    decided: Sequence[tuple[str, float] | None] | None = None,
+) -> pa.Table:
+    """Return the stage's labels with the reviews in them; a row that shares another's review says whose.
+
+    `decided` (n_rows,): label and its probability where the vote weighed the answer as evidence; None where the answer
+    stands as it was given.
+    """
     rows = table.to_pylist()
-    for row, one in zip(rows, booked, strict=True):
+    for row, one, weighed in zip(rows, booked, decided or [None] * len(rows), strict=True):
         if one is None:
             continue
         review = one.review
@@ -104,7 +123,10 @@ def apply_reviews(table: pa.Table, booked: Sequence[BookedReview | None]) -> pa.
         row["review_failed"] = review.failed
         row["reason"] = review.reason or None
         row["copied_from"] = one.row_id if review.row != row[ROW] else None
-        if review.label is not None:
+        if review.label is not None and weighed is not None:
+            row["label"], row["confidence"] = weighed
+            row["source"] = review.source if review.label == row["label"] else "vote"
+        elif review.label is not None:
             # How sure a language model says it is has not been calibrated: it stays in the review book.
             confidence = review.sureness if review.source == "offline" else None
             row["label"], row["source"], row["confidence"] = review.label, review.source, confidence

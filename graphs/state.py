@@ -50,6 +50,8 @@ class RunState(TypedDict):
     versions: dict[str, int]
     """Specialist of the ensemble → the version that votes; in the order of the lock."""
     stage: int
+    round: int
+    """Of the reviews for risk in this stage."""
     review_share: float
     """The largest share of a stage that is reviewed for risk; the result critic may raise it."""
     relabel: list[str]

@@ -176,8 +176,11 @@ class RowsReviewed(EventBase):
     type: Literal["rows_reviewed"] = "rows_reviewed"
     stage: int
     kind: Literal["risk", "spot_check", "relabel"]
+    round: int = 0
+    """Of the reviews for risk in this stage."""
     rows: int
     changed: int
+    """Rows to which the reviewer gave another label than the vote."""
     undecided: int = 0
     """Rows of which the reviewer said that it cannot tell."""
     failed: int

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import Field
+
 from records.base import Record
 from records.errors import RunFolderError
 from records.rows import Review, Source, SurenessFrom
@@ -24,23 +26,27 @@ CREATE TABLE IF NOT EXISTS reviews (
     source TEXT NOT NULL,
     sureness REAL,
     sureness_from TEXT,
-    reason TEXT NOT NULL
+    reason TEXT NOT NULL,
+    inclusion REAL NOT NULL
 ) STRICT;
 """
 _REVIEW = ("row", "label", "labels", "undecided", "failed", "source", "sureness", "sureness_from", "reason")
-_COLUMNS = ("text_key", "step", "row_id", *_REVIEW)
+_COLUMNS = ("text_key", "step", "row_id", *_REVIEW, "inclusion")
 _NAMES, _VALUES = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
 _INSERT = f"INSERT INTO reviews ({_NAMES}) VALUES ({_VALUES}) ON CONFLICT (text_key) DO NOTHING"  # noqa: S608 (ours)
-_SELECT = f"SELECT step, row_id, {', '.join(_REVIEW)} FROM reviews"  # noqa: S608 (our own names)
+_SELECT = f"SELECT step, row_id, {', '.join(_REVIEW)}, inclusion FROM reviews"  # noqa: S608 (our own names)
 _FIND = f"{_SELECT} WHERE text_key = ?"
 _LABELLED = (
-    f"{_SELECT} WHERE step < ? AND (label IS NOT NULL OR labels IS NOT NULL) AND source IN ('llm', 'human', 'gold') "
-    "ORDER BY step DESC, row DESC LIMIT ?"
+    f"{_SELECT} WHERE step >= ? AND step < ? AND (label IS NOT NULL OR labels IS NOT NULL) "
+    "AND source IN ('llm', 'human', 'gold') ORDER BY step DESC, row DESC LIMIT ?"
 )
 
+FIRST_STEP = -2
+"""Of the labels that the person gave."""
+
 _Row = tuple[
-    int, str, int, str | None, str | None, int, int, Source, float | None, SurenessFrom | None, str
-]  # step and row_id, then _REVIEW
+    int, str, int, str | None, str | None, int, int, Source, float | None, SurenessFrom | None, str, float
+]  # step and row_id, then _REVIEW, and inclusion
 
 
 def key_of_text(text: str, text_pair: str | None = None) -> str:
@@ -55,11 +61,15 @@ def _hash(text: str) -> str:
 
 
 class BookedReview(Record):
-    """A review as it was written down: at which step of the run, and for which row (number and id)."""
+    """A review as it was written down: at which step of the run, and for which row (number and id).
+
+    `inclusion`: the probability with which the row was chosen; 1 where it was chosen for its risk.
+    """
 
     step: int
     row_id: str
     review: Review
+    inclusion: float = Field(default=1.0, gt=0, le=1)
 
 
 class ReviewBook:
@@ -84,7 +94,10 @@ class ReviewBook:
 
     def record(self, keys: Sequence[str], booked: Sequence[BookedReview]) -> None:
         """Write reviews down, all or none."""
-        rows = [(key, one.step, one.row_id, *_as_values(one.review)) for key, one in zip(keys, booked, strict=True)]
+        rows = [
+            (key, one.step, one.row_id, *_as_values(one.review), one.inclusion)
+            for key, one in zip(keys, booked, strict=True)
+        ]
         with self._lock, self._connection:
             self._connection.executemany(_INSERT, rows)
 
@@ -98,10 +111,11 @@ class ReviewBook:
                     found[key] = _as_booked(row)
         return found
 
-    def list_labelled(self, before_step: int, most: int) -> tuple[BookedReview, ...]:
-        """Return reviews that a language model, a person or gold rows decided before a step, the latest first."""
+    def list_labelled(self, before_step: int, most: int, *, from_step: int = FIRST_STEP) -> tuple[BookedReview, ...]:
+        """Return reviews that a language model, a person or gold rows decided at `from_step` or later and before a
+        step, the latest first."""
         with self._lock:
-            rows: list[_Row] = self._connection.execute(_LABELLED, (before_step, most)).fetchall()
+            rows: list[_Row] = self._connection.execute(_LABELLED, (from_step, before_step, most)).fetchall()
         return tuple(map(_as_booked, rows))
 
     def close(self) -> None:
@@ -114,7 +128,7 @@ def _as_values(review: Review) -> tuple[object, ...]:
 
 
 def _as_booked(row: _Row) -> BookedReview:
-    step, row_id, number, label, labels, undecided, failed, source, sureness, sureness_from, reason = row
+    step, row_id, number, label, labels, undecided, failed, source, sureness, sureness_from, reason, inclusion = row
     review = Review(
         row=number,
         label=label,
@@ -126,4 +140,4 @@ def _as_booked(row: _Row) -> BookedReview:
         sureness_from=sureness_from,
         reason=reason,
     )
-    return BookedReview(step=step, row_id=row_id, review=review)
+    return BookedReview(step=step, row_id=row_id, review=review, inclusion=inclusion)

@@ -7,6 +7,8 @@ from pydantic import Field, NonNegativeFloat, StringConstraints
 from records.base import Record
 from records.candidate import Filters
 
+OFFLINE_SHARE = 0.20
+
 SandboxName = Literal["auto", "docker", "bwrap", "process"]
 
 
@@ -48,6 +50,12 @@ class Settings(Record):
     shortlist: int = Field(default=6, ge=1)
     select_threshold: float = Field(default=0.2, ge=0, le=1)
     """A candidate with a lower score of the selector's is not tried."""
+    vote: Literal["calibrated", "soft", "majority", "dawid_skene"] = "calibrated"
+    """How the specialists' opinions become a label; all but the first take a reviewer's answers as they are."""
+    rule: Literal["risk", "disagreement"] = "risk"
+    """Which rows are reviewed: those where it is worth most, or (the paper's rule) those that specialists dispute."""
+    worth: float = Field(default=0.1, ge=0, lt=1)
+    """The errors that a review must be expected to remove."""
     learning: bool = True
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=2, ge=1)
@@ -64,8 +72,9 @@ class Settings(Record):
     """Rows on which the candidates are auditioned."""
     probe_pool: int = Field(default=2, ge=1)
     """The candidates annotate so many times that number, to draw the probe by their disagreement."""
-    review_share: float = Field(default=0.20, ge=0, le=1)
-    """The largest share of a stage that is reviewed for risk."""
+    review_share: float | None = Field(default=None, ge=0, le=1)
+    """The largest share of a stage that is reviewed for risk; None: all of it with a language model, OFFLINE_SHARE
+    without one."""
     largest_review_share: float = Field(default=0.5, ge=0, le=1)
     """How far the result critic may raise it."""
     spot_check_share: float = Field(default=0.02, ge=0, le=1)
@@ -83,6 +92,11 @@ class Settings(Record):
     """Docker's: runsc, kata, or another that the engine knows."""
     gpus: str | None = Field(default=None, pattern=r"^(all|[1-9]\d*|device=[\w,:-]+)$")
     """Docker's: all, a number, or device=ID,ID."""
+
+    @property
+    def first_review_share(self) -> float:
+        """The largest share of a stage that is reviewed for risk, until the result critic raises it."""
+        return self.review_share if self.review_share is not None else OFFLINE_SHARE if self.llm == "offline" else 1.0
 
     @property
     def filters(self) -> Filters:

@@ -98,6 +98,14 @@ class Combination:
         parts = [one.weigh_answers(one.predict(vote, scores), answers, sureness) for one in self.members]
         return sum_weighted(self.weights, parts)
 
+    def expect_differences(self, vote: Floats, scores: Floats) -> Floats:
+        """Return for each row (n_rows,) the probability that the reviewer, asked, gives another label than the
+        likeliest."""
+        unsaid = np.zeros(1)
+        parts = [np.einsum("nl,la->na", one.predict(vote, scores), one.reliability(unsaid)[0]) for one in self.members]
+        answers = sum_weighted(self.weights, parts)
+        return 1.0 - answers[np.arange(len(vote)), self.predict(vote, scores).argmax(axis=1)]
+
     def expect_gains(self, vote: Floats, scores: Floats) -> Floats:
         """Return for each row (n_rows,) the errors that a review is expected to remove (`expect_removed_errors`)."""
         unsaid = np.zeros(1)

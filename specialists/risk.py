@@ -1,7 +1,5 @@
 """Which rows to look at twice."""
 
-import math
-
 import numpy as np
 
 from specialists.arrays import Booleans, Floats, Integers
@@ -13,13 +11,12 @@ def estimate_risk(vote: VoteResult) -> Floats:
     return 1.0 - vote.confidence
 
 
-def choose_riskiest(agreement: Floats, risk: Floats, eligible: Booleans, share: float) -> Integers:
-    """Return the rows to review, at most `share` of all rows: disagreement first, then low confidence.
+def choose_riskiest(agreement: Floats, risk: Floats, eligible: Booleans, most: int) -> Integers:
+    """Return the rows to review, at most so many: disagreement first, then low confidence.
 
     All arrays are (n_rows,); `eligible` marks the rows that may be chosen. The result is in the order of their
     need; rows with equal need keep the input's order.
     """
-    most = math.floor(share * len(risk))
     order = np.lexsort((-risk, agreement >= 1.0))
     return order[eligible[order]][:most].astype(np.int64)
 

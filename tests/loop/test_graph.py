@@ -26,6 +26,7 @@ EDGES = {
     ("audition", "annotate_stage"),
     ("annotate_stage", "vote"),
     ("vote", "review"),
+    ("review", "review"),
     ("review", "spot_check"),
     ("spot_check", "criticise_stage"),
     ("criticise_stage", "relabel"),

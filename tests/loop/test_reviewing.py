@@ -36,7 +36,7 @@ def make_table() -> pa.Table:
 
 def apply(book: ReviewBook, *reviews: Review) -> list[dict]:
     step = ReviewStep(number=2, reviews=book, rows=STAGE)
-    step.book(np.arange(len(reviews)), reviews)
+    step.book(reviews)
     return apply_reviews(make_table(), step.booked()).to_pylist()
 
 

@@ -54,6 +54,7 @@ def finished(cli: Cli, tiny_hub: str, tmp_path_factory: pytest.TempPathFactory) 
         done = cli(
             "run", SENTENCE, "--data", folder / "rows.csv", "--hub", tiny_hub, "--out", folder / "out",
             "--llm", "openai:scripted", "--sandbox", "process", "--stage-size", "40", "--pool-size", "16",
+            "--vote", "soft", "--worth", "0", "--review-share", "0.2",
             OPENAI_BASE_URL=server.base_url,
         )  # fmt: skip
         yield FinishedRun(RunFolder(folder / "out"), done.returncode, done.stdout + done.stderr, server, data)

@@ -97,6 +97,7 @@ def verdicts(cli: Cli, small_hub: str, tmp_path_factory: pytest.TempPathFactory)
         done = cli(
             "run", SENTENCE, "--data", data, "--hub", small_hub, "--llm", "openai:scripted", "--sandbox", "process",
             "--models", "2", "--no-learning", "--stage-size", str(STAGE_SIZE), "--out", folder / "out",
+            "--vote", "soft", "--worth", "0", "--review-share", "0.2",
             OPENAI_BASE_URL=server.base_url,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -289,7 +290,8 @@ def run_on_late_word(models: tuple[str, ...], hub: str, out: Path, monkeypatch: 
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         return annotate(
             SENTENCE, data=pd.DataFrame({"text": texts}), hub=hub, llm="openai:scripted", sandbox="process", models=2,
-            stage_size=30, probe_size=PROBE, seed=SEED, out=out, on_event=lambda event: None, **settings,
+            stage_size=30, probe_size=PROBE, seed=SEED, out=out, on_event=lambda event: None,
+            vote="soft", worth=0, review_share=0.2, **settings,
         )  # fmt: skip
 
 

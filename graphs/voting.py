@@ -1,0 +1,298 @@
+"""The vote of a stage: from the specialists' opinions, and from what reviewers have said so far, to labels.
+
+Everything here follows from the run's files up to a step, so that a node that runs again decides the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from graphs.context import RunContext
+from graphs.jobs import weigh_voters
+from graphs.reviewing import ReviewStep, apply_reviews, number_step
+from graphs.state import RunState
+from graphs.tables import (
+    StageRows,
+    features_of,
+    merge_shards,
+    probs_of,
+    read_probs,
+    read_stage_rows,
+    shards_for,
+    spread,
+    tabulate_vote,
+    write_shards,
+)
+from graphs.taught import TaughtSet, first_step, list_taught
+from records.folder import written_whole
+from records.review_book import BookedReview, key_of_text
+from records.rows import Review
+from specialists.arrays import Booleans, Floats, Integers
+from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, fit_vote, score_rows
+from specialists.combination import NOT_ASKED
+from specialists.dawid_skene import fit_dawid_skene
+from specialists.embedding import Matrix, fit_embedding
+from specialists.risk import estimate_risk
+from specialists.vote import VoteResult, take_majority, take_soft_vote
+
+EVIDENCE, TRUTH = frozenset({"llm"}), frozenset({"gold", "human"})
+"""Whose answers the vote learns from. The reviewer without a language model only repeats what the specialists say."""
+
+
+@dataclass(frozen=True)
+class StageVote:
+    """The vote over a stage's annotated rows.
+
+    `result`: before anybody's answer to a row, out of fold where a row taught the vote. `disputed` (n_rows,): the
+    specialists do not all say the same. `value` (n_rows,): the errors that a review is expected to remove; `differs`
+    (n_rows,): the probability that a reviewer says otherwise. `after` (n_rows, n_labels): with the answers as
+    evidence; None where answers are taken as they are.
+    """
+
+    result: VoteResult
+    disputed: Booleans
+    value: Floats
+    differs: Floats
+    after: Floats | None
+    taught: int
+    """The rows that the vote was fitted to."""
+
+
+@dataclass(frozen=True)
+class StageView:
+    """The files of one stage, as the vote reads them. Arrays and lists are of its annotated rows, in their order."""
+
+    context: RunContext
+    state: RunState
+
+    @property
+    def stage(self) -> int:
+        return self.state["stage"]
+
+    @property
+    def models(self) -> list[str]:
+        """The specialists that vote, in the lock's order."""
+        return list(self.state["versions"])
+
+    @property
+    def scratch(self) -> Path:
+        return self.context.folder.scratch / f"stage-{self.stage:04d}"
+
+    @cached_property
+    def rows(self) -> StageRows:
+        """All rows of the stage, those without a text too."""
+        return read_stage_rows(
+            self.context.folder, self.stage, self.state["stage_size"], self.context.settings.shard_size
+        )
+
+    @cached_property
+    def filled(self) -> Integers:
+        """The places of the annotated rows in the stage: those with a text."""
+        return np.flatnonzero(~self.rows.empty)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        return [self.rows.text[place] for place in self.filled]
+
+    @cached_property
+    def inputs(self) -> tuple[Path, ...]:
+        """The shard files to annotate."""
+        numbers = self.rows.number[self.filled].tolist()
+        return write_shards(self.scratch, numbers, self.texts, self.context.settings.shard_size)
+
+    @cached_property
+    def probs(self) -> Floats:
+        """(n_specialists, n_rows, n_labels)."""
+        return read_probs(self.context.folder, self.stage, self.models)
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        return self.context.read_task().label_names
+
+    @cached_property
+    def annotations(self) -> dict[str, pa.Table]:
+        """Each specialist's annotations, with hidden states."""
+        return {model: merge_shards(shards_for(self.inputs, model), self.labels) for model in self.models}
+
+    @cached_property
+    def features(self) -> Matrix:
+        """The specialists' hidden states side by side (n_rows, n_features)."""
+        return np.concatenate([features_of(table) for table in self.annotations.values()], axis=1)
+
+    def step(self, number: int) -> ReviewStep:
+        return ReviewStep(number=number, reviews=self.context.reviews, rows=self.rows)
+
+
+def hold_vote(view: StageView, before: int) -> StageVote:
+    """Return the vote over a stage from what was answered before a step."""
+    settings, source = view.context.settings, view.context.team.reviewer.source
+    disputed = _find_disputed(view.probs)
+    if settings.vote == "calibrated" and len(view.filled):
+        known = len(view.context.reviews.list_labelled(before, LEAST_TAUGHT))
+        if source in EVIDENCE or known == LEAST_TAUGHT:
+            return _hold_calibrated(view, _gather_lesson(view, before), disputed, before)
+    result = _vote_plainly(view)
+    risk = estimate_risk(result)
+    return StageVote(result, disputed, risk, risk, None, 0)
+
+
+def tabulate_stage(view: StageView, vote: StageVote, before: int) -> pa.Table:
+    """Return the stage's label table: the vote, and what was answered before a step."""
+    table = tabulate_vote(view.rows, view.probs, vote.result, stage=view.stage, labels=view.labels, models=view.models)
+    booked = view.step(before).booked()
+    return apply_reviews(table, booked, _decide(view, vote, booked))
+
+
+def _decide(
+    view: StageView, vote: StageVote, booked: Sequence[BookedReview | None]
+) -> list[tuple[str, float] | None] | None:
+    """Return label and confidence of every row by all that is known of it; None where answers stand as given."""
+    if vote.after is None:
+        return None
+    best = vote.after.argmax(axis=1)
+    sure = vote.after.max(axis=1)
+    decided = [(view.labels[label], confidence) for label, confidence in zip(best, sure.tolist(), strict=True)]
+    weighed = spread(decided, view.filled, len(view.rows.text))
+    return [one if booking is not None else None for one, booking in zip(weighed, booked, strict=True)]
+
+
+def _find_disputed(probs: Floats) -> Booleans:
+    own = probs.argmax(axis=2)
+    return np.asarray((own != own[:1]).any(axis=0))
+
+
+def _vote_plainly(view: StageView) -> VoteResult:
+    """Return the vote by `--vote`; the calibrated one, with nothing to learn from, is the soft vote."""
+    probs, method = view.probs, view.context.settings.vote
+    soft = take_soft_vote(probs, weigh_voters(view.context.folder, view.state))
+    if method in ("calibrated", "soft"):
+        return soft
+    own = probs.argmax(axis=2)
+    n_labels = probs.shape[2]
+    if method == "majority":
+        label = take_majority(own, n_labels)
+        mean = (own[:, :, None] == np.arange(n_labels)).mean(axis=0)
+    else:
+        mean = fit_dawid_skene(own, n_labels).weigh(own)
+        label = mean.argmax(axis=1).astype(np.int64)
+    confidence = mean[np.arange(len(label)), label]
+    return VoteResult(label=label, mean=mean, confidence=confidence, agreement=(own == label).mean(axis=0))
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What the vote is fitted to, and the key of each row's text."""
+
+    rows: ReviewedRows
+    keys: list[str]
+    states: Matrix
+    """The embedded hidden states of the stage (n_rows, n_coordinates)."""
+
+
+def _gather_lesson(view: StageView, before: int) -> _Lesson:
+    """Return the rows that somebody labelled before a step, as the specialists see them."""
+    sets = list_taught(view.context, view.stage)
+    own = _list_own(view, before)
+    states, known = _embed(view, sets)
+    reviews = [booked for one in sets for booked in one.reviews] + [booked for booked, _ in own]
+    places = [place for _, place in own]
+    probs = [_read_known(view, sets, model)[0] for model in view.models]
+    place_of = {label: index for index, label in enumerate(view.labels)}
+    labels = np.array([place_of[one.review.label or ""] for one in reviews], dtype=np.int64)
+    true = np.array([one.review.source in TRUTH for one in reviews], dtype=np.bool_)
+    rows = ReviewedRows(
+        probs=np.concatenate([np.stack(probs), view.probs[:, places]], axis=1),
+        states=np.concatenate([known, states[places]]),
+        answers=np.where(true, NOT_ASKED, labels),
+        truth=np.where(true, labels, NOT_ASKED),
+        sureness=np.array([_read_sureness(one.review) for one in reviews], dtype=np.float64),
+        inclusion=np.array([one.inclusion for one in reviews], dtype=np.float64),
+    )
+    keys = [key_of_text(text) for one in sets for text in one.read_texts()]
+    return _Lesson(rows, keys + [view.step(before).keys[view.filled[place]] for place in places], states)
+
+
+def _list_own(view: StageView, before: int) -> list[tuple[BookedReview, int]]:
+    """Return this stage's labelled reviews before a step, each with its place among the annotated rows."""
+    found = view.context.reviews.list_labelled(before, len(view.rows.text), from_step=first_step(view.stage))
+    place_of = {int(number): place for place, number in enumerate(view.rows.number[view.filled])}
+    return sorted(((one, place_of[one.review.row]) for one in found), key=lambda pair: pair[1])
+
+
+def _read_sureness(review: Review) -> float:
+    """Return how sure the reviewer was; a reviewer that cannot be wrong is not asked."""
+    return float("nan") if review.sureness is None or review.source in TRUTH else review.sureness
+
+
+def _read_known(view: StageView, sets: Sequence[TaughtSet], model: str) -> tuple[Floats, Matrix]:
+    """Return one specialist's probabilities and hidden states of earlier stages' rows, set after set."""
+    version = view.state["versions"][model]
+    tables = [merge_shards(one.shards(model, version), view.labels) for one in sets]
+    if not tables:
+        width = features_of(view.annotations[model]).shape[1]
+        return np.zeros((0, len(view.labels))), np.zeros((0, width), dtype=np.float32)
+    return np.concatenate([probs_of(one) for one in tables]), np.concatenate([features_of(one) for one in tables])
+
+
+def _embed(view: StageView, sets: Sequence[TaughtSet]) -> tuple[Matrix, Matrix]:
+    """Return the coordinates of the stage's rows and of earlier stages': computed once a stage, then read back."""
+    path = view.scratch / "states.npz"
+    if not path.exists():
+        features = view.features
+        embedding = fit_embedding(features, view.context.settings.seed)
+        known = np.concatenate([_read_known(view, sets, model)[1] for model in view.models], axis=1)
+        stage, earlier = (embedding.embed(one).astype(np.float32) for one in (features, known))
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, stage=stage, known=earlier)
+    with np.load(path) as kept:
+        return kept["stage"], kept["known"]
+
+
+def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, before: int) -> StageVote:
+    fitted = fit_vote(lesson.rows)
+    model, mean = fitted.model, view.probs.mean(axis=0)
+    combination, scores = model.combination, score_rows(model, view.probs, lesson.states)
+    prior = combination.predict(mean, scores)
+    value, differs = combination.expect_gains(mean, scores), combination.expect_differences(mean, scores)
+    after = combination.weigh_answers(mean, scores, *_read_answers(view, before))
+    prior, after = _put_taught(view, lesson, fitted, prior, after)
+    label = prior.argmax(axis=1).astype(np.int64)
+    result = VoteResult(
+        label=label,
+        mean=prior,
+        confidence=prior.max(axis=1),
+        agreement=(view.probs.argmax(axis=2) == label).mean(axis=0),
+    )
+    return StageVote(result, disputed, value, differs, after, len(lesson.keys))
+
+
+def _read_answers(view: StageView, before: int) -> tuple[Integers, Floats]:
+    """Return what a reviewer said of each annotated row or its copy, NOT_ASKED where nothing, and no sureness: rows
+    that taught the vote are decided with theirs."""
+    place_of = {label: index for index, label in enumerate(view.labels)}
+    booked = [view.step(before).booked()[place] for place in view.filled]
+    said = [one.review.label if one and one.review.source in EVIDENCE | TRUTH else None for one in booked]
+    answers = np.array([NOT_ASKED if label is None else place_of[label] for label in said], dtype=np.int64)
+    return answers, np.zeros(len(answers))
+
+
+def _put_taught(
+    view: StageView, lesson: _Lesson, fitted: FittedVote, prior: Floats, after: Floats
+) -> tuple[Floats, Floats]:
+    """Return both with the rows that taught the vote, and their copies, as a vote that they did not teach has them."""
+    place_of = {key: place for place, key in enumerate(lesson.keys)}
+    keys = view.step(0).keys
+    pairs = [(row, place_of[keys[place]]) for row, place in enumerate(view.filled) if keys[place] in place_of]
+    if pairs:
+        rows, places = map(list, zip(*pairs, strict=True))
+        prior[rows], after[rows] = fitted.before[places], fitted.after[places]
+    return prior, after
+
+
+def decide_step(stage: int) -> int:
+    """Return the step before which all answers of a stage count."""
+    return number_step(stage + 1, "risk")
