@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 from typing import Literal
 
 from agents.asking import Asker
 from agents.base import ReviewRequest, ReviewRow
 from agents.examples import ExampleFinder
 from agents.review_prompts import make_ids, render_review
-from agents.review_replies import Answer, make_form, make_schema, read_answers
+from agents.review_replies import Answer, bound_reply, make_form, make_schema, read_answers
 from agents.sureness import measure_sureness
-from records.errors import ReplyError
+from records.errors import BudgetReachedError, ReplyError
 from records.review_book import key_of_text
 from records.rows import Review, Source
 from records.task import CANNOT_TELL
@@ -74,7 +75,8 @@ class LLMReviewer:
     def review(self, request: ReviewRequest) -> tuple[Review, ...]:
         """Return one review a row, in their order; rows of the same text, but for white space and case, share one.
 
-        A row without a usable answer is marked failed, with the reason. Raises LLMUnreachableError.
+        A row without a usable answer is marked failed, with the reason. Where the budget ends, the rows of the batch
+        that it ended in are missing, and those of the batches that were not begun by then. Raises LLMUnreachableError.
         """
         keys = [key_of_text(row.text, row.text_pair) for row in request.rows]
         first: dict[str, ReviewRow] = {}
@@ -84,10 +86,11 @@ class LLMReviewer:
         batches = [asked[start : start + size] for start in range(0, len(asked), size)]
         inquiry = _Inquiry(self._asker, self._manner, request)
         with ThreadPoolExecutor(self._concurrency) as pool:
-            reviews = {review.row: review for batch in pool.map(inquiry.review_batch, batches) for review in batch}
+            reviews = {review.row: review for batch in pool.map(inquiry.pay_for_batch, batches) for review in batch}
         return tuple(
             reviews[first[key].row].model_copy(update={"row": row.row})
             for key, row in zip(keys, request.rows, strict=True)
+            if first[key].row in reviews
         )
 
 
@@ -97,15 +100,31 @@ class _Inquiry:
     def __init__(self, asker: Asker, manner: ReviewManner, request: ReviewRequest) -> None:
         self._asker = asker
         self._task = request.task
+        self._stage = request.stage
+        self._is_broke = Event()
         self._seed = manner.seed
         self._form = make_form(request.task, thoughts=manner.style == "cot", reasons=manner.reasons)
         self._examples = ExampleFinder(request.known if manner.style == "few" else (), besides=request.rows)
+
+    def pay_for_batch(self, rows: Sequence[ReviewRow]) -> list[Review]:
+        """Return a review for each row of one batch, or none at all where the budget does not pay for all of them.
+
+        What was paid for it stays in the ledger, for a run that is resumed with more.
+        """
+        if self._is_broke.is_set():
+            return []
+        try:
+            return self.review_batch(rows)
+        except BudgetReachedError:
+            self._is_broke.set()
+            return []
 
     def review_batch(self, rows: Sequence[ReviewRow]) -> list[Review]:
         """Return a review for each row of one batch.
 
         Where the batch gets no usable reply its rows are asked about one by one, so that one row which the model
-        refuses takes no other along. At worst a batch of n rows costs 3 requests, and each of its rows 3 more.
+        refuses takes no other along. At worst a batch of n rows costs 3 requests, and each of its rows 3 more. Raises
+        BudgetReachedError.
         """
         try:
             return self._ask(rows)
@@ -118,7 +137,14 @@ class _Inquiry:
         """Return a review for each row. Raises ReplyError where no reply of three could be used."""
         ids = make_ids(rows, self._seed)
         prompt = render_review(self._task, self._form, ids, rows, self._examples.choose(rows))
-        reply = self._asker.ask(prompt, read_answers(self._form, ids), make_schema(self._form, ids), logprobs=True)
+        reply = self._asker.ask(
+            prompt,
+            read_answers(self._form, ids),
+            make_schema(self._form, ids),
+            stage=self._stage,
+            reply_tokens=bound_reply(self._form, len(rows)),
+            logprobs=True,
+        )
         measured = measure_sureness(reply.raw, reply.tokens, ids)
         return [_as_review(row, reply.value[key], measured.get(key)) for key, row in zip(ids, rows, strict=True)]
 

@@ -47,6 +47,7 @@ class Terms(Record):
     timeout: float = 120.0
     patience: float = 1800.0
     price: tuple[float, float] | None = None
+    budget: float | None = None
     first_wait: float = 0.5
     """Seconds before a second try; those before later ones grow."""
     first_pause: float = 5.0

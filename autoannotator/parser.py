@@ -24,8 +24,9 @@ RUN_EXAMPLES = """examples:
   autoannotator run --task run1/task.yaml --data tweets.xlsx --hub starter --out run2
   OPENAI_BASE_URL=http://localhost:8000/v1 autoannotator run "…" --data rows.jsonl --llm openai:MODEL
 
-exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 5 a service cannot be
-reached or a model failed (resumable) · 6 waiting for a person (resumable)
+exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 4 the budget is
+reached (resumable with more) · 5 a service cannot be reached or a model failed (resumable) · 6 waiting for a person
+(resumable)
 """
 
 
@@ -125,8 +126,10 @@ def _add_runs(parts: Commands) -> None:
     resume.add_argument(
         "--yes", action="store_true", help="ask nothing, let a run that waits go on, and let its model see rows"
     )
-    for option in ("--budget", "--target-error"):
-        resume.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+    resume.add_argument(
+        "--budget", type=float, metavar="USD", help="what the run may spend in all from now on, more than is spent"
+    )
+    resume.add_argument("--target-error", action=_NotYet, nargs="?", help=argparse.SUPPRESS)
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
     report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")
@@ -190,6 +193,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--llm-price", type=_split_price, metavar="IN,OUT",
         help="USD for a million tokens read and written (default: the price library's; a server of your own: 0,0)",
+    )  # fmt: skip
+    limits.add_argument(
+        "--budget", type=float, metavar="USD",
+        help="what the run may spend on the language model; at its end the run stops, and `resume --budget` goes on",
     )  # fmt: skip
     where = parser.add_argument_group("where")
     where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")

@@ -69,7 +69,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             settings.llm,
             ledger,
             manner=_choose_manner(settings),
-            terms=_make_terms(settings),
+            terms=make_terms(settings),
             select_threshold=settings.select_threshold,
             tell=tell_pause,
         )
@@ -107,7 +107,8 @@ def _choose_manner(settings: Settings) -> ReviewManner:
     )
 
 
-def _make_terms(settings: Settings) -> Terms:
+def make_terms(settings: Settings) -> Terms:
+    """Return the terms on which the settings let an endpoint be asked."""
     return Terms(
         concurrency=settings.llm_concurrency,
         requests_per_minute=settings.llm_requests_per_minute,
@@ -115,6 +116,7 @@ def _make_terms(settings: Settings) -> Terms:
         timeout=settings.llm_timeout,
         patience=settings.llm_patience,
         price=settings.llm_price,
+        budget=settings.budget,
     )
 
 

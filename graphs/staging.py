@@ -190,6 +190,7 @@ def _review_rows(context: RunContext, state: RunState, kind: StepKind, choose: C
         rows=step.gather_rows(table, chosen, show_votes=settings.show_votes),
         consensus=_gather_consensus(context, state, step.rows, chosen),
         known=step.gather_known(context.folder, settings.shard_size) if settings.review_style == "few" else (),
+        stage=stage,
     )
     reviews = context.team.reviewer.review(request) if request.rows else ()
     step.book(chosen, reviews)

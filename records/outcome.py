@@ -16,17 +16,23 @@ class Certificate(Record):
 
 
 class RoleCost(Record):
-    """What one role asked of one model. `usd` is None where no price is known; `reason` then says so.
+    """What one role asked of one model for one stage; None: before the stages. The audit's stage is their number.
 
-    `tokens_in` and `tokens_out` are None where the endpoint did not count those of every request.
+    `usd` is None where no price is known; `reason` then says so. `tokens_in` and `tokens_out` are None where the
+    endpoint did not count those of every request.
     """
 
     role: str
+    stage: int | None = Field(default=None, ge=0)
     model: str
     requests: int = Field(ge=0)
     tokens_in: int | None = Field(ge=0)
     tokens_out: int | None = Field(ge=0)
     usd: float | None = Field(ge=0)
+    unanswered: int = Field(default=0, ge=0)
+    """Requests that were sent under a budget and got no answer: they may have been charged."""
+    reserved_usd: float = Field(default=0.0, ge=0)
+    """What those, and answers whose tokens were not counted, have cost at most. The budget counts it as spent."""
     reason: str = ""
 
     @model_validator(mode="after")
