@@ -5,6 +5,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +124,7 @@ class Capabilities(Record):
 
 _COLUMNS = ", ".join(Answer.model_fields)
 _FIND = f"SELECT {_COLUMNS} FROM answers WHERE request_hash = ?"  # noqa: S608 (names of our own fields)
+_NEXT = f"SELECT rowid, {_COLUMNS} FROM answers WHERE role = ? AND rowid > ? ORDER BY rowid LIMIT 1"  # noqa: S608
 _VALUES = ", ".join("?" * len(Answer.model_fields))
 _INSERT = f"INSERT INTO answers ({_COLUMNS}) VALUES ({_VALUES}) ON CONFLICT (request_hash) DO NOTHING"  # noqa: S608
 _SPENDING = """
@@ -253,6 +255,17 @@ class Ledger:
         with self._lock:
             rows = self._connection.execute(_SPENDING).fetchall()
         return tuple(Spending(**dict(zip(Spending.model_fields, row, strict=True))) for row in rows)
+
+    def read_answers(self, role: str) -> Iterator[Answer]:
+        """Yield the answers to one role, in the order in which they came."""
+        last = 0
+        while True:
+            with self._lock:
+                found = self._connection.execute(_NEXT, (role, last)).fetchone()
+            if found is None:
+                return
+            last, *row = found
+            yield _to_answer(tuple(row))
 
     def sum_spent(self) -> float:
         """Return the USD spent so far; what may have been charged counts."""
