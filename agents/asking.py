@@ -65,6 +65,14 @@ class ChatRequest:
     logprobs: bool = False
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A request that will be looked for in the ledger, and the hash of the prompt that it was made from."""
+
+    request: ChatRequest
+    prompt_hash: str
+
+
 class Completion(Record):
     """A reply as it came."""
 
@@ -173,12 +181,9 @@ class Asker:
         problem, is_new, attempt, cut_offs = "", False, 0, 0
         while attempt < ATTEMPTS and cut_offs < MOST_CUT_OFFS:
             attempt += 1
-            request = describe_request(self.chat.name, asked, round_)
-            answer = self.ledger.find(hash_request(request))
-            if answer is None:
-                is_new = True
-                roomier = replace(asked.purpose, reply_tokens=first.purpose.reply_tokens << cut_offs)
-                answer = self._send(request, replace(asked, purpose=roomier), prompt_hash)
+            roomier = replace(first.purpose, reply_tokens=first.purpose.reply_tokens << cut_offs)
+            answer, sent = self.answer(replace(asked, purpose=roomier), prompt_hash, round_)
+            is_new = is_new or sent
             cut_offs += _is_cut_by_us(answer)
             reply = strip_thinking(answer.reply)
             try:
@@ -191,11 +196,15 @@ class Asker:
             asked = replace(asked, messages=(*asked.messages, *said, again))
         return _Failure(problem, attempt, is_new)
 
-    def _send(self, request: dict[str, Any], asked: ChatRequest, prompt_hash: str) -> Answer:
-        """Get the reply and record it."""
+    def answer(self, asked: ChatRequest, prompt_hash: str, round_: int = 0) -> tuple[Answer, bool]:
+        """Return the recorded answer to a request, or get one and record it, and whether it was sent for that."""
+        request = describe_request(self.chat.name, asked, round_)
+        recorded = self.ledger.find(hash_request(request))
+        if recorded is not None:
+            return recorded, False
         got = self.chat.complete(asked)
         exchange = make_exchange(asked.purpose, self.chat.name, self.chat.endpoint, prompt_hash, got)
-        return self.ledger.record(request, exchange, got.charge)
+        return self.ledger.record(request, exchange, got.charge), True
 
 
 def make_exchange(purpose: Purpose, model: str, endpoint: str, prompt_hash: str, got: Completion) -> Exchange:

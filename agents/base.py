@@ -2,7 +2,7 @@
 any chat model; `agents.team.make_team` picks. An agent sees records and returns records: no sandbox, no run folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -271,3 +271,5 @@ class Team:
     reviewer: Reviewer
     result_critic: ResultCritic
     description: str
+    check: Callable[[], None] = lambda: None
+    """Raises SettingsError where the endpoint cannot do what is asked of it; nothing of the person's is sent."""

@@ -46,6 +46,20 @@ class Form(Record):
         return json.dumps(said)
 
 
+def describe_form(form: Form, schema: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of a request's body beside its model and messages."""
+    said: dict[str, Any] = {"temperature": 0} if form.temperature else {}
+    if form.logprobs:
+        said["logprobs"] = True
+    if form.limit is not None:
+        said[form.limit] = form.tokens
+    if form.format == "json_schema":
+        said["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
+    elif form.format == "json_object":
+        said["response_format"] = {"type": "json_object"}
+    return said
+
+
 def choose_form(
     known: Capabilities, *, schema: bool, logprobs: bool, limit: LimitName | None = None, tokens: int = 0
 ) -> Form:

@@ -15,7 +15,6 @@ from typing import Any
 
 import openai
 import tenacity
-from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 
 from agents.asking import ChatRequest, Completion
@@ -26,14 +25,13 @@ from agents.failures import (
     RequestTooLongError,
     classify,
     give_up,
-    hide_secrets,
     is_uncharged,
 )
-from agents.forms import Form, choose_form, halve, is_settled, learn, step_down
+from agents.forms import Form, choose_form, describe_form, halve, is_settled, learn, step_down
 from agents.pacing import Clock, Pace
 from agents.prices import price_request
 from agents.purse import Hold, bound_prompt, open_purse
-from agents.received import read_reply, read_usage
+from agents.received import read_completion
 from agents.target import LLMTarget, Terms, find_api_key
 from records.errors import ReplyError
 from records.ledger import Capabilities, Ledger, LimitName
@@ -45,13 +43,11 @@ BUSY_TRIES = 20
 LONGEST_WAIT = 30.0
 REPLY_TOKENS = 300
 """Tokens of a reply, before it is there."""
-LONGEST_FINISH = 40
-"""Characters of the word that says why a reply ended."""
 
 _TRACING = ("LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2")
 
 
-def make_chat_model(target: LLMTarget, timeout: float) -> BaseChatModel:
+def make_chat_model(target: LLMTarget, timeout: float) -> ChatOpenAI:
     """Return the chat model of `--llm`. Nothing is sent yet, and no trace of what will be goes anywhere else.
 
     It tries once: trying again is for `EndpointChat`. Raises SettingsError where its key is missing.
@@ -91,22 +87,23 @@ class EndpointChat:
         tell: Callable[[float, str], None] = lambda seconds, reason: None,
         clock: Clock | None = None,
     ) -> None:
-        self._target = target
+        self.target = target
         self._ledger = ledger
-        self._terms = terms
-        self._clock = clock or Clock()
-        self._purse = open_purse(target, ledger, terms)
+        self.terms = terms
+        self.clock = clock or Clock()
+        self.tell = tell
+        self.purse = open_purse(target, ledger, terms)
         self._model = make_chat_model(target, terms.timeout)
         known = ledger.find_capabilities(self.endpoint, self.name)
         self._known = known or Capabilities()
         self._settling = threading.Lock()
         self._slots = threading.Semaphore(terms.concurrency)
-        self._pace = Pace(terms.requests_per_minute, terms.tokens_per_minute, self._clock)
+        self._pace = Pace(terms.requests_per_minute, terms.tokens_per_minute, self.clock)
         self._breaker = CircuitBreaker(
             answered=known is not None,
             patience=terms.patience,
             first_pause=terms.first_pause,
-            clock=self._clock,
+            clock=self.clock,
             tell=tell,
         )
         self._growing = tenacity.wait_exponential_jitter(
@@ -116,12 +113,17 @@ class EndpointChat:
         self._spread = tenacity.wait_random(0.0, terms.first_wait)  # not all threads come back at once
 
     @property
+    def client(self) -> openai.OpenAI:
+        """The client beneath, for what is no chat request."""
+        return self._model.root_client
+
+    @property
     def name(self) -> str:
-        return self._target.model
+        return self.target.model
 
     @property
     def endpoint(self) -> str:
-        return self._target.endpoint
+        return self.target.endpoint
 
     def complete(self, request: ChatRequest) -> Completion:
         """Return the reply, its secrets hidden.
@@ -129,20 +131,20 @@ class EndpointChat:
         Raises LLMUnreachableError, ReplyError where this one request is refused in every form, or fails again and
         again while others are answered, and BudgetReachedError.
         """
-        if not self._is_settled(request):
+        if not self.is_settled(request):
             with self._settling:  # one thread finds out, the others wait for what it found
-                if not self._is_settled(request):
+                if not self.is_settled(request):
                     return self._negotiate(request)
         return self._negotiate(request)
 
-    def _is_settled(self, asked: ChatRequest) -> bool:
-        limit = self._purse is not None
+    def is_settled(self, asked: ChatRequest) -> bool:
+        limit = self.purse is not None
         return is_settled(self._known, schema=asked.schema is not None, logprobs=asked.logprobs, limit=limit)
 
     def _negotiate(self, asked: ChatRequest) -> Completion:
         """Send in the form that is known to be taken, else in laxer and laxer ones; remember what was answered."""
         schema = asked.schema is not None
-        form, most = self._choose_form(asked), None
+        form, most = self.choose_form(asked), None
         while True:
             try:
                 completion = self._send_until_answered(asked, form)
@@ -161,26 +163,26 @@ class EndpointChat:
                 self._ledger.record_capabilities(self.endpoint, self.name, known)
             return completion
 
-    def _choose_form(self, asked: ChatRequest) -> Form:
+    def choose_form(self, asked: ChatRequest) -> Form:
         return choose_form(
             self._known,
             schema=asked.schema is not None,
             logprobs=asked.logprobs,
-            limit=self._name_limit() if self._purse else None,
-            tokens=asked.purpose.reply_tokens if self._purse else 0,
+            limit=self._name_limit() if self.purse else None,
+            tokens=asked.purpose.reply_tokens if self.purse else 0,
         )
 
     def _name_limit(self) -> LimitName:
         """Return what the endpoint probably calls the most tokens of a reply: only OpenAI's own has dropped the old
         name, and servers that do not know the new one pass over it."""
-        return "max_completion_tokens" if self._target.host.endswith(".openai.com") else "max_tokens"
+        return "max_completion_tokens" if self.target.host.endswith(".openai.com") else "max_tokens"
 
     def _describe_refusal(self, refusal: RequestRefusedError, *, too_long: bool) -> ReplyError:
         if too_long:
             what, step = str(refusal), "Take a model with a longer context, or a smaller review_batch."
-            return ReplyError(f"{self._target.host} {what}", next_step=step)
+            return ReplyError(f"{self.target.host} {what}", next_step=step)
         return ReplyError(
-            f"{self._target.host} refused a request to {self.name}: it {refusal}",
+            f"{self.target.host} refused a request to {self.name}: it {refusal}",
             next_step="Check that the model takes chat requests and that its context is long enough.",
         )
 
@@ -191,7 +193,7 @@ class EndpointChat:
             retry=tenacity.retry_if_exception_type(PassingFailureError),
             wait=self._choose_wait,
             stop=lambda state: self._is_hopeless(state, before),
-            sleep=self._clock.sleep,
+            sleep=self.clock.sleep,
             reraise=True,
         )
         try:
@@ -201,22 +203,22 @@ class EndpointChat:
         except PassingFailureError as failure:
             alone = self._breaker.is_over or self._breaker.answers == before
             if alone or self._asks_too_long(failure):
-                raise give_up(failure, self._target) from failure
+                raise give_up(failure, self.target) from failure
             raise ReplyError(
-                f"{self._target.host} answers other requests and not this one to {self.name}: it {failure.what}",
+                f"{self.target.host} answers other requests and not this one to {self.name}: it {failure.what}",
                 next_step="Look into the server's log.",
             ) from failure
         raise AssertionError("it either returns or raises")
 
     def _put_aside(self, asked: ChatRequest, form: Form) -> AbstractContextManager[Hold | None]:
         """Return a block for which the most that a try can cost is put aside; nothing is where there is no budget."""
-        if self._purse is None:
+        if self.purse is None:
             return nullcontext()
         tokens_in = bound_prompt(asked.messages, asked.schema)
-        most = price_request(self._target, tokens_in, form.tokens, self._terms.price)
+        most = price_request(self.target, tokens_in, form.tokens, self.terms.price)
         if most is None:
             raise AssertionError("a purse is opened only where the price is known")
-        return self._purse.reserve(most, asked.purpose, self.name)
+        return self.purse.reserve(most, asked.purpose, self.name)
 
     def _is_hopeless(self, state: tenacity.RetryCallState, before: int) -> bool:
         failure = _failure_of(state)
@@ -227,7 +229,7 @@ class EndpointChat:
         return state.attempt_number >= (BUSY_TRIES if failure.busy else TRIES)
 
     def _asks_too_long(self, failure: PassingFailureError) -> bool:
-        return (failure.retry_after or 0.0) > self._terms.patience
+        return (failure.retry_after or 0.0) > self.terms.patience
 
     def _choose_wait(self, state: tenacity.RetryCallState) -> float:
         failure = _failure_of(state)
@@ -247,41 +249,27 @@ class EndpointChat:
             # The errors that are not the client's are what it makes of a body that is no chat completion.
             if hold is not None and is_uncharged(error):
                 hold.refuse()
-            raise classify(error, self._target) from None
+            raise classify(error, self.target) from None
         latency = time.monotonic() - started
-        tokens_in, tokens_out = read_usage(reply)
-        if tokens_in is not None and tokens_out is not None:
-            self._pace.settle(sent, tokens_in + tokens_out)
-        usd = price_request(self._target, tokens_in, tokens_out, self._terms.price)
-        if hold is not None:
-            hold.settle(usd)
-        text, finish, tokens = read_reply(reply)
-        shown = hide_secrets(text, self._target)
-        return Completion(
-            text=shown,
-            finish=hide_secrets(finish, self._target)[:LONGEST_FINISH],
-            tokens=tokens if "".join(token.text for token in tokens) == shown else (),
-            tokens_in=tokens_in,
-            tokens_out=tokens_out,
-            usd=usd,
+        completion = read_completion(
+            reply,
+            self.target,
+            self.terms.price,
             sampling=form.sampling,
             latency=latency,
             attempt=attempt,
             charge=hold.charge if hold else None,
         )
+        if completion.tokens_in is not None and completion.tokens_out is not None:
+            self._pace.settle(sent, completion.tokens_in + completion.tokens_out)
+        if hold is not None:
+            hold.settle(completion.usd)
+        return completion
 
     def _bind(self, schema: dict[str, Any] | None, form: Form) -> Any:  # noqa: ANN401 (LangChain names no type for it)
-        sampling: dict[str, Any] = {"temperature": 0} if form.temperature else {}
-        if form.logprobs:
-            sampling["logprobs"] = True
         # In the extra body: the client would otherwise parse the reply itself, and lose one that is not JSON, and send
         # the limit under a name of its own choice.
-        extra: dict[str, Any] = {form.limit: form.tokens} if form.limit else {}
-        if form.format == "json_schema":
-            extra["response_format"] = {"type": "json_schema", "json_schema": {"name": "reply", "schema": schema}}
-        elif form.format == "json_object":
-            extra["response_format"] = {"type": "json_object"}
-        return self._model.bind(**sampling, **({"extra_body": extra} if extra else {}))
+        return self._model.bind(extra_body=describe_form(form, schema))
 
 
 def _failure_of(state: tenacity.RetryCallState) -> PassingFailureError:

@@ -101,6 +101,27 @@ class Purse:
                 self._spent += hold.usd if hold.charge is not None else 0.0
                 self._changed.notify_all()
 
+    def take(self, most: Sequence[float]) -> int:
+        """Spend what the first requests of a batch cost at most, as many as there is money for; return how many.
+
+        Each has its charge in the ledger before the batch is submitted; `correct` tells what it did cost.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            number = 0
+            for usd in most:
+                if self._spent + usd > self.budget:
+                    break
+                self._spent += usd
+                number += 1
+        return number
+
+    def correct(self, counted: float, usd: float) -> None:
+        """Let `usd` count as spent in the place of what counted until now."""
+        with self._changed:
+            self._spent += usd - counted
+            self._changed.notify_all()
+
     def _take(self, hold: Hold) -> Hold:
         ticket = object()
         with self._changed:

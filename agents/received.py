@@ -5,13 +5,65 @@ from typing import Any
 
 from langchain_core.messages import AIMessage
 
-from agents.asking import REFUSAL, TokenLogprob
+from agents.asking import REFUSAL, Completion, TokenLogprob
+from agents.failures import hide_secrets
+from agents.prices import Price, price_request
+from agents.target import LLMTarget
 
 MOST_TOKENS = 2**40
 """A larger count is none."""
+LONGEST_FINISH = 40
+"""Characters of the word that says why a reply ended."""
 
 
-def read_reply(reply: AIMessage) -> tuple[str, str, tuple[TokenLogprob, ...]]:
+def read_completion(
+    reply: AIMessage,
+    target: LLMTarget,
+    price: Price | None,
+    *,
+    sampling: str,
+    latency: float,
+    attempt: int,
+    charge: int | None,
+    batch: bool = False,
+) -> Completion:
+    """Return a reply as it came, its secrets hidden, with its price; `batch`: at the price of a batch."""
+    tokens_in, tokens_out = _read_usage(reply)
+    text, finish, tokens = _read_reply(reply)
+    shown = hide_secrets(text, target)
+    return Completion(
+        text=shown,
+        finish=hide_secrets(finish, target)[:LONGEST_FINISH],
+        tokens=tokens if "".join(token.text for token in tokens) == shown else (),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        usd=price_request(target, tokens_in, tokens_out, price, batch=batch),
+        sampling=sampling,
+        latency=latency,
+        attempt=attempt,
+        charge=charge,
+    )
+
+
+def read_body(body: Any) -> AIMessage | None:  # noqa: ANN401 (whatever a batch's file holds)
+    """Return the reply of a chat completion's body; None where it is none."""
+    try:
+        choice = body["choices"][0]
+        message, usage = choice["message"], body.get("usage") or {}
+        counted = {"input_tokens": usage.get("prompt_tokens"), "output_tokens": usage.get("completion_tokens")}
+        reply = AIMessage(
+            content=message.get("content") or "",
+            additional_kwargs={"refusal": message.get("refusal")},
+            response_metadata={"finish_reason": choice.get("finish_reason"), "logprobs": choice.get("logprobs")},
+        )
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return None
+    # Set afterwards: counts that are no numbers are read as none, and must not cost the reply.
+    reply.usage_metadata = counted  # pyright: ignore[reportAttributeAccessIssue]
+    return reply
+
+
+def _read_reply(reply: AIMessage) -> tuple[str, str, tuple[TokenLogprob, ...]]:
     """Return the text, why it ended, and its tokens."""
     metadata = reply.response_metadata
     finish = str(metadata.get("finish_reason") or "")
@@ -21,7 +73,7 @@ def read_reply(reply: AIMessage) -> tuple[str, str, tuple[TokenLogprob, ...]]:
     return str(reply.text), finish, read_tokens(metadata.get("logprobs"))
 
 
-def read_usage(reply: AIMessage) -> tuple[int | None, int | None]:
+def _read_usage(reply: AIMessage) -> tuple[int | None, int | None]:
     """Return the tokens read and written as the endpoint counts them; None for both where it does not, or not in
     numbers that can be."""
     usage = dict(reply.usage_metadata or {})

@@ -30,8 +30,8 @@ from templates.renderer import render_report
 SETTINGS_OPTIONS = (
     "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
-    "llm_patience", "llm_price", "budget", "review_style", "review_reasons", "show_votes", "gold", "lock", "sandbox",
-    "sandbox_runtime", "gpus", "max_params", "licence", "language",
+    "llm_patience", "llm_price", "budget", "batch_api", "review_style", "review_reasons", "show_votes", "gold", "lock",
+    "sandbox", "sandbox_runtime", "gpus", "max_params", "licence", "language",
 )  # fmt: skip
 
 

@@ -198,6 +198,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--budget", type=float, metavar="USD",
         help="what the run may spend on the language model; at its end the run stops, and `resume --budget` goes on",
     )  # fmt: skip
+    limits.add_argument(
+        "--batch-api", action="store_true", default=None,
+        help="send reviews to the endpoint's batches: half the price where it has one, answered within a day",
+    )  # fmt: skip
     where = parser.add_argument_group("where")
     where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
     where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")

@@ -17,7 +17,7 @@ from records.task_file import read_task_file
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
     "--reviewer", "--train-from-base", "--vote", "--rule", "--engine",
-    "--target-error", "--confidence", "--worth", "--batch-api",
+    "--target-error", "--confidence", "--worth",
 )  # fmt: skip
 """Options of the design that a later version brings."""
 _OPTIONS = {"task": "TASK", "task_file": "--task"}

@@ -117,6 +117,7 @@ def make_terms(settings: Settings) -> Terms:
         patience=settings.llm_patience,
         price=settings.llm_price,
         budget=settings.budget,
+        batch_api=settings.batch_api,
     )
 
 

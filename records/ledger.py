@@ -145,7 +145,7 @@ _UNPRICED = """
 SELECT COUNT(*) FROM answers
 WHERE usd IS NULL AND request_hash NOT IN (SELECT request_hash FROM charges WHERE request_hash IS NOT NULL)
 """
-_CHARGE = "INSERT INTO charges (role, stage, model, usd, created) VALUES (?, ?, ?, ?, ?)"
+OPEN_CHARGE = "INSERT INTO charges (role, stage, model, usd, created) VALUES (?, ?, ?, ?, ?)"
 
 
 def hash_request(request: dict[str, Any]) -> str:
@@ -164,20 +164,21 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._connection = sqlite3.connect(path, check_same_thread=False)
+        self.lock = threading.Lock()
+        """Held by whoever uses the connection."""
+        self.connection = sqlite3.connect(path, check_same_thread=False)
         try:
-            self._connection.execute("PRAGMA synchronous=FULL")
-            self._connection.executescript(_TABLES)
-            columns = {name for _, name, *_ in self._connection.execute("PRAGMA table_info(answers)")}
+            self.connection.execute("PRAGMA synchronous=FULL")
+            self.connection.executescript(_TABLES)
+            columns = {name for _, name, *_ in self.connection.execute("PRAGMA table_info(answers)")}
         except sqlite3.DatabaseError as error:
-            self._connection.close()
+            self.connection.close()
             raise RunFolderError(
                 f"{path} cannot be used as a ledger: {error}",
                 next_step="Restore the file, or start a new run.",
             ) from error
         if columns != set(Answer.model_fields):
-            self._connection.close()
+            self.connection.close()
             odd = ", ".join(sorted(columns ^ set(Answer.model_fields)))
             raise RunFolderError(
                 f"{path} is the ledger of another version of this program: it differs in {odd}",
@@ -186,8 +187,8 @@ class Ledger:
 
     def find(self, request_hash: str) -> Answer | None:
         """Return the recorded answer to a request, or None."""
-        with self._lock:
-            row = self._connection.execute(_FIND, (request_hash,)).fetchone()
+        with self.lock:
+            row = self.connection.execute(_FIND, (request_hash,)).fetchone()
         return _to_answer(row) if row else None
 
     def record(self, request: dict[str, Any], exchange: Exchange, charge: int | None = None) -> Answer:
@@ -203,18 +204,18 @@ class Ledger:
             created=now(),
         )
         values = tuple(getattr(answer, name) for name in Answer.model_fields)
-        with self._lock, self._connection:
-            is_first = self._connection.execute(_INSERT, values).rowcount == 1
+        with self.lock, self.connection:
+            is_first = self.connection.execute(_INSERT, values).rowcount == 1
             if charge is not None:
                 self._settle(charge, answer, is_first)
-            row = self._connection.execute(_FIND, (answer.request_hash,)).fetchone()
+            row = self.connection.execute(_FIND, (answer.request_hash,)).fetchone()
         return _to_answer(row)
 
     def _settle(self, charge: int, answer: Answer, is_first: bool) -> None:
         if is_first and answer.usd is not None:
-            self._connection.execute("DELETE FROM charges WHERE id = ?", (charge,))
+            self.connection.execute("DELETE FROM charges WHERE id = ?", (charge,))
         else:
-            self._connection.execute(
+            self.connection.execute(
                 "UPDATE charges SET request_hash = ?, usd = COALESCE(?, usd) WHERE id = ?",
                 (answer.request_hash, answer.usd, charge),
             )
@@ -224,44 +225,44 @@ class Ledger:
 
         It counts as spent until an answer takes its place, or it is struck out: also after a kill.
         """
-        with self._lock, self._connection:
-            number = self._connection.execute(_CHARGE, (role, stage, model, usd, now())).lastrowid
+        with self.lock, self.connection:
+            number = self.connection.execute(OPEN_CHARGE, (role, stage, model, usd, now())).lastrowid
         if number is None:
             raise RuntimeError("SQLite gives every new row a number")
         return number
 
     def strike_charge(self, number: int) -> None:
         """Forget a charge that was not made: the endpoint refused the request, or never had it."""
-        with self._lock, self._connection:
-            self._connection.execute("DELETE FROM charges WHERE id = ?", (number,))
+        with self.lock, self.connection:
+            self.connection.execute("DELETE FROM charges WHERE id = ?", (number,))
 
     def find_capabilities(self, endpoint: str, model: str) -> Capabilities | None:
         """Return what an endpoint is known to take with a model; None where it has never answered."""
-        with self._lock:
-            row = self._connection.execute(
+        with self.lock:
+            row = self.connection.execute(
                 "SELECT capabilities FROM endpoints WHERE endpoint = ? AND model = ?", (endpoint, model)
             ).fetchone()
         return Capabilities.model_validate_json(row[0]) if row else None
 
     def record_capabilities(self, endpoint: str, model: str, capabilities: Capabilities) -> None:
         """Write down what an endpoint takes with a model; the last word stays."""
-        with self._lock, self._connection:
-            self._connection.execute(
+        with self.lock, self.connection:
+            self.connection.execute(
                 "INSERT OR REPLACE INTO endpoints VALUES (?, ?, ?)", (endpoint, model, capabilities.model_dump_json())
             )
 
     def spending(self) -> tuple[Spending, ...]:
         """Return what each role has used for each stage, in the order of their names and the stages."""
-        with self._lock:
-            rows = self._connection.execute(_SPENDING).fetchall()
+        with self.lock:
+            rows = self.connection.execute(_SPENDING).fetchall()
         return tuple(Spending(**dict(zip(Spending.model_fields, row, strict=True))) for row in rows)
 
     def read_answers(self, role: str) -> Iterator[Answer]:
         """Yield the answers to one role, in the order in which they came."""
         last = 0
         while True:
-            with self._lock:
-                found = self._connection.execute(_NEXT, (role, last)).fetchone()
+            with self.lock:
+                found = self.connection.execute(_NEXT, (role, last)).fetchone()
             if found is None:
                 return
             last, *row = found
@@ -269,13 +270,13 @@ class Ledger:
 
     def sum_spent(self) -> float:
         """Return the USD spent so far; what may have been charged counts."""
-        with self._lock:
-            return float(self._connection.execute(_SPENT).fetchone()[0])
+        with self.lock:
+            return float(self.connection.execute(_SPENT).fetchone()[0])
 
     def count_unpriced(self) -> int:
         """Return how many answers have cost nobody knows how much."""
-        with self._lock:
-            return int(self._connection.execute(_UNPRICED).fetchone()[0])
+        with self.lock:
+            return int(self.connection.execute(_UNPRICED).fetchone()[0])
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()

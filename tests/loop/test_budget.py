@@ -15,8 +15,9 @@ from records.errors import BudgetReachedError, SettingsError
 from records.events import Noticed
 from records.folder import read_record
 from records.settings import Settings
+from tests.batch_server import serving_batches
 from tests.conftest import SENTENCE
-from tests.llm_server import LLMServer, play_team, serving
+from tests.llm_server import LLMServer, Refusal, play_team, read_role, serving
 from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
 
 ROWS = 80
@@ -99,6 +100,28 @@ def test_a_budget_is_a_sum_of_money(budget: str, tmp_path: Path, capsys: pytest.
     data.write_text("a good film\n", encoding="utf-8")
     assert main(["run", SENTENCE, "--data", str(data), "--budget", budget, "--out", str(tmp_path / "out")]) == 2
     assert f"--budget {float(budget)}" in capsys.readouterr().err
+
+
+def test_a_run_with_batches(
+    one_model_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
+    with serving_batches(play_team(LABELS, label_of, class_of)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        server.rules.looks = 0
+        server.rules.refuses["/v1/batches"] = Refusal(404)
+        with pytest.raises(SettingsError, match="has no batches"):
+            start(one_model_hub, tmp_path / "refused", batch_api=True)
+        assert not (tmp_path / "refused").exists()
+        assert server.log == []
+        server.rules.refuses.clear()
+        run = start(one_model_hub, tmp_path / "out", batch_api=True, budget=2.0)
+    assert run.labels["label"].notna().all()
+    assert len(server.batches) >= 2
+    batched = [one.request for one in server.log if "batch" in one.headers]
+    assert {read_role(request) for request in batched} == {"reviewer"}
+    assert sum(role["requests"] for role in run.cost["roles"]) == len(server.log)
+    assert run.cost["all_rows"]["single"]["usd"] > 0
 
 
 def test_without_a_language_model_there_is_nothing_to_compare(
