@@ -263,9 +263,9 @@ def test_only_what_the_budget_can_pay_is_batched(connect: Connect, ledger: Ledge
 
 
 def test_where_the_budget_ends_rows_are_missing(connect: Connect, ledger: Ledger) -> None:
-    reviewer, server = connect(lambda request: answer_all(request) + " word" * 1500, budget=0.055)
+    reviewer, server = connect(lambda request: answer_all(request) + " word" * 1500, budget=0.052)
     reviews = review(reviewer)
     assert [one.label for one in reviews] == LABELS[:12]
     assert not any(one.failed for one in reviews)
     assert [len(batch.requests) for batch in server.batches] == [1, 1]
-    assert ledger.sum_spent() <= 0.055
+    assert ledger.sum_spent() <= 0.052
