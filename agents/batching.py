@@ -183,6 +183,16 @@ class EndpointBatches:
             if one is not None:
                 self._take(one, line)
         self._book.close(batch)
+        self._delete_files(ended)
+
+    def _delete_files(self, ended: Batch) -> None:
+        """Leave no rows with the endpoint. Where it will not delete them the run has lost nothing, and it goes on."""
+        for file in filter(None, (ended.input_file_id, ended.output_file_id, ended.error_file_id)):
+            try:
+                self._client.files.delete(file)
+            except openai.APIError as error:
+                failure = hide_secrets(str(error), self._chat.target)[:300]
+                self._chat.tell(0.0, f"keeps the file {file} of a batch that has ended: {failure}")
 
     def _wait(self, batch_id: str) -> Batch:
         while True:

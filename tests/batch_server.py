@@ -19,6 +19,7 @@ class ServedBatch:
     """A batch as it was submitted: its number, its requests by their custom ids, and how often it was looked at."""
 
     id: str
+    file: str
     requests: dict[str, dict[str, Any]]
     metadata: dict[str, str]
     looks: int = 0
@@ -47,6 +48,7 @@ class BatchServer(LLMServer):
         super().__init__(script, **how)
         self.rules = BatchRules()
         self.files: dict[str, str] = {}
+        self.uploads = 0
         self.batches: list[ServedBatch] = []
         self._server.RequestHandlerClass = type("Handler", (_Handler,), {"scripted": self, "endpoint": self})
 
@@ -55,7 +57,7 @@ class BatchServer(LLMServer):
         requests = {line["custom_id"]: line["body"] for line in lines}
         assert len(requests) == len(lines)
         assert all((line["method"], line["url"]) == ("POST", "/v1/chat/completions") for line in lines)
-        batch = ServedBatch(f"batch_{len(self.batches)}", requests, metadata)
+        batch = ServedBatch(f"batch_{len(self.batches)}", file, requests, metadata)
         self.batches.append(batch)
         return batch
 
@@ -91,7 +93,7 @@ class BatchServer(LLMServer):
         )
         return {
             "id": batch.id, "object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h",
-            "created_at": 0, "input_file_id": "file-in", "status": status, "metadata": batch.metadata,
+            "created_at": 0, "input_file_id": batch.file, "status": status, "metadata": batch.metadata,
             "output_file_id": batch.output or None, "error_file_id": batch.errors or None, "errors": errors,
             "request_counts": {"completed": 0, "failed": 0, "total": len(batch.requests)},
         }  # fmt: skip
@@ -113,6 +115,11 @@ class _Handler(ScriptedHandler):
             batch = next(one for one in self.endpoint.batches if path == f"batches/{one.id}")
             self._tell(self.endpoint.look(batch))
 
+    def do_DELETE(self) -> None:
+        name = self.path.removeprefix("/v1/files/")
+        del self.endpoint.files[name]
+        self._tell({"id": name, "object": "file", "deleted": True})
+
     def do_POST(self) -> None:
         if self.path == "/v1/chat/completions":
             super().do_POST()
@@ -121,7 +128,8 @@ class _Handler(ScriptedHandler):
         if self._is_refused():
             return
         if self.path == "/v1/files":
-            name = f"file-in-{len(self.endpoint.files)}"
+            self.endpoint.uploads += 1
+            name = f"file-in-{self.endpoint.uploads}"
             assert b'name="purpose"\r\n\r\nbatch\r\n' in body
             part = next(one for one in body.split(b"\r\n--") if b"filename=" in one)
             self.endpoint.files[name] = part.partition(b"\r\n\r\n")[2].decode()

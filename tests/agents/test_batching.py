@@ -92,6 +92,7 @@ def test_reviews_come_from_one_batch_but_for_the_request_that_finds_out_the_form
     assert {one.stage for one in answers} == {1}
     assert [json.loads(one.sampling).get("batch", False) for one in answers].count(True) == 9
     assert told == ["works on a batch (in_progress): 0 of 9 requests are answered"]
+    assert server.files == {}, "no row is left with the endpoint"
 
 
 def test_a_batch_costs_half(connect: Connect, ledger: Ledger) -> None:
@@ -232,6 +233,7 @@ def test_a_kill_between_submitting_and_writing_down_submits_nothing_twice(connec
     with ledger.connection:
         ledger.connection.execute("UPDATE batches SET batch_id = NULL, closed = NULL")
         ledger.connection.execute("DELETE FROM answers WHERE sampling LIKE '%batch%'")
+    batch.output = ""  # its files were deleted: it is carried out anew
     again, _ = connect(server=server)
     assert [one.label for one in review(again)] == LABELS
     assert server.batches == [batch]
