@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args
 
 from pydantic import AfterValidator
 
@@ -11,9 +11,13 @@ from agents.prompting import Prompt, render_again, shorten
 from agents.replies import strip_thinking
 from records.base import Record
 from records.errors import ReplyError
-from records.ledger import Answer, Exchange, Ledger, hash_request
+from records.ledger import Answer, Exchange, Ledger, LimitName, hash_request
 
 T = TypeVar("T")
+REPLY_TOKENS = 8192
+"""The most tokens of a reply under a budget, thoughts before it included: none of the forms needs half as many."""
+MOST_CUT_OFFS = 2
+"""Replies that our own limit cut off, after which a question is given up: the second had twice the room."""
 ATTEMPTS = 3
 """The first reply, and two more where it cannot be used."""
 CUT_OFF = "length"
@@ -41,6 +45,34 @@ class TokenLogprob(Record):
     logprob: float
 
 
+@dataclass(frozen=True)
+class Purpose:
+    """What a request is for: a role, and a stage of the run (None: before the stages). `reply_tokens` are the most
+    that its reply may have where there is a budget."""
+
+    role: str
+    stage: int | None = None
+    reply_tokens: int = REPLY_TOKENS
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """What a chat model is sent. With a JSON `schema` the endpoint is asked to keep to it, as far as it can."""
+
+    messages: tuple[Message, ...]
+    schema: dict[str, Any] | None
+    purpose: Purpose
+    logprobs: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A request that will be looked for in the ledger, and the hash of the prompt that it was made from."""
+
+    request: ChatRequest
+    prompt_hash: str
+
+
 class Completion(Record):
     """A reply as it came."""
 
@@ -61,6 +93,8 @@ class Completion(Record):
     """Seconds."""
     attempt: int
     """At which try the endpoint answered, from 1."""
+    charge: int | None = None
+    """The ledger's number of the charge that was opened for it, where there is a budget."""
 
 
 class ChatModel(Protocol):
@@ -72,12 +106,10 @@ class ChatModel(Protocol):
         """Its address, without a secret."""
         ...
 
-    def complete(
-        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, logprobs: bool = False
-    ) -> Completion:
-        """Return the reply; with a JSON schema the endpoint is asked to keep to it, as far as it can.
+    def complete(self, request: ChatRequest) -> Completion:
+        """Return the reply.
 
-        Raises LLMUnreachableError, or ReplyError where the endpoint refuses this one request.
+        Raises LLMUnreachableError, ReplyError where the endpoint refuses this one request, and BudgetReachedError.
         """
         ...
 
@@ -93,9 +125,10 @@ class Reply(Generic[T]):
 
 @dataclass(frozen=True)
 class _Failure:
-    """What was wrong with the last of ATTEMPTS replies, and whether any of them came just now, not from the ledger."""
+    """What was wrong with the last of so many replies, and whether any of them came just now, not from the ledger."""
 
     problem: str
+    attempts: int
     is_new: bool
 
 
@@ -112,41 +145,46 @@ class Asker:
         read: Callable[[str], T],
         schema: dict[str, Any] | None = None,
         *,
+        stage: int | None = None,
+        reply_tokens: int = REPLY_TOKENS,
         logprobs: bool = False,
         afresh: bool = False,
     ) -> Reply[T]:
         """Return what `read` makes of the reply, without its think blocks; where it raises ValueError, and where the
         reply is empty, cut off or a refusal, ask again with that error, twice at most.
 
+        `stage` is what it is asked for. Under a budget a reply has at most `reply_tokens`, and twice as many once it
+        was cut off there; cut off again, it is not asked for a third time.
         With `logprobs` the reply has its tokens, where the endpoint gives them and the reply was not recorded without.
         With `afresh`, what failed in an earlier process is asked from its start again: for a role whose failure ends
         the run, which can then be resumed. For every other role it has failed for good, and the labels stay the same.
-        Raises ReplyError where no reply could be used, and LLMUnreachableError.
+        Raises ReplyError where no reply could be used, LLMUnreachableError, and BudgetReachedError.
         """
+        first = ChatRequest(begin(prompt), schema, Purpose(prompt.role, stage, reply_tokens), logprobs)
         round_ = 0
-        got = self._converse(prompt, read, schema, logprobs, round_)
+        got = self._converse(first, prompt.hash, read, round_)
         while afresh and isinstance(got, _Failure) and not got.is_new:
             round_ += 1
-            got = self._converse(prompt, read, schema, logprobs, round_)
+            got = self._converse(first, prompt.hash, read, round_)
         if isinstance(got, Reply):
             return got
         raise ReplyError(
-            f"{self.chat.name} gave the {prompt.role} no usable reply in {ATTEMPTS} attempts: "
+            f"{self.chat.name} gave the {prompt.role} no usable reply in {got.attempts} attempts: "
             f"{shorten(' '.join(got.problem.split()), 500)}",
             next_step="Its replies are in ledger.sqlite. Try a larger model, or --llm offline.",
         )
 
     def _converse(
-        self, prompt: Prompt, read: Callable[[str], T], schema: dict[str, Any] | None, logprobs: bool, round_: int
+        self, first: ChatRequest, prompt_hash: str, read: Callable[[str], T], round_: int
     ) -> Reply[T] | _Failure:
-        messages = (Message(role="system", content=prompt.system), Message(role="user", content=prompt.request))
-        problem, is_new = "", False
-        for _ in range(ATTEMPTS):
-            request = self._make_request(messages, schema, round_)
-            answer = self.ledger.find(hash_request(request))
-            if answer is None:
-                is_new = True
-                answer = self._send(request, prompt, messages, schema, logprobs)
+        asked = first
+        problem, is_new, attempt, cut_offs = "", False, 0, 0
+        while attempt < ATTEMPTS and cut_offs < MOST_CUT_OFFS:
+            attempt += 1
+            roomier = replace(first.purpose, reply_tokens=first.purpose.reply_tokens << cut_offs)
+            answer, sent = self.answer(replace(asked, purpose=roomier), prompt_hash, round_)
+            is_new = is_new or sent
+            cut_offs += _is_cut_by_us(answer)
             reply = strip_thinking(answer.reply)
             try:
                 _check_whole(answer.finish, reply)
@@ -154,40 +192,53 @@ class Asker:
             except ValueError as error:
                 problem = str(error)
             said = (Message(role="assistant", content=reply),) if reply and answer.finish != CUT_OFF else ()
-            messages = (*messages, *said, Message(role="user", content=render_again(problem)))
-        return _Failure(problem, is_new)
+            again = Message(role="user", content=render_again(problem))
+            asked = replace(asked, messages=(*asked.messages, *said, again))
+        return _Failure(problem, attempt, is_new)
 
-    def _make_request(
-        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, round_: int
-    ) -> dict[str, Any]:
-        """Return what the ledger knows a request by; a later round of the same differs by its number, never sent."""
-        return {
-            "model": self.chat.name,
-            "messages": [message.model_dump() for message in messages],
-            "schema": schema,
-            **({"round": round_} if round_ else {}),
-        }
+    def answer(self, asked: ChatRequest, prompt_hash: str, round_: int = 0) -> tuple[Answer, bool]:
+        """Return the recorded answer to a request, or get one and record it, and whether it was sent for that."""
+        request = describe_request(self.chat.name, asked, round_)
+        recorded = self.ledger.find(hash_request(request))
+        if recorded is not None:
+            return recorded, False
+        got = self.chat.complete(asked)
+        exchange = make_exchange(asked.purpose, self.chat.name, self.chat.endpoint, prompt_hash, got)
+        return self.ledger.record(request, exchange, got.charge), True
 
-    def _send(
-        self,
-        request: dict[str, Any],
-        prompt: Prompt,
-        messages: tuple[Message, ...],
-        schema: dict[str, Any] | None,
-        logprobs: bool,
-    ) -> Answer:
-        """Get the reply and record it."""
-        got = self.chat.complete(messages, schema, logprobs)
-        exchange = Exchange(
-            role=prompt.role,
-            model=self.chat.name,
-            endpoint=self.chat.endpoint,
-            prompt_hash=prompt.hash,
-            reply=got.text,
-            logprobs=json.dumps([[one.text, one.logprob] for one in got.tokens]) if got.tokens else None,
-            **got.model_dump(exclude={"text", "tokens"}),
-        )
-        return self.ledger.record(request, exchange)
+
+def make_exchange(purpose: Purpose, model: str, endpoint: str, prompt_hash: str, got: Completion) -> Exchange:
+    """Return a reply as the ledger keeps it."""
+    return Exchange(
+        role=purpose.role,
+        stage=purpose.stage,
+        model=model,
+        endpoint=endpoint,
+        prompt_hash=prompt_hash,
+        reply=got.text,
+        logprobs=json.dumps([[one.text, one.logprob] for one in got.tokens]) if got.tokens else None,
+        **got.model_dump(exclude={"text", "tokens", "charge"}),
+    )
+
+
+def describe_request(model: str, asked: ChatRequest, round_: int = 0) -> dict[str, Any]:
+    """Return what the ledger knows a request by; a later round of the same differs by its number, never sent."""
+    return {
+        "model": model,
+        "messages": [message.model_dump() for message in asked.messages],
+        "schema": asked.schema,
+        **({"round": round_} if round_ else {}),
+    }
+
+
+def begin(prompt: Prompt) -> tuple[Message, ...]:
+    """Return the messages that a conversation starts with."""
+    return Message(role="system", content=prompt.system), Message(role="user", content=prompt.request)
+
+
+def _is_cut_by_us(answer: Answer) -> bool:
+    """Return whether a reply ended at the limit that a budget set, and not at one of the endpoint's own."""
+    return answer.finish == CUT_OFF and any(name in json.loads(answer.sampling) for name in get_args(LimitName))
 
 
 def _check_whole(finish: str, reply: str) -> None:

@@ -2,7 +2,7 @@
 any chat model; `agents.team.make_team` picks. An agent sees records and returns records: no sandbox, no run folder.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -202,6 +202,8 @@ class ReviewRequest:
     """None for a reviewer with a language model."""
     known: tuple[KnownRow, ...] = ()
     """Rows decided in earlier steps, for a reviewer that learns from examples; never a row of an audit."""
+    stage: int | None = None
+    """The stage that the review is for, so that its cost is known; None: before the stages."""
 
 
 class Reviewer(Protocol):
@@ -213,7 +215,8 @@ class Reviewer(Protocol):
     def review(self, request: ReviewRequest) -> tuple[Review, ...]:
         """Return one review a row, in their order. A row that got no usable answer is marked failed, with a reason.
 
-        Raises LLMUnreachableError where the endpoint does not answer.
+        Rows for which the budget had no money left are missing, and never marked failed: the reviews are then those
+        of a subset, in the request's order. Raises LLMUnreachableError where the endpoint does not answer.
         """
         ...
 
@@ -250,7 +253,7 @@ class ResultCritic(Protocol):
     def criticise(self, task: TaskSpec, figures: StageFigures) -> Decision | None:
         """Return what should be done after this stage; None: the figures were not judged.
 
-        Raises ReplyError where no reply could be used, and LLMUnreachableError.
+        Raises ReplyError where no reply could be used, LLMUnreachableError, and BudgetReachedError.
         """
         ...
 
@@ -268,3 +271,5 @@ class Team:
     reviewer: Reviewer
     result_critic: ResultCritic
     description: str
+    check: Callable[[], None] = lambda: None
+    """Raises SettingsError where the endpoint cannot do what is asked of it; nothing of the person's is sent."""

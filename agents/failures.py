@@ -10,7 +10,7 @@ import openai
 
 from agents.breaker import PassingFailureError
 from agents.target import LLMTarget, find_secrets
-from records.errors import AutoAnnotatorError, LLMUnreachableError, ReplyError
+from records.errors import AutoAnnotatorError, LLMUnreachableError
 
 _LATER = "Then continue the run with `autoannotator resume`."
 _PASSING = frozenset({408, 409, 429})
@@ -22,6 +22,10 @@ _TOO_LONG = ("context_length_exceeded", "maximum context length")
 
 class RequestRefusedError(Exception):
     """The endpoint is well and does not take this one request in this form."""
+
+
+class RequestTooLongError(RequestRefusedError):
+    """The request, or the reply that it leaves room for, is longer than the model's context."""
 
 
 _ESCAPED = re.compile(r"(?<!\\)\\(?:u00([2-7][0-9a-fA-F])|(/))")
@@ -47,8 +51,8 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def classify(error: Exception, target: LLMTarget) -> Exception:
-    """Return what a failed try comes to: PassingFailureError, RequestRefusedError, or LLMUnreachableError and, for
-    this one request, ReplyError where neither another try nor another form can help. No secret is in its text.
+    """Return what a failed try comes to: PassingFailureError, RequestRefusedError, or LLMUnreachableError where
+    neither another try nor another form can help. No secret is in its text.
     """
     if isinstance(error, openai.APIStatusError):
         return _classify_status(error, target)
@@ -67,9 +71,7 @@ def _classify_status(error: openai.APIStatusError, target: LLMTarget) -> Excepti
     if (hopeless := _find_hopeless(error, what, target)) is not None:
         return hopeless
     if status == 413 or any(word in what for word in _TOO_LONG):
-        return ReplyError(
-            f"{target.host} {what}", next_step="Take a model with a longer context, or a smaller review_batch."
-        )
+        return RequestTooLongError(what)
     if status >= 500 or status in _PASSING:
         return PassingFailureError(what, retry_after=read_retry_after(error.response.headers), busy=status == 429)
     return RequestRefusedError(what)
@@ -98,6 +100,20 @@ def _find_hopeless(error: openai.APIStatusError, what: str, target: LLMTarget) -
             f"{target.host} {what}", next_step=f"Look into your account's credit and limits there. {_LATER}"
         )
     return None
+
+
+def is_uncharged(error: Exception) -> bool:
+    """Return whether nothing is charged for a try that failed so: the endpoint refused it, or never had it.
+
+    A refusal is a status below 500, and 503, which says that a server takes no requests. Any other status, silence, a
+    lost connection and a body that cannot be read may come after the reply was written, and be charged.
+    """
+    if isinstance(error, openai.APIStatusError):
+        return error.status_code < 500 or error.status_code == 503
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout):
+        cause = cause.__cause__
+    return cause is not None
 
 
 def give_up(failure: PassingFailureError, target: LLMTarget) -> AutoAnnotatorError:

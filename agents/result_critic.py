@@ -65,7 +65,8 @@ class LLMResultCritic:
         def find_fault(reply: _DecisionReply) -> str | None:
             return _find_fault(reply, task, figures, shown)
 
-        reply = self._asker.ask(prompt, read_json(_DecisionReply, find_fault), _reply_schema(task, figures, may)).value
+        schema = _reply_schema(task, figures, may)
+        reply = self._asker.ask(prompt, read_json(_DecisionReply, find_fault), schema, stage=figures.stage).value
         return _conclude(reply, shown)
 
 

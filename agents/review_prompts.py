@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from agents.base import KnownRow, ReviewRow
@@ -17,6 +18,7 @@ LONGEST_TEXT = 4000
 LONGEST_EXAMPLE = 600
 """Characters of the text of an example."""
 ID_LENGTH = 6
+ROW_START = '{"id": "'
 
 
 def make_ids(rows: Sequence[ReviewRow], seed: int) -> tuple[str, ...]:
@@ -65,6 +67,26 @@ def describe_review(
         "cannot_tell": CANNOT_TELL,
         "form": write_example(form, len(rows)),
     }
+
+
+@dataclass(frozen=True)
+class ReviewLength:
+    """A prompt's bytes in UTF-8 without its rows (`fixed`), its rows, and their bytes."""
+
+    fixed: int
+    rows: int
+    row_bytes: int
+
+
+def measure_review(messages: Sequence[str]) -> ReviewLength | None:
+    """Return how long the messages of a request to the reviewer are; None where it is not the first about its rows."""
+    if len(messages) != 2:
+        return None
+    # A row is a line of JSON that begins with its id, and nothing else in the prompt does.
+    lines = [line for line in messages[1].split("\n") if line.startswith(ROW_START)]
+    row_bytes = sum(len(line.encode()) + 1 for line in lines)
+    total = sum(len(message.encode()) for message in messages)
+    return ReviewLength(fixed=total - row_bytes, rows=len(lines), row_bytes=row_bytes) if lines else None
 
 
 def _show_label(label: LabelSpec) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a reviewer must reply, and what makes a reply a fault: it is then distrusted as a whole."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from pydantic import BaseModel, Field
 from agents.prompting import shorten
 from agents.replies import read_json
 from records.task import CANNOT_TELL, TaskSpec
+
+THINKING_TOKENS = 4096
+"""Tokens of a reply, beside its answers, that a model which thinks first may need."""
+ANSWER_TOKENS, THOUGHT_TOKENS, REASON_TOKENS = 50, 200, 100
+"""Tokens of one answer beside its label (id, field names, white space); of its thought; of its reason."""
 
 Said = str | tuple[str, ...]
 """A label of the task, CANNOT_TELL, or a tuple of labels where a text may have any number of them."""
@@ -75,6 +81,17 @@ def make_schema(form: ReplyForm, ids: Sequence[str]) -> dict[str, Any]:
 
 def _make_object(fields: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
+
+
+def bound_reply(form: ReplyForm, rows: int) -> int:
+    """Return the most tokens that a reply about so many rows needs, and THINKING_TOKENS for what stands before it.
+
+    A label has at most as many tokens as bytes in UTF-8 (see `agents.purse`), escaped in JSON at most thrice that.
+    """
+    lengths = [len(json.dumps(label)) for label in (*form.labels, CANNOT_TELL)]
+    label = sum(lengths) if form.several else max(lengths)
+    said = THOUGHT_TOKENS * form.thoughts + REASON_TOKENS * form.reasons
+    return THINKING_TOKENS + rows * (ANSWER_TOKENS + label + said)
 
 
 def write_example(form: ReplyForm, rows: int) -> dict[str, Any]:

@@ -47,6 +47,10 @@ class Terms(Record):
     timeout: float = 120.0
     patience: float = 1800.0
     price: tuple[float, float] | None = None
+    budget: float | None = None
+    batch_api: bool = False
+    poll: float = 30.0
+    """Seconds between two looks whether a batch has ended."""
     first_wait: float = 0.5
     """Seconds before a second try; those before later ones grow."""
     first_pause: float = 5.0

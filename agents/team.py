@@ -1,6 +1,7 @@
 """Brings the agents of a run together."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from agents.analyst import LLMAnalyst
 from agents.analyst_rules import OfflineAnalyst
@@ -16,6 +17,9 @@ from agents.selector_rules import OfflineSelector
 from agents.target import LLMTarget, Terms, describe_llm
 from agents.test_writer import LLMTestWriter, OfflineTestWriter
 from records.ledger import Ledger
+
+if TYPE_CHECKING:
+    from agents.batching import EndpointBatches
 
 DEFAULT_TERMS = Terms()
 
@@ -50,6 +54,7 @@ def make_team(
             description="offline: no language model",
         )
     asker = make_asker(target, ledger, terms, tell)
+    desk = make_desk(asker, ledger) if terms.batch_api else None
     return Team(
         analyst=LLMAnalyst(asker),
         crawler=LLMCrawler(asker),
@@ -57,9 +62,10 @@ def make_team(
         coder=LLMCoder(asker),
         test_writer=LLMTestWriter(asker),
         critic=LLMCritic(asker),
-        reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=terms.concurrency),
+        reviewer=LLMReviewer(asker, manner or ReviewManner(), concurrency=terms.concurrency, desk=desk),
         result_critic=LLMResultCritic(asker),
         description=f"{target.model} at {target.host}",
+        check=desk.check if desk else lambda: None,
     )
 
 
@@ -73,3 +79,10 @@ def make_asker(
     from agents.llm import EndpointChat  # noqa: PLC0415 (takes seconds, and offline does without)
 
     return Asker(EndpointChat(target, ledger, terms, tell), ledger)
+
+
+def make_desk(asker: Asker, ledger: Ledger) -> "EndpointBatches":
+    """Return what has requests of an asker answered in its endpoint's batches."""
+    from agents.batching import EndpointBatches  # noqa: PLC0415 (takes seconds, and offline does without)
+
+    return EndpointBatches(asker, ledger)

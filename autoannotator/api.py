@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from rich.console import Console
 
+from autoannotator.budget import change_budget
 from autoannotator.display import Display
 from autoannotator.runner import GENERATED, find_run, name_run, refuse_to_ask, resume_run, start_run
 from autoannotator.settings import resolve_settings
@@ -57,14 +58,19 @@ class Run:
         """What was asked of a language model, by role, and what each specialist read."""
         return json.loads(self.folder.cost.read_text(encoding="utf-8"))
 
-    def resume(self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False) -> "Run":
+    def resume(
+        self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False, budget: float | None = None
+    ) -> "Run":
         """Finish the run where it stopped; a finished one is left as it is. `yes` as for `annotate`, and where the run
-        waits for leave, it gives it.
+        waits for leave, it gives it. `budget` are the USD that it may spend in all from now on.
 
-        Raises WaitingForPersonError where it waits without.
+        Raises WaitingForPersonError where it waits without leave, BudgetReachedError where the budget does not do, and
+        SettingsError for a budget of no more than is spent, or of a finished run.
         """
         with Display(Console(stderr=True)) as display:
             show = on_event or display.take
+            if budget is not None:
+                change_budget(self.folder, budget, show)
             return Run(resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes))
 
 
@@ -92,7 +98,8 @@ def annotate(
     rows of the data; without it, that is a PersonError which says how many.
 
     Raises the errors of `records.errors`: SettingsError and DataError for what the caller can mend, and
-    InfrastructureError, after which `open_run(out).resume()` goes on.
+    InfrastructureError, after which `open_run(out).resume()` goes on, as after BudgetReachedError with a larger
+    `budget`.
     """
     listed = {
         name: (value,) if name in ("text", "licence", "language") and isinstance(value, str) else value

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from autoannotator.asking import choose_approve, choose_ask
+from autoannotator.budget import change_budget
 from autoannotator.display import Display
 from autoannotator.runner import GENERATED, find_run, resume_run, start_run
 from autoannotator.settings import resolve_settings
@@ -29,8 +30,8 @@ from templates.renderer import render_report
 SETTINGS_OPTIONS = (
     "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
-    "llm_patience", "llm_price", "review_style", "review_reasons", "show_votes", "gold", "lock", "sandbox",
-    "sandbox_runtime", "gpus", "max_params", "licence", "language", "vote", "rule", "worth",
+    "llm_patience", "llm_price", "budget", "batch_api", "review_style", "review_reasons", "show_votes", "gold", "lock",
+    "sandbox", "sandbox_runtime", "gpus", "max_params", "licence", "language", "vote", "rule", "worth",
     "review_share",
 )  # fmt: skip
 
@@ -66,12 +67,14 @@ def show_run(folder: RunFolder) -> Outcome:
 
 
 def resume(options: argparse.Namespace) -> Outcome:
-    """Finish a run that was stopped."""
+    """Finish a run that was stopped, perhaps with a larger budget."""
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
         approve = choose_approve(display, yes=options.yes, allowed=not options.json)
-        folder = resume_run(find_run(options.run), display.take, ask, approve=approve, leave=options.yes)
-        return show_run(folder)
+        folder = find_run(options.run)
+        if options.budget is not None:
+            change_budget(folder, options.budget, display.take)
+        return show_run(resume_run(folder, display.take, ask, approve=approve, leave=options.yes))
 
 
 def status(options: argparse.Namespace) -> Outcome:

@@ -24,8 +24,9 @@ RUN_EXAMPLES = """examples:
   autoannotator run --task run1/task.yaml --data tweets.xlsx --hub starter --out run2
   OPENAI_BASE_URL=http://localhost:8000/v1 autoannotator run "…" --data rows.jsonl --llm openai:MODEL
 
-exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 5 a service cannot be
-reached or a model failed (resumable) · 6 waiting for a person (resumable)
+exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 4 the budget is
+reached (resumable with more) · 5 a service cannot be reached or a model failed (resumable) · 6 waiting for a person
+(resumable)
 """
 
 
@@ -125,8 +126,10 @@ def _add_runs(parts: Commands) -> None:
     resume.add_argument(
         "--yes", action="store_true", help="ask nothing, let a run that waits go on, and let its model see rows"
     )
-    for option in ("--budget", "--target-error"):
-        resume.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+    resume.add_argument(
+        "--budget", type=float, metavar="USD", help="what the run may spend in all from now on, more than is spent"
+    )
+    resume.add_argument("--target-error", action=_NotYet, nargs="?", help=argparse.SUPPRESS)
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
     report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")
@@ -169,6 +172,19 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
     _add_filters(who)
+    _add_how(parser)
+    _add_limits(parser)
+    where = parser.add_argument_group("where")
+    where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
+    where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
+    where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
+    where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and let the model of --llm see rows")
+    for option in NOT_YET_OPTIONS:
+        parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument(
         "--vote", choices=["calibrated", "soft", "majority", "dawid_skene"],
@@ -191,6 +207,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--threads", type=int, metavar="N", help="threads of one specialist (default: cores / concurrency)"
     )
     how.add_argument("--concurrency", type=int, metavar="N", help="specialists that run at the same time (default 2)")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_argument_group("limits")
     limits.add_argument(
         "--worth", type=float, metavar="ERRORS", help="that a review must be expected to remove (default 0.1)"
@@ -207,14 +226,14 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--llm-price", type=_split_price, metavar="IN,OUT",
         help="USD for a million tokens read and written (default: the price library's; a server of your own: 0,0)",
     )  # fmt: skip
-    where = parser.add_argument_group("where")
-    where.add_argument("--sandbox", choices=["auto", "docker", "bwrap", "process"], help="what contains the scripts")
-    where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
-    where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
-    where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
-    parser.add_argument("--yes", action="store_true", help="ask nothing, and let the model of --llm see rows")
-    for option in NOT_YET_OPTIONS:
-        parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+    limits.add_argument(
+        "--budget", type=float, metavar="USD",
+        help="what the run may spend on the language model; at its end the run stops, and `resume --budget` goes on",
+    )  # fmt: skip
+    limits.add_argument(
+        "--batch-api", action="store_true", default=None,
+        help="send reviews to the endpoint's batches: half the price where it has one, answered within a day",
+    )  # fmt: skip
 
 
 def _add_filters(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:

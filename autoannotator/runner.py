@@ -118,6 +118,7 @@ def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve:
     with folder.locked(), open_context(folder, settings, show) as context:
         try:
             ask_consent(context, approve)
+            context.team.check()
             drive(context, ask, leave=leave)
         except AutoAnnotatorError as error:
             context.emit(RunFailed(error=str(error), exit_status=error.exit_status))

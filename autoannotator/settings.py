@@ -17,7 +17,7 @@ from records.task_file import read_task_file
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
     "--reviewer", "--train-from-base", "--engine",
-    "--target-error", "--confidence", "--budget", "--batch-api",
+    "--target-error", "--confidence",
 )  # fmt: skip
 """Options of the design that a later version brings."""
 _OPTIONS = {"task": "TASK", "task_file": "--task"}

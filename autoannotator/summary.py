@@ -1,5 +1,7 @@
 """The short summary at the end of a run."""
 
+from collections.abc import Iterator
+
 from pydantic import Field
 from rich.text import Text
 
@@ -7,6 +9,7 @@ from autoannotator.terminal import strip_controls
 from graphs.reporting import gather_report
 from records.base import Record
 from records.folder import RunFolder
+from templates.report import ReportComparison
 
 WIDTH = 13
 """Characters of the first column."""
@@ -41,6 +44,9 @@ class RunSummary(Record):
     usd: float | None
     requests: int
     cost_note: str
+    reserved_usd: float
+    """What may have been charged beside `usd`: requests without an answer, or without counted tokens."""
+    comparisons: tuple[ReportComparison, ...]
     labels: str
     report: str
     accuracy: dict[str, float] = Field(default_factory=dict)
@@ -66,6 +72,8 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         usd=told.cost.usd,
         requests=told.cost.requests,
         cost_note=told.cost.note,
+        reserved_usd=told.cost.reserved_usd,
+        comparisons=told.cost.comparisons,
         labels=str(folder.labels),
         report=str(folder.report),
     )
@@ -75,17 +83,33 @@ def tell_summary(summary: RunSummary) -> list[Text]:
     """Return the summary as lines: a name, and what it came to."""
     unlabelled = f", {summary.unlabelled:,} without a label" if summary.unlabelled else ""
     tried = summary.fine_tunes_promoted + summary.fine_tunes_rejected
-    usd = "unknown" if summary.usd is None else f"{summary.usd:.2f} USD"
     return [
         align("rows", f"{summary.rows:,}{unlabelled}"),
         align("specialists", "\n".join(map(_tell_specialist, summary.specialists))),
         align("reviewed", _tell_reviews(summary)),
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
-        align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),
+        align("cost", "\n".join(_tell_cost(summary))),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
+
+
+def _tell_cost(summary: RunSummary) -> Iterator[str]:
+    usd = "unknown" if summary.usd is None else _tell_usd(summary.usd)
+    yield f"{usd}, {summary.requests} requests" + (f" ({summary.cost_note})" if summary.cost_note else "")
+    if summary.reserved_usd:
+        yield f"up to {_tell_usd(summary.reserved_usd)} more may have been charged"
+    for one in summary.comparisons:
+        cost = f"{one.tokens:,} tokens" if one.usd is None else _tell_usd(one.usd)
+        saved = (
+            "" if one.saved is None else f": {one.saved:.0%} saved" if one.saved >= 0 else f": {-one.saved:.0%} more"
+        )
+        yield f"by the language model alone, {one.way}, {cost}{saved}"
+
+
+def _tell_usd(usd: float) -> str:
+    return f"{usd:.{4 if 0 < usd < 0.1 else 2}f} USD"
 
 
 def _tell_reviews(summary: RunSummary) -> str:

@@ -69,7 +69,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             settings.llm,
             ledger,
             manner=make_manner(settings),
-            terms=_make_terms(settings),
+            terms=make_terms(settings),
             select_threshold=settings.select_threshold,
             tell=tell_pause,
         )
@@ -98,7 +98,8 @@ def _keep_lock(folder: RunFolder, settings: Settings) -> ModelsLock | None:
     return read_record(kept, ModelsLock)
 
 
-def _make_terms(settings: Settings) -> Terms:
+def make_terms(settings: Settings) -> Terms:
+    """Return the terms on which the settings let an endpoint be asked."""
     return Terms(
         concurrency=settings.llm_concurrency,
         requests_per_minute=settings.llm_requests_per_minute,
@@ -106,6 +107,8 @@ def _make_terms(settings: Settings) -> Terms:
         timeout=settings.llm_timeout,
         patience=settings.llm_patience,
         price=settings.llm_price,
+        budget=settings.budget,
+        batch_api=settings.batch_api,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agents.asking import Asker, Completion, Message
+from agents.asking import Asker, ChatRequest, Completion
 from records.errors import DataError, ReplyError
 from records.folder import write_text
 from records.ledger import Exchange, Ledger
@@ -35,9 +35,7 @@ class _NoModel:
     endpoint: str
     cassette: Path
 
-    def complete(
-        self, messages: tuple[Message, ...], schema: dict[str, Any] | None, logprobs: bool = False
-    ) -> Completion:
+    def complete(self, request: ChatRequest) -> Completion:
         raise ReplyError(
             f"the cassette {self.cassette.name} of {self.name} holds no answer to this request: prompts or rules have "
             "changed since it was recorded",

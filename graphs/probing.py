@@ -22,7 +22,7 @@ from graphs.tables import (
     shards_for,
     write_shards,
 )
-from records.errors import ModelError, NoSpecialistsError
+from records.errors import BudgetReachedError, ModelError, NoSpecialistsError
 from records.events import CandidateDropped, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
@@ -74,7 +74,8 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
 
     A candidate that breaks on it is dropped. `guessed` names those whose label map is a guess: their disagreement says
     nothing. What was drawn, with each row's inclusion probability, is written to `audition/probe.parquet`.
-    Raises NoSpecialistsError where every candidate breaks, and LLMUnreachableError.
+    Raises NoSpecialistsError where every candidate breaks, LLMUnreachableError, and BudgetReachedError where the
+    budget does not pay for the probe's labels.
     """
     settings, gold = context.settings, _list_gold(context, rows)
     truth: Truth = "gold" if gold else "consensus" if context.team.reviewer.source == "offline" else "llm"
@@ -167,6 +168,11 @@ def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclus
     """Return the reviewer's labels, None where it gave none; its answers are written down as reviews."""
     rows = tuple(ReviewRow(row=number, text=text) for number, text in zip(numbers.tolist(), texts, strict=True))
     reviews = context.team.reviewer.review(ReviewRequest(task=context.read_task(), rows=rows))
+    if len(reviews) < len(rows):
+        raise BudgetReachedError(
+            f"the budget pays for {len(reviews)} of the {len(rows)} reviews by which the specialists are chosen",
+            next_step=f"Go on with more: autoannotator resume {context.folder.path} --budget USD",
+        )
     ids = read_row_ids(context.folder, numbers.tolist(), context.settings.shard_size)
     booked = [
         BookedReview(step=PROBE_STEP, row_id=row_id, review=one, inclusion=odds)

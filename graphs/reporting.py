@@ -2,7 +2,7 @@
 
 import datetime
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,24 +10,22 @@ import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
 
 from graphs.context import RunContext
+from graphs.costing import add_up_cost, describe_cost
 from graphs.history import RunHistory, read_history
 from graphs.jobs import read_auditions, read_candidates, read_lock, read_selections, read_steps
 from graphs.label_scan import LabelScan, scan_labels
 from graphs.state import RunState
-from graphs.tables import count_tokens, read_stage_labels
+from graphs.tables import read_stage_labels
 from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
-from records.ledger import Spending
-from records.outcome import Certificate, Cost, RoleCost, SpecialistCost
+from records.outcome import Certificate, Cost
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 from records.settings import Settings
 from records.task import TaskSpec
 from templates.renderer import render_report
-from templates.report import DroppedModel, LabelCount, ReportCost, ReportData, ReportFile, ReportModel, ReportSearch
-
-NO_LANGUAGE_MODEL = "no language model was asked"
+from templates.report import DroppedModel, LabelCount, ReportData, ReportFile, ReportModel, ReportSearch
 
 FILES = (
     ("labels.parquet", "every row of the input, in its order, with its label and where that came from"),
@@ -48,7 +46,7 @@ def report(state: RunState, runtime: Runtime[RunContext]) -> None:
     context = runtime.context
     folder = context.folder
     _write_labels(folder, state["stages"], context.settings.shard_size)
-    write_json(folder.cost, _add_up_cost(context, state["stages"]))
+    write_json(folder.cost, add_up_cost(context, state["rows"], state["stages"]))
     write_json(folder.certificate, Certificate(status="none", reason=_why_no_certificate(context)))
     context.emit(RunFinished(rows=state["rows"], unlabelled=state["unlabelled"]))
     write_text(folder.report, render_report(gather_report(folder)).text)
@@ -79,23 +77,6 @@ def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa
         original = rows.drop_columns([ROW, ROW_ID, TEXT])
         schema = pa.schema([*original.schema, *labels.schema])
         yield pa.Table.from_arrays([*original.columns, *labels.columns], schema=schema)
-
-
-def _add_up_cost(context: RunContext, stages: int) -> Cost:
-    roles = tuple(RoleCost(**one.model_dump(), reason=_why_no_price(one)) for one in context.ledger.spending())
-    specialists = tuple(
-        SpecialistCost(name=one.name, parameters=one.parameters, tokens=count_tokens(context.folder, stages, one.name))
-        for one in read_lock(context.folder).specialists
-    )
-    return Cost(roles=roles, specialists=specialists)
-
-
-def _why_no_price(spent: Spending) -> str:
-    if spent.usd is not None:
-        return ""
-    if spent.tokens_in is None or spent.tokens_out is None:
-        return f"the endpoint of {spent.model} does not count tokens, so its price is not known"
-    return f"no price is known for {spent.model}: start a run with --llm-price IN,OUT (USD for a million tokens)"
 
 
 def _why_no_certificate(context: RunContext) -> str:
@@ -134,7 +115,7 @@ def gather_report(folder: RunFolder) -> ReportData:
         dropped=_describe_dropped(folder, history),
         stages=history.tell_stages(),
         decisions=history.tell_decisions(),
-        cost=_describe_cost(read_record(folder.cost, Cost)),
+        cost=describe_cost(read_record(folder.cost, Cost)),
         certificate=certificate.status,
         certificate_reason=certificate.reason,
         hardest=scan.hardest,
@@ -193,22 +174,6 @@ def _describe_dropped(folder: RunFolder, history: RunHistory) -> tuple[DroppedMo
     dropped = [DroppedModel(name=one.repo_id, reason=one.reason) for one in selected]
     dropped += [DroppedModel(name=repo_of(slug), reason=why) for slug, why in history.dropped.items()]
     return tuple(dropped)
-
-
-def _describe_cost(cost: Cost) -> ReportCost:
-    return ReportCost(
-        requests=sum(role.requests for role in cost.roles),
-        prompt_tokens=_add([role.tokens_in for role in cost.roles]),
-        completion_tokens=_add([role.tokens_out for role in cost.roles]),
-        usd=cost.usd,
-        note="; ".join(dict.fromkeys(role.reason for role in cost.roles if role.reason)) or NO_LANGUAGE_MODEL,
-    )
-
-
-def _add(counts: Sequence[int | None]) -> int | None:
-    """Return the sum; None where a count is not known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
 
 
 def _as_words(value: object) -> str:

@@ -169,6 +169,7 @@ def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integ
         rows=step.gather_rows(table, chosen, show_votes=settings.show_votes),
         consensus=_gather_consensus(view, held, chosen),
         known=step.gather_known(context.folder, settings.shard_size) if settings.review_style == "few" else (),
+        stage=view.stage,
     )
     reviews = context.team.reviewer.review(request) if request.rows else ()
     step.book(reviews, inclusion)

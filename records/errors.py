@@ -15,6 +15,7 @@ AutoAnnotatorError
 │   ├── HubUnreachableError
 │   ├── LLMUnreachableError
 │   └── SandboxError           the sandbox itself failed, not the program in it
+├── BudgetReachedError     the money of `--budget` is gone; resumable with more            exit 4
 └── WaitingForPersonError  the run waits for a person; resumable                           exit 6
 """
 
@@ -106,6 +107,10 @@ class LLMUnreachableError(InfrastructureError):
 
 class SandboxError(InfrastructureError):
     pass
+
+
+class BudgetReachedError(AutoAnnotatorError):
+    exit_status = 4
 
 
 class WaitingForPersonError(AutoAnnotatorError):

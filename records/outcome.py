@@ -16,17 +16,23 @@ class Certificate(Record):
 
 
 class RoleCost(Record):
-    """What one role asked of one model. `usd` is None where no price is known; `reason` then says so.
+    """What one role asked of one model for one stage; None: before the stages. The audit's stage is their number.
 
-    `tokens_in` and `tokens_out` are None where the endpoint did not count those of every request.
+    `usd` is None where no price is known; `reason` then says so. `tokens_in` and `tokens_out` are None where the
+    endpoint did not count those of every request.
     """
 
     role: str
+    stage: int | None = Field(default=None, ge=0)
     model: str
     requests: int = Field(ge=0)
     tokens_in: int | None = Field(ge=0)
     tokens_out: int | None = Field(ge=0)
     usd: float | None = Field(ge=0)
+    unanswered: int = Field(default=0, ge=0)
+    """Requests that were sent under a budget and got no answer: they may have been charged."""
+    reserved_usd: float = Field(default=0.0, ge=0)
+    """What those, and answers whose tokens were not counted, have cost at most. The budget counts it as spent."""
     reason: str = ""
 
     @model_validator(mode="after")
@@ -49,12 +55,43 @@ class SpecialistCost(Record):
         return self.parameters * self.tokens
 
 
+class RowsEstimate(Record):
+    """What a way to label rows with the language model would have cost. `usd` is None where no price is known."""
+
+    requests: int = Field(ge=0)
+    tokens_in: int = Field(ge=0)
+    tokens_out: int = Field(ge=0)
+    usd: float | None = Field(ge=0)
+
+
+class AllRows(Record):
+    """What labelling every row that has a text with the same language model would have cost: one row in a request
+    (`single`), and `batch` rows in a request (`batched`). Both are None where that cannot be told; `reason` says why.
+    """
+
+    rows: int = Field(ge=0)
+    batch: int = Field(default=1, ge=1)
+    single: RowsEstimate | None = None
+    batched: RowsEstimate | None = None
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if {self.single is None, self.batched is None} != {bool(self.reason)}:
+            raise ValueError("either both estimates are there, or the reason why there are none")
+        return self
+
+
 class Cost(Record):
-    """`cost.json`: what a run used, role by role and specialist by specialist."""
+    """`cost.json`: what a run used, role by role and stage by stage, and specialist by specialist.
+
+    `all_rows` is None in a run of an earlier version.
+    """
 
     version: Literal[1] = 1
     roles: tuple[RoleCost, ...]
     specialists: tuple[SpecialistCost, ...]
+    all_rows: AllRows | None = None
 
     @property
     def usd(self) -> float | None:

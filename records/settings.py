@@ -34,6 +34,10 @@ class Settings(Record):
     """Seconds that a run waits for an endpoint which has answered before and fails now."""
     llm_price: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """USD for a million tokens read and written; None: what the price library says."""
+    budget: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """USD that the run may spend on the language model; None: no limit. `resume --budget` writes a larger one."""
+    batch_api: bool = False
+    """Whether reviews go to the endpoint's batches, at half the price and answered within a day."""
     hub: str = ""
     """A URL, or `starter`; empty: HF_ENDPOINT, else the public Hub."""
     hub_requests: int = Field(default=56, ge=4)

@@ -96,17 +96,31 @@ class ReportDecision(Record):
     note: str
 
 
+class ReportComparison(Record):
+    """What another way to label all rows would have cost, and the share of it that the run saved (below 0: it took
+    more; None: not known). `usd` is None where the price is not known."""
+
+    way: str
+    tokens: int
+    usd: float | None
+    saved: float | None
+
+
 class ReportCost(Record):
     """What the language model cost. `usd` is None where the price is not known; `note` then says why.
 
-    Tokens are None where the endpoint did not count them.
+    Tokens are None where the endpoint did not count them. `reserved_usd` may have been charged beside `usd`.
     """
 
     requests: int
     prompt_tokens: int | None
     completion_tokens: int | None
     usd: float | None
+    reserved_usd: float = 0.0
     note: str = ""
+    comparisons: tuple[ReportComparison, ...] = ()
+    no_comparison: str = ""
+    """Why there are none, where that is known."""
 
 
 class HardRow(Record):

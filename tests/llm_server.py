@@ -75,7 +75,7 @@ class LLMServer:
         self.hits = 0
         """Requests of any kind, those that are no chat request too."""
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"scripted": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (ScriptedHandler,), {"scripted": self}))
         self._server.daemon_threads = True
 
     @property
@@ -115,7 +115,7 @@ def serving(script: Script, *, logprobs: Callable[[str], float] | None = None) -
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class ScriptedHandler(BaseHTTPRequestHandler):
     scripted: LLMServer
     protocol_version = "HTTP/1.1"
 
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, Broken):
             self._break(answer.sends)
         else:
-            self._send(200, json.dumps(_complete(request, answer, self.scripted.logprobs)), {})
+            self._send(200, json.dumps(complete(request, answer, self.scripted.logprobs)), {})
 
     def _break(self, sends: str) -> None:
         if sends:
@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test output quiet; `log` holds the requests."""
 
 
-def _complete(request: dict[str, Any], said: Said, logprobs: Callable[[str], float] | None) -> dict[str, Any]:
+def complete(request: dict[str, Any], said: Said, logprobs: Callable[[str], float] | None) -> dict[str, Any]:
     words_in = sum(len(message["content"].split()) for message in request["messages"])
     words_out = len((said.text or "").split())
     usage = {"prompt_tokens": words_in, "completion_tokens": words_out, "total_tokens": words_in + words_out}

@@ -13,8 +13,8 @@ import pytest
 from pydantic import BaseModel
 
 from agents.asking import Asker, TokenLogprob
-from agents.llm import _read_tokens
 from agents.prompting import Prompt
+from agents.received import read_tokens
 from agents.replies import read_json
 from records.errors import LLMUnreachableError, ReplyError
 from records.ledger import Ledger
@@ -162,7 +162,7 @@ def test_the_tokens_of_a_reply_are_kept_with_it(connect) -> None:
 
 def test_tokens_that_split_a_character_are_put_together() -> None:
     parts = [{"token": "?", "logprob": -0.25, "bytes": [byte]} for byte in "é".encode()]
-    assert _read_tokens({"content": [*parts, {"token": "a", "logprob": -0.1, "bytes": None}]}) == (
+    assert read_tokens({"content": [*parts, {"token": "a", "logprob": -0.1, "bytes": None}]}) == (
         TokenLogprob(text="é", logprob=-0.5),
         TokenLogprob(text="a", logprob=-0.1),
     )

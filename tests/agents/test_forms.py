@@ -112,7 +112,7 @@ def test_what_is_known_is_kept_for_the_next_process(connect, ledger: Ledger) -> 
     known = ledger.find_capabilities(server.base_url, "test-model")
     assert known == Capabilities(format="json_object", temperature=True, logprobs=None)
     asked = len(server.log)
-    asker.chat.__init__(asker.chat._target, ledger, asker.chat._terms)  # pyright: ignore
+    asker.chat.__init__(asker.chat.target, ledger, asker.chat.terms)  # pyright: ignore
     ask(asker, "After a restart?")
     assert forms(server)[asked:] == [("json_object", False, True)]
 

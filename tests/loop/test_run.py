@@ -162,7 +162,11 @@ def test_texts_that_are_the_same_are_reviewed_once(finished: FinishedRun, labels
 def test_all_that_was_asked_is_in_the_ledger_and_the_cost(finished: FinishedRun) -> None:
     cost = json.loads(finished.folder.cost.read_text())
     roles = Counter(read_role(request) for request in finished.server.requests())
-    assert {role["role"]: role["requests"] for role in cost["roles"]} == dict(roles)
+    told: Counter[str] = Counter()
+    for role in cost["roles"]:
+        told[role["role"]] += role["requests"]
+    assert told == roles
+    assert {role["stage"] for role in cost["roles"] if role["role"] == "reviewer"} == {None, 0, 1, 2, 3}
     assert all(role["usd"] is None and "no price" in role["reason"] for role in cost["roles"])
     assert all(one["tokens"] > 0 for one in cost["specialists"])
 

@@ -33,7 +33,7 @@ def test_the_drawn_tree_is_the_tree_of_classes():
 
 def test_the_drawn_exit_statuses_are_those_of_the_classes():
     drawn = re.findall(r"(\w+Error)\b.*\bexit (\d)", errors.__doc__ or "")
-    assert len(drawn) == 5
+    assert len(drawn) == 6
     assert {name: getattr(errors, name).exit_status for name, _ in drawn} == {name: int(n) for name, n in drawn}
 
 

@@ -77,6 +77,48 @@ def test_what_is_not_known_of_one_answer_is_not_known_of_the_sum(ledger):
     assert spending == {"analyst": (10, 3, None), "reviewer": (None, None, None)}
 
 
+def test_spending_is_by_stage_too(ledger):
+    record(ledger, "a", "x")
+    record(ledger, "b", "x", stage=0)
+    record(ledger, "c", "x", stage=1)
+    record(ledger, "d", "x", stage=1)
+    assert [(line.stage, line.requests, line.usd) for line in ledger.spending()] == [
+        (None, 1, 0.5),
+        (0, 1, 0.5),
+        (1, 2, 1.0),
+    ]
+
+
+def test_the_price_of_an_answer_takes_the_place_of_its_charge(ledger):
+    charge = ledger.open_charge("reviewer", 2, "m", 0.9)
+    assert ledger.sum_spent() == 0.9
+    ledger.record({"question": "a"}, make_exchange("x", stage=2), charge)
+    assert ledger.sum_spent() == 0.5
+    (line,) = ledger.spending()
+    assert (line.requests, line.unanswered, line.reserved_usd) == (1, 0, 0.0)
+
+
+def test_a_charge_stays_where_the_price_is_not_known_and_where_another_answer_was_first(ledger):
+    uncounted, second, struck = (ledger.open_charge("reviewer", None, "m", usd) for usd in (0.9, 0.8, 0.7))
+    ledger.record({"question": "a"}, make_exchange("x", usd=None), uncounted)
+    record(ledger, "b", "x")
+    ledger.record({"question": "b"}, make_exchange("y", usd=0.25), second)
+    ledger.strike_charge(struck)
+    assert ledger.sum_spent() == pytest.approx(0.9 + 0.5 + 0.25)
+    (line,) = ledger.spending()
+    assert (line.requests, line.usd, line.unanswered) == (2, None, 0)
+    assert line.reserved_usd == pytest.approx(0.9 + 0.25)
+    assert ledger.count_unpriced() == 0
+    record(ledger, "c", "x", usd=None)
+    assert ledger.count_unpriced() == 1
+
+
+def test_answers_of_a_role_come_in_their_order(ledger):
+    for number in range(5):
+        record(ledger, f"q{number}", f"r{number}", role="reviewer" if number % 2 else "analyst")
+    assert [answer.reply for answer in ledger.read_answers("reviewer")] == ["r1", "r3"]
+
+
 def test_what_an_endpoint_takes_is_remembered_by_its_model(ledger, tmp_path):
     taken = Capabilities(format="json_object", temperature=False)
     ledger.record_capabilities("http://a/v1", "m", Capabilities())
