@@ -57,15 +57,24 @@ class Run:
         """What was asked of a language model, by role, and what each specialist read."""
         return json.loads(self.folder.cost.read_text(encoding="utf-8"))
 
-    def resume(self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False) -> "Run":
-        """Finish the run where it stopped; a finished one is left as it is. `yes` as for `annotate`, and where the run
-        waits for leave, it gives it.
+    def resume(
+        self,
+        on_event: Callable[[Event], None] | None = None,
+        *,
+        yes: bool = False,
+        target_error: float | None = None,
+    ) -> "Run":
+        """Finish the run where it stopped; a finished one is left as it is, unless it is to meet another
+        `target_error`. `yes` as for `annotate`, and where the run waits for leave, it gives it.
 
         Raises WaitingForPersonError where it waits without.
         """
         with Display(Console(stderr=True)) as display:
             show = on_event or display.take
-            return Run(resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes))
+            resume_run(
+                self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes, target_error=target_error
+            )
+            return Run(self.folder)
 
 
 def open_run(run: str | Path) -> Run:

@@ -30,7 +30,7 @@ SETTINGS_OPTIONS = (
     "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
     "llm_patience", "llm_price", "review_style", "review_reasons", "show_votes", "gold", "lock", "sandbox",
-    "sandbox_runtime", "gpus", "max_params", "licence", "language",
+    "sandbox_runtime", "gpus", "max_params", "licence", "language", "target_error", "confidence",
 )  # fmt: skip
 
 
@@ -59,9 +59,9 @@ def start(options: argparse.Namespace, task: str | None, data: str | Path, task_
 
 
 def show_run(folder: RunFolder) -> Outcome:
-    """Return the outcome of a finished run: its table, and exit status 3 where rows have no label."""
+    """Return the outcome of a finished run: its table, and its exit status."""
     summary = summarise_run(folder)
-    return Outcome(tell_summary(summary), summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
+    return Outcome(tell_summary(summary), summary.model_dump(mode="json"), summary.exit_status)
 
 
 def resume(options: argparse.Namespace) -> Outcome:
@@ -69,7 +69,10 @@ def resume(options: argparse.Namespace) -> Outcome:
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
         approve = choose_approve(display, yes=options.yes, allowed=not options.json)
-        folder = resume_run(find_run(options.run), display.take, ask, approve=approve, leave=options.yes)
+        folder = resume_run(
+            find_run(options.run), display.take, ask, approve=approve, leave=options.yes,
+            target_error=options.target_error,
+        )  # fmt: skip
         return show_run(folder)
 
 

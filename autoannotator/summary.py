@@ -6,7 +6,8 @@ from rich.text import Text
 from autoannotator.terminal import strip_controls
 from graphs.reporting import gather_report
 from records.base import Record
-from records.folder import RunFolder
+from records.folder import RunFolder, read_record
+from records.outcome import Certificate
 
 WIDTH = 13
 """Characters of the first column."""
@@ -41,14 +42,30 @@ class RunSummary(Record):
     usd: float | None
     requests: int
     cost_note: str
+    certificate: str
+    """What is stated of all labels; `certificate_status` as in certificate.json, `certificate_reason` why no more."""
+    certificate_status: str
+    certificate_reason: str
+    target_error: float | None
+    audited: int
+    """Rows drawn at random for it."""
+    budget_reached: bool
     labels: str
     report: str
     accuracy: dict[str, float] = Field(default_factory=dict)
 
+    @property
+    def exit_status(self) -> int:
+        """4 where no money was left for the audit; 3 where rows have no label, or the target is not certified."""
+        if self.budget_reached:
+            return 4
+        missed = self.target_error is not None and self.certificate_status != "certified"
+        return 3 if self.unlabelled or missed else 0
+
 
 def summarise_run(folder: RunFolder) -> RunSummary:
     """Return the summary of a finished run."""
-    told = gather_report(folder)
+    told, certificate = gather_report(folder), read_record(folder.certificate, Certificate)
     return RunSummary(
         run=told.run_id,
         rows=told.rows,
@@ -66,6 +83,12 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         usd=told.cost.usd,
         requests=told.cost.requests,
         cost_note=told.cost.note,
+        certificate=certificate.statement,
+        certificate_status=certificate.status,
+        certificate_reason=certificate.reason,
+        target_error=certificate.target,
+        audited=certificate.audited,
+        budget_reached=certificate.budget_reached,
         labels=str(folder.labels),
         report=str(folder.report),
     )
@@ -83,6 +106,7 @@ def tell_summary(summary: RunSummary) -> list[Text]:
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", f"{usd}, {summary.requests} requests ({summary.cost_note})"),
+        align("certificate", "\n".join(filter(None, (summary.certificate, summary.certificate_reason)))),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
@@ -90,9 +114,10 @@ def tell_summary(summary: RunSummary) -> list[Text]:
 
 def _tell_reviews(summary: RunSummary) -> str:
     kept = {"review failed": summary.reviews_failed, "the reviewer cannot tell": summary.reviews_undecided}
+    audited = f"; {summary.audited:,} more drawn at random for the audit" if summary.audited else ""
     return "\n".join(
         (
-            f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}",
+            f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}{audited}",
             *(f"{why}: {rows:,} rows keep their vote" for why, rows in kept.items() if rows),
         )
     )

@@ -154,7 +154,7 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
 
 def finish_stage(
     state: RunState, runtime: Runtime[RunContext]
-) -> Command[Literal["fine_tune", "annotate_stage", "report"]]:
+) -> Command[Literal["fine_tune", "annotate_stage", "audit"]]:
     """Count what was reviewed, and decide what comes next."""
     context, stage = runtime.context, state["stage"]
     settings = context.settings
@@ -168,7 +168,7 @@ def finish_stage(
     pool = state["pool"] + sum(taught)
     update = {"pool": pool, "unlabelled": state["unlabelled"] + unlabelled}
     if stage + 1 == state["stages"]:
-        return Command(goto="report", update=update)
+        return Command(goto="audit", update=update)
     if settings.learning and pool >= settings.pool_size:
         return Command(goto="fine_tune", update=update)
     return Command(goto="annotate_stage", update={**update, "stage": stage + 1})
