@@ -71,9 +71,7 @@ class Run:
         """
         with Display(Console(stderr=True)) as display:
             show = on_event or display.take
-            resume_run(
-                self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes, target_error=target_error
-            )
+            resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes, target_error=target_error)
             return Run(self.folder)
 
 

@@ -13,8 +13,8 @@ from autoannotator.terminal import strip_controls
 from graphs.history import describe_decision
 from records.candidate import repo_of
 from records.events import (
-    AuditLooked,
     Auditioned,
+    AuditLooked,
     CandidateDropped,
     CandidatesSelected,
     Certified,

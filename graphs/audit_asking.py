@@ -51,11 +51,15 @@ class Auditor:
             return True
         numbers = self.population.row[wanted].tolist()
         shard_size = self._context.settings.shard_size
-        texts, ids = read_texts(self._context.folder, numbers, shard_size), read_row_ids(
-            self._context.folder, numbers, shard_size
+        texts, ids = (
+            read_texts(self._context.folder, numbers, shard_size),
+            read_row_ids(self._context.folder, numbers, shard_size),
         )
         reviews = self._review(numbers, texts)
-        facts = {number: (place, text, row_id) for number, place, text, row_id in zip(numbers, wanted, texts, ids, strict=True)}
+        facts = {
+            number: (place, text, row_id)
+            for number, place, text, row_id in zip(numbers, wanted, texts, ids, strict=True)
+        }
         self._context.reviews.record(
             [key_of_bytes(facts[one.row][1]) for one in reviews],
             [BookedReview(step=self._step, row_id=facts[one.row][2], review=one) for one in reviews],

@@ -98,9 +98,7 @@ class TargetAudit:
         return np.arange(self.plan.amounts[amount], dtype=np.int64)
 
     def _certify(self, looks: Looks, step: Step) -> Statement | None:
-        return state_certified(
-            self.plan, looks, step, self.auditor.count_unanswered(self._list_widened(self.widened))
-        )
+        return state_certified(self.plan, looks, step, self.auditor.count_unanswered(self._list_widened(self.widened)))
 
     def _settle_all(self, record: AuditRecord, looks: Looks) -> Statement:
         """Return what is known where no more can be done: every row was drawn, or the target is out of reach."""
@@ -168,7 +166,7 @@ def audit_sample(
 
 
 def audit_gold(context: RunContext, state: RunState, folder: AuditFolder, design: AuditDesign) -> AuditEnd:
-    """Compare the gold rows that were set aside with their labels, state the bound that follows, and let them take it."""
+    """Compare the gold rows that were set aside with their labels, state the bound that follows, and book them."""
     population, held = folder.read_population(), read_held_gold(context.folder)
     names = context.read_task().label_names
     places = population.order[: design.sample]

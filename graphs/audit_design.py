@@ -60,9 +60,7 @@ def _hash_labels(context: RunContext, state: RunState) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def _design_review(
-    context: RunContext, state: RunState, number: int, expert: Expert
-) -> tuple[AuditDesign, Population]:
+def _design_review(context: RunContext, state: RunState, number: int, expert: Expert) -> tuple[AuditDesign, Population]:
     """Return the audit of the rows that nobody reviewed, in an order of risk and an order of draws."""
     rows = scan_rows(context, state)
     expected = expect_difference(context, state, rows.risk)

@@ -42,9 +42,9 @@ class AuditDesign(Record):
 
 
 class AuditEnd(Record):
-    """How an audit ended (`audit/NN/end.json`), and for which target. `drawn` rows, of which `differing` had another label and `unanswered`
-    got no answer; `widened`: the riskiest rows reviewed beside; `answered`: rows of the population, their copies among
-    them, that have the expert's answer or none since it was asked."""
+    """How an audit ended (`audit/NN/end.json`), and for which target. `drawn` rows, of which `differing` had another
+    label and `unanswered` got no answer; `widened`: the riskiest rows reviewed beside; `answered`: rows of the
+    population, their copies among them, that the expert was asked about."""
 
     target: float | None
     statement: Statement

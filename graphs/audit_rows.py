@@ -1,4 +1,4 @@
-"""The rows of a run after its last stage: what their labels are with all that was reviewed since, and who reviewed them."""
+"""The rows of a run after its last stage: their labels with all that was reviewed since, and which were reviewed."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -59,8 +59,8 @@ def read_final_labels(context: RunContext, state: RunState, stage: int, *, held_
     """Return the label table of a stage with what was reviewed after it, in later stages and in audits.
 
     Under a target a row that was reviewed since takes the expert's answer; without one its label is decided as any
-    reviewed row's. The table in the run folder stays as the stage left it. `held_gold`: with the gold rows that were set
-    aside and have certified.
+    reviewed row's. The table in the run folder stays as the stage left it. `held_gold`: with the gold rows that were
+    set aside and have certified.
     """
     table, rows = read_stage_labels(context.folder, stage), _read_stage(context, state, stage)
     keys = [key_of_row(number) for number in rows.number.tolist()]
@@ -83,7 +83,9 @@ def _find_late(context: RunContext, table: pa.Table, rows: StageRows) -> list[Bo
     audit, or, where the stage knew no review of such a text, in a later stage."""
     reviewed, copied = _list_reviewed(table), table["copied_from"].to_pylist()
     audited = context.reviews.find([key_of_bytes(text) for text in rows.text])
-    alike = context.reviews.find([key_of_text(text) for text, known in zip(rows.text, reviewed, strict=True) if not known])
+    alike = context.reviews.find(
+        [key_of_text(text) for text, known in zip(rows.text, reviewed, strict=True) if not known]
+    )
     texts = _read_reviewed_texts(context, [one.review.row for one in alike.values()])
     late: list[BookedReview | None] = []
     for text, known, copy_of in zip(rows.text, reviewed, copied, strict=True):
@@ -95,7 +97,7 @@ def _find_late(context: RunContext, table: pa.Table, rows: StageRows) -> list[Bo
 
 def _list_reviewed(table: pa.Table) -> list[bool]:
     return [
-        label is not None or failed
+        label is not None or bool(failed)
         for label, failed in zip(table["review_label"].to_pylist(), table["review_failed"].to_pylist(), strict=True)
     ]
 

@@ -7,7 +7,11 @@ from graphs.context import RunContext
 from records.outcome import Certificate, Expert
 from records.settings import Settings
 
-EXPERTS: dict[Expert, str] = {"llm": "the language model {llm}", "human": "people", "gold": "the person who gave the gold rows"}
+EXPERTS: dict[Expert, str] = {
+    "llm": "the language model {llm}",
+    "human": "people",
+    "gold": "the person who gave the gold rows",
+}
 
 
 def certify_audit(settings: Settings, design: AuditDesign, end: AuditEnd) -> Certificate:

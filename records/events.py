@@ -248,8 +248,8 @@ class StageFinished(EventBase):
 
 
 class AuditLooked(EventBase):
-    """What an audit found so far: of the rows `drawn`, how many had another label than the expert's, and how many got no
-    answer; `widened`: the riskiest rows that were reviewed beside."""
+    """What an audit found so far: of the rows `drawn`, how many had another label than the expert's, and how many got
+    no answer; `widened`: the riskiest rows that were reviewed beside."""
 
     type: Literal["audit_looked"] = "audit_looked"
     drawn: int

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from records.base import Record
 
-
 Expert = Literal["llm", "human", "gold"]
 """Whom a certificate compares the labels with: the reviewer, people, or gold rows."""
 
