@@ -67,7 +67,8 @@ class TargetAudit:
             if hopeless := self._rule_out(looks):
                 return self._end(record, hopeless)
             step = choose_step(self.plan, looks, widened=self.widened)
-            self.context.emit(_tell(record, self.plan.amounts[self.widened]))
+            if step.kind == "draw" and self.draws:
+                self._tell(record)
             if step.kind == "stop":
                 return self._end(record, self._settle_all(record, looks))
             if not self._take(step):
@@ -113,7 +114,11 @@ class TargetAudit:
         missed = state_missed(self.plan, looks, known=self.plan.known, mended=mended, error=error)
         return missed.model_copy(update={"reason": why + missed.reason})
 
+    def _tell(self, record: AuditRecord) -> None:
+        self.context.emit(_tell(record, self.plan.amounts[self.widened]))
+
     def _end(self, record: AuditRecord, statement: Statement, *, budget_reached: bool = False) -> AuditEnd:
+        self._tell(record)
         return AuditEnd(
             target=self.design.target,
             statement=statement,
