@@ -141,6 +141,11 @@ def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: T
     labels: dict[str, str] = {}
     first: dict[str, int] = {}
     for number, (key, label) in enumerate(zip(keys, given, strict=True)):
+        if not label.strip() and task.gold_sample == "random":
+            raise DataError(
+                str(path), f"row {number}: it has no label, and a random sample without some of its rows is none",
+                next_step="Label every row of it, or leave gold_sample out of task.yaml.",
+            )  # fmt: skip
         if not label.strip():
             continue
         if label.strip().casefold() not in known:

@@ -61,8 +61,8 @@ def test_a_target_is_certified_by_widening_and_holds(tmp_path: Path) -> None:
         assert told.bound == 0.1, "the target is stated, not the smallest bound seen"
         assert count_differing(run) <= 100
         assert sum(row["label"] != row["text"].split()[0] for row in run.read_labels()) <= 100
-        widened = run.population.row[: told.widened]
-        assert all(run.read_labels()[row]["source"] == "llm" for row in widened.tolist())
+        widened, labels = run.population.row[: told.widened], run.read_labels()
+        assert all(labels[row]["source"] == "llm" for row in widened.tolist())
         assert max(Counter(run.expert.asked).values()) == 1, "nothing is asked twice"
 
 
