@@ -202,6 +202,8 @@ class ReviewRequest:
     """None for a reviewer with a language model."""
     known: tuple[KnownRow, ...] = ()
     """Rows decided in earlier steps, for a reviewer that learns from examples; never a row of an audit."""
+    stage: int | None = None
+    """The stage that the review is for, so that its cost is known; None: before the stages."""
 
 
 class Reviewer(Protocol):

@@ -80,6 +80,7 @@ class Auditor:
             known=gather_known(self._context.reviews, self._first_step, self._context.folder, settings.shard_size)
             if settings.review_style == "few"
             else (),
+            stage=self._state["stages"],
         )
         return self._context.team.reviewer.review(request)
 
