@@ -31,7 +31,11 @@ def find_expert(context: RunContext) -> Expert | None:
     classifier reviews, which is no expert."""
     if read_held_gold(context.folder):
         return "gold"
-    return {"llm": "llm", "human": "human"}.get(context.team.reviewer.source)  # pyright: ignore[reportReturnType]
+    match context.team.reviewer.source:
+        case "llm" | "human" as source:
+            return source
+        case _:
+            return None
 
 
 def open_audit(context: RunContext, state: RunState, expert: Expert) -> AuditFolder:

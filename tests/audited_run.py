@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from agents.base import ReviewRequest
 from graphs.audit_files import AuditDesign, Claims, Population, find_last_audit
@@ -71,8 +72,8 @@ class Expert:
             self.money = None if self.money is None else self.money - len(batch)
             for row in batch:
                 label = self.said(row.text)
-                failed = {"failed": True, "reason": "It was refused."} if label is None else {"label": label}
-                reviews.append(Review(row=row.row, source="llm", **failed))
+                reason = "It was refused." if label is None else ""
+                reviews.append(Review(row=row.row, label=label, failed=label is None, source="llm", reason=reason))
         return tuple(reviews)
 
     @property
@@ -104,7 +105,7 @@ class AuditedRun:
     def read_labels(self) -> list[dict[str, Any]]:
         """Return the labels as they go into labels.parquet, with row number and text."""
         tables = [read_final_labels(self.context, self.state, stage) for stage in range(self.state["stages"])]
-        texts = pa.parquet.read_table(self.folder.input)[TEXT].to_pylist()
+        texts = pq.read_table(self.folder.input)[TEXT].to_pylist()
         return [{**row, "text": text} for row, text in zip(pa.concat_tables(tables).to_pylist(), texts, strict=True)]
 
     @property
@@ -143,7 +144,7 @@ def audited_run(
     folder, expert, events = RunFolder(path), expert or Expert(), cast("list[Event]", [])
     half = -(-len(texts) // 2)
     rows = pa.table({ROW: range(len(texts)), ROW_ID: [f"r{n}" for n in range(len(texts))], TEXT: list(texts)})
-    pa.parquet.write_table(rows, folder.input, row_group_size=SHARD)
+    pq.write_table(rows, folder.input, row_group_size=SHARD)
     task = TaskSpec(
         sentence="Positive or negative?",
         labels=tuple(LabelSpec(name=name) for name in LABELS),

@@ -79,7 +79,7 @@ def test_a_word_is_shown_recorded_and_good_for_one_model_at_one_host(
     assert server.log, "the analyst was asked"
     host = far(server)["OPENAI_BASE_URL"].split("/")[2]
     assert f"gpt at {host} may see up to 380 rows" in done.stderr
-    assert approvals(out) == [(host, "gpt", 360)]
+    assert approvals(out) == [(host, "gpt", 380)]
     kinds = [type(event) for event in RunFolder.open(out).read_events()]
     assert kinds.index(EndpointApproved) < kinds.index(NodeStarted)
 
