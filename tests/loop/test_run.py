@@ -231,7 +231,8 @@ def test_the_audit_draws_rows_that_no_stage_reviewed_and_is_in_the_labels(
     since = labels["review_label"].notna() & staged["review_label"].isna()
     assert 8 <= since.sum() <= 9, "and a copy"
     assert told["statement"] in finished.folder.report.read_text()
-    assert (labels["label"] != labels["text"].map(judge))[labels["label"].notna()].mean() <= told["bound"]
+    labelled = labels[labels["label"].notna()]
+    assert (labelled["label"] != labelled["text"].map(judge)).mean() <= told["bound"]
 
 
 def test_every_attempt_keeps_its_history(finished: FinishedRun) -> None:
