@@ -59,10 +59,16 @@ class Run:
         return json.loads(self.folder.cost.read_text(encoding="utf-8"))
 
     def resume(
-        self, on_event: Callable[[Event], None] | None = None, *, yes: bool = False, budget: float | None = None
+        self,
+        on_event: Callable[[Event], None] | None = None,
+        *,
+        yes: bool = False,
+        budget: float | None = None,
+        target_error: float | None = None,
     ) -> "Run":
-        """Finish the run where it stopped; a finished one is left as it is. `yes` as for `annotate`, and where the run
-        waits for leave, it gives it. `budget` are the USD that it may spend in all from now on.
+        """Finish the run where it stopped; a finished one is left as it is, unless it is to meet another
+        `target_error`. `yes` as for `annotate`, and where the run waits for leave, it gives it. `budget` are the USD
+        that it may spend in all from now on.
 
         Raises WaitingForPersonError where it waits without leave, BudgetReachedError where the budget does not do, and
         SettingsError for a budget of no more than is spent, or of a finished run.
@@ -71,7 +77,8 @@ class Run:
             show = on_event or display.take
             if budget is not None:
                 change_budget(self.folder, budget, show)
-            return Run(resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes))
+            resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes, target_error=target_error)
+            return Run(self.folder)
 
 
 def open_run(run: str | Path) -> Run:

@@ -32,7 +32,7 @@ SETTINGS_OPTIONS = (
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
     "llm_patience", "llm_price", "budget", "batch_api", "review_style", "review_reasons", "show_votes", "gold", "lock",
     "sandbox", "sandbox_runtime", "gpus", "max_params", "licence", "language", "vote", "rule", "worth",
-    "review_share",
+    "review_share", "target_error", "confidence",
 )  # fmt: skip
 
 
@@ -61,9 +61,9 @@ def start(options: argparse.Namespace, task: str | None, data: str | Path, task_
 
 
 def show_run(folder: RunFolder) -> Outcome:
-    """Return the outcome of a finished run: its table, and exit status 3 where rows have no label."""
+    """Return the outcome of a finished run: its table, and its exit status."""
     summary = summarise_run(folder)
-    return Outcome(tell_summary(summary), summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
+    return Outcome(tell_summary(summary), summary.model_dump(mode="json"), summary.exit_status)
 
 
 def resume(options: argparse.Namespace) -> Outcome:
@@ -74,7 +74,8 @@ def resume(options: argparse.Namespace) -> Outcome:
         folder = find_run(options.run)
         if options.budget is not None:
             change_budget(folder, options.budget, display.take)
-        return show_run(resume_run(folder, display.take, ask, approve=approve, leave=options.yes))
+        resume_run(folder, display.take, ask, approve=approve, leave=options.yes, target_error=options.target_error)
+        return show_run(folder)
 
 
 def status(options: argparse.Namespace) -> Outcome:

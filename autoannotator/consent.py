@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from agents.target import LLMTarget, describe_llm
 from graphs.attempts import TEST_ROWS
 from graphs.context import RunContext
@@ -14,6 +16,7 @@ from records.events import EndpointApproved, Noticed
 from records.folder import RunFolder
 from records.readers.importing import count_rows
 from records.settings import Settings
+from specialists.certificate import size_sample
 from specialists.confusion import RELABEL_SHARE
 
 SAMPLE_ROWS = 20
@@ -36,10 +39,12 @@ def ask_consent(context: RunContext, approve: Approve) -> None:
     """
     settings = context.settings
     target = describe_llm(settings.llm)
-    if target is None or _has_agreed(context.folder, target):
+    if target is None:
         return
-    total = count_rows(Path(settings.data), sheet=settings.sheet)
+    total = _count_rows(context)
     rows = count_most_rows(settings, total)
+    if _has_agreed(context.folder, target, rows):
+        return
     told = f"{target.model} at {target.host} may see up to {rows:,} of the {total:,} rows."
     if target.is_loopback:
         context.emit(Noticed(message=f"{told} It runs on this machine."))
@@ -52,17 +57,28 @@ def ask_consent(context: RunContext, approve: Approve) -> None:
     context.emit(EndpointApproved(host=target.host, model=target.model, rows=rows))
 
 
+def _count_rows(context: RunContext) -> int:
+    if context.folder.input.exists():
+        return pq.read_metadata(context.folder.input).num_rows
+    return count_rows(Path(context.settings.data), sheet=context.settings.sheet)
+
+
 def count_most_rows(settings: Settings, total: int) -> int:
     """Return the greatest number of rows that a language model may see: the analyst's sample, those that scripts are
-    tested on (a failed test quotes them), the audition's probe, and all reviews."""
+    tested on (a failed test quotes them), the audition's probe, all reviews, and the audit: under a target it may be
+    widened to all of them."""
+    if settings.target_error is not None:
+        return total
     stages = math.ceil(total / (settings.stage_size or choose_stage_size(total)))
     share = max(settings.first_review_share, settings.largest_review_share) + settings.spot_check_share + RELABEL_SHARE
     probe = 0 if settings.gold or settings.lock else count_paid_rows(settings.probe_size, total)
-    return min(total, SAMPLE_ROWS + TEST_ROWS + probe + math.ceil(share * total) + stages)
+    return min(total, SAMPLE_ROWS + TEST_ROWS + probe + math.ceil(share * total) + stages + size_sample(total, total))
 
 
-def _has_agreed(folder: RunFolder, target: LLMTarget) -> bool:
+def _has_agreed(folder: RunFolder, target: LLMTarget, rows: int) -> bool:
     return any(
-        isinstance(event, EndpointApproved) and (event.host, event.model) == (target.host, target.model)
+        isinstance(event, EndpointApproved)
+        and (event.host, event.model) == (target.host, target.model)
+        and event.rows >= rows
         for event in folder.read_events()
     )

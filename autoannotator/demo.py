@@ -23,7 +23,7 @@ def demo(options: argparse.Namespace) -> commands.Outcome:
     options.hub = options.hub or "starter"
     folder = commands.start(options, TASK, DATA / "reviews.jsonl")
     summary = summarise_run(folder).model_copy(update={"accuracy": score_run(folder, DATA / "reviews_gold.jsonl")})
-    return commands.Outcome(tell_summary(summary), summary.model_dump(mode="json"), 3 if summary.unlabelled else 0)
+    return commands.Outcome(tell_summary(summary), summary.model_dump(mode="json"), summary.exit_status)
 
 
 def score_run(folder: RunFolder, gold_file: Path) -> dict[str, float]:

@@ -14,8 +14,10 @@ from graphs.history import describe_decision
 from records.candidate import repo_of
 from records.events import (
     Auditioned,
+    AuditLooked,
     CandidateDropped,
     CandidatesSelected,
+    Certified,
     DownloadsPlanned,
     EndpointApproved,
     EndpointPaused,
@@ -59,6 +61,8 @@ DOING = {
     "finish_stage": "counting the reviewed rows",
     "fine_tune": "fine-tuning the specialists",
     "gate": "judging the fine-tuned specialists",
+    "audit": "auditing the labels",
+    "certify": "stating what is certified",
     "report": "writing the report",
 }
 
@@ -200,6 +204,12 @@ def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)
         case Gated():
             verdict = "promoted" if event.promoted else "rejected"
             return f"  gate     {repo_of(event.model)} v{event.version} {verdict}: {event.reason}"
+        case AuditLooked():
+            widened = f", the {event.widened:,} riskiest reviewed" if event.widened else ""
+            lost = f", {event.unanswered:,} without an answer" if event.unanswered else ""
+            return f"Audit      {event.drawn:,} rows drawn, {event.differing:,} differ{lost}{widened}"
+        case Certified():
+            return f"Certified  {event.statement}" if not event.reason else f"           {event.statement}"
         case StageFinished() if event.unlabelled:
             return f"  unlabelled {event.unlabelled}"
         case _:

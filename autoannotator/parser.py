@@ -24,9 +24,9 @@ RUN_EXAMPLES = """examples:
   autoannotator run --task run1/task.yaml --data tweets.xlsx --hub starter --out run2
   OPENAI_BASE_URL=http://localhost:8000/v1 autoannotator run "…" --data rows.jsonl --llm openai:MODEL
 
-exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows · 4 the budget is
-reached (resumable with more) · 5 a service cannot be reached or a model failed (resumable) · 6 waiting for a person
-(resumable)
+exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows or not certified
+though --target-error asked for it · 4 the budget is reached (resumable with more) · 5 a service cannot be
+reached or a model failed (resumable) · 6 waiting for a person (resumable)
 """
 
 
@@ -129,7 +129,10 @@ def _add_runs(parts: Commands) -> None:
     resume.add_argument(
         "--budget", type=float, metavar="USD", help="what the run may spend in all from now on, more than is spent"
     )
-    resume.add_argument("--target-error", action=_NotYet, nargs="?", help=argparse.SUPPRESS)
+    resume.add_argument(
+        "--target-error", type=float, metavar="E",
+        help="certify that at most this share of the labels differs; a finished run takes a fresh audit",
+    )  # fmt: skip
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
     report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")
@@ -214,6 +217,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     limits.add_argument(
         "--worth", type=float, metavar="ERRORS", help="that a review must be expected to remove (default 0.1)"
     )
+    limits.add_argument(
+        "--target-error", type=float, metavar="E",
+        help="review until at most this share of all labels is certified to differ from the reviewer's: 0.1 for 10 %% "
+        "(default: none; what an audit of 5 %% of the rows shows is stated)",
+    )  # fmt: skip
+    limits.add_argument("--confidence", type=float, metavar="C", help="of what is certified (default 0.95)")
     limits.add_argument("--llm-concurrency", type=int, metavar="N", help="requests under way at a time (default 4)")
     limits.add_argument("--llm-requests-per-minute", type=int, metavar="N", help="default: no limit")
     limits.add_argument("--llm-tokens-per-minute", type=int, metavar="N", help="default: no limit")

@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from autoannotator.consent import Approve, ask_consent
+from autoannotator.settings import change_settings
 from autoannotator.wiring import open_context
-from graphs.driver import drive
+from graphs.driver import drive, is_settled
 from graphs.state import Question
 from records.errors import (
     AutoAnnotatorError,
@@ -96,11 +97,23 @@ def _take_back(path: Path, made: list[Path]) -> None:
             one.rmdir()
 
 
-def resume_run(folder: RunFolder, show: Show, ask: Ask, *, approve: Approve, leave: bool = False) -> RunFolder:
+def resume_run(
+    folder: RunFolder,
+    show: Show,
+    ask: Ask,
+    *,
+    approve: Approve,
+    leave: bool = False,
+    target_error: float | None = None,
+) -> RunFolder:
     """Go on where a run stopped; a finished one is returned as it is. `leave`: where it waits for leave, it has it.
 
-    Raises RunFolderError where files of a finished run are gone.
+    With another `target_error` than it had, a finished run takes up its audit again.
+    Raises RunFolderError where files of a finished run are gone, and SettingsError for a target that is none.
     """
+    settings = read_record(folder.settings, Settings)
+    if target_error is not None:
+        settings = change_settings(settings, target_error=target_error)
     if folder.manifest.exists():
         gone = folder.find_missing()
         if gone:
@@ -108,14 +121,22 @@ def resume_run(folder: RunFolder, show: Show, ask: Ask, *, approve: Approve, lea
                 f"the run {folder.run_id} had finished, and now lacks {', '.join(gone[:5])}",
                 next_step="Restore the files, or start a new run.",
             )
-    else:
-        run(folder, read_record(folder.settings, Settings), show, ask, approve=approve, leave=leave)
+        if is_settled(folder, settings):
+            return folder
+    run(folder, settings, show, ask, approve=approve, leave=leave)
     return folder
 
 
 def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve: Approve, leave: bool = False) -> None:
     """Drive the graph over a run folder, with its failure in the events."""
-    with folder.locked(), open_context(folder, settings, show) as context:
+    with folder.locked():
+        if read_record(folder.settings, Settings) != settings:
+            write_yaml(folder.settings, settings)
+        _run(folder, settings, show, ask, approve=approve, leave=leave)
+
+
+def _run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve: Approve, leave: bool) -> None:
+    with open_context(folder, settings, show) as context:
         try:
             ask_consent(context, approve)
             context.team.check()

@@ -17,7 +17,6 @@ from records.task_file import read_task_file
 LLM_VARIABLE = "AUTOANNOTATOR_LLM"
 NOT_YET_OPTIONS = (
     "--reviewer", "--train-from-base", "--engine",
-    "--target-error", "--confidence",
 )  # fmt: skip
 """Options of the design that a later version brings."""
 _OPTIONS = {"task": "TASK", "task_file": "--task"}
@@ -52,12 +51,21 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
             known[name] = str(Path(known[name]).absolute())
     if "lock" in known:
         read_lock_file(Path(known["lock"]))
+    return _validate(known, "run")
+
+
+def change_settings(settings: Settings, **changed: Any) -> Settings:  # noqa: ANN401 (a setting's value)
+    """Return the settings of a run that is resumed with other ones. Raises SettingsError that names every mistake."""
+    return _validate({**settings.model_dump(), **changed}, "resume")
+
+
+def _validate(known: dict[str, Any], command: str) -> Settings:
     try:
         return Settings(**known)
     except ValidationError as error:
         raise SettingsError(
             "\n".join(_describe_mistake(one) for one in error.errors()),
-            next_step="See `autoannotator run --help`.",
+            next_step=f"See `autoannotator {command} --help`.",
         ) from error
 
 

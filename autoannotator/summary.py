@@ -8,7 +8,8 @@ from rich.text import Text
 from autoannotator.terminal import strip_controls
 from graphs.reporting import gather_report
 from records.base import Record
-from records.folder import RunFolder
+from records.folder import RunFolder, read_record
+from records.outcome import Certificate
 from templates.report import ReportComparison
 
 WIDTH = 13
@@ -47,14 +48,30 @@ class RunSummary(Record):
     reserved_usd: float
     """What may have been charged beside `usd`: requests without an answer, or without counted tokens."""
     comparisons: tuple[ReportComparison, ...]
+    certificate: str
+    """What is stated of all labels; `certificate_status` as in certificate.json, `certificate_reason` why no more."""
+    certificate_status: str
+    certificate_reason: str
+    target_error: float | None
+    audited: int
+    """Rows drawn at random for it."""
+    budget_reached: bool
     labels: str
     report: str
     accuracy: dict[str, float] = Field(default_factory=dict)
 
+    @property
+    def exit_status(self) -> int:
+        """4 where no money was left for the audit; 3 where rows have no label, or the target is not certified."""
+        if self.budget_reached:
+            return 4
+        missed = self.target_error is not None and self.certificate_status != "certified"
+        return 3 if self.unlabelled or missed else 0
+
 
 def summarise_run(folder: RunFolder) -> RunSummary:
     """Return the summary of a finished run."""
-    told = gather_report(folder)
+    told, certificate = gather_report(folder), read_record(folder.certificate, Certificate)
     return RunSummary(
         run=told.run_id,
         rows=told.rows,
@@ -74,6 +91,12 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         cost_note=told.cost.note,
         reserved_usd=told.cost.reserved_usd,
         comparisons=told.cost.comparisons,
+        certificate=certificate.statement,
+        certificate_status=certificate.status,
+        certificate_reason=certificate.reason,
+        target_error=certificate.target,
+        audited=certificate.audited,
+        budget_reached=certificate.budget_reached,
         labels=str(folder.labels),
         report=str(folder.report),
     )
@@ -90,6 +113,7 @@ def tell_summary(summary: RunSummary) -> list[Text]:
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", "\n".join(_tell_cost(summary))),
+        align("certificate", "\n".join(filter(None, (summary.certificate, summary.certificate_reason)))),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
@@ -114,9 +138,10 @@ def _tell_usd(usd: float) -> str:
 
 def _tell_reviews(summary: RunSummary) -> str:
     kept = {"review failed": summary.reviews_failed, "the reviewer cannot tell": summary.reviews_undecided}
+    audited = f"; {summary.audited:,} more drawn at random for the audit" if summary.audited else ""
     return "\n".join(
         (
-            f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}",
+            f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}{audited}",
             *(f"{why}: {rows:,} rows keep their vote" for why, rows in kept.items() if rows),
         )
     )

@@ -3,7 +3,8 @@
 analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
       ▲ ask_person                                  └── repair_scripts ◄──────────┘ (bounded)
 audition → [ annotate_stage → vote → review ( → review … ) → spot_check → criticise_stage
-           ( → relabel, or → ask_to_go_on ) → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage → report
+           ( → relabel, or → ask_to_go_on ) → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage
+           → audit → certify → report
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from graphs import auditioning, criticising, learning, preparing, reporting, scripting, staging
+from graphs import auditing, auditioning, criticising, learning, preparing, reporting, scripting, staging
 from graphs.context import RunContext
 from graphs.state import RunState, Update
 from records.events import NodeStarted
@@ -44,6 +45,8 @@ NODES: tuple[Node, ...] = (
     staging.finish_stage,
     learning.fine_tune,
     learning.gate,
+    auditing.audit,
+    auditing.certify,
     reporting.report,
 )
 
@@ -69,6 +72,8 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     graph.add_edge("relabel", "finish_stage")
     graph.add_edge("ask_to_go_on", "finish_stage")
     graph.add_edge("fine_tune", "gate")
+    graph.add_edge("audit", "certify")
+    graph.add_edge("certify", "report")
     graph.set_finish_point("report")
     return graph
 

@@ -14,13 +14,17 @@ from graphs.annotate import build_graph
 from graphs.context import RunContext
 from graphs.state import Answer, Question, RunState
 from records.errors import RunFolderError
+from records.folder import RunFolder, read_record
+from records.outcome import Certificate
+from records.settings import Settings
 
 MOST_STEPS = 10**9
 """Stages repeat as often as the file is long; what bounds a run are its own counters."""
 
 
 def drive(context: RunContext, ask: Callable[[Question], str], *, leave: bool = False) -> RunState:
-    """Run the graph to its end and return its last state; a run that has ended already is returned as it is.
+    """Run the graph to its end and return its last state; a run that has ended already is returned as it is, unless its
+    certificate is of another target than the settings', or no money was left for its audit: that is taken up again.
 
     `ask` answers a question to the person; what it raises ends the run, which can be resumed there. `leave`: where the
     run waits for leave to go on, it has it; it would wait again for a later one. Every node's result is on the disk
@@ -43,14 +47,34 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool) -> 
         # A process that is killed between a node's end and the checkpoint after it leaves a task that has its result:
         # it is not `next` any more, and yet not the end.
         given: Any = None if snapshot.tasks else {"answers": []}
-        while snapshot.tasks or not snapshot.values:
+        if snapshot.values and not snapshot.tasks and not is_settled(context.folder, context.settings):
+            given = _reopen(context)
+        while snapshot.tasks or not snapshot.values or given is not None:
             if snapshot.interrupts:
                 question: Question = snapshot.interrupts[0].value
                 given = Command(resume=_answer(_approve if leave and question["asks"] == "go_on" else ask, question))
             with tracing_context(enabled=False):  # whatever LANGSMITH_TRACING says: a run tells nobody
                 graph.invoke(given, config, context=context, durability="sync")
             snapshot, given, leave = graph.get_state(config), None, False
+            if not snapshot.tasks and _answers_another_target(context.folder, context.settings):
+                given = _reopen(context)
         return cast(RunState, snapshot.values)
+
+
+def is_settled(folder: RunFolder, settings: Settings) -> bool:
+    """Return whether the certificate of a run that has ended is what its settings ask for, as far as can be had."""
+    certificate = read_record(folder.certificate, Certificate)
+    return not certificate.budget_reached and not _answers_another_target(folder, settings)
+
+
+def _answers_another_target(folder: RunFolder, settings: Settings) -> bool:
+    return read_record(folder.certificate, Certificate).target != settings.target_error
+
+
+def _reopen(context: RunContext) -> Command[Any]:
+    """Open a run that has ended at its audit: it is not finished from here on."""
+    context.folder.manifest.unlink(missing_ok=True)
+    return Command(goto="audit")
 
 
 def _approve(question: Question) -> str:

@@ -3,21 +3,28 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphs.context import RunContext
 from graphs.reviewing import GOLD_STEP
-from graphs.tables import strings_of
+from graphs.tables import read_row_ids, strings_of
 from records.errors import DataError
 from records.events import Noticed
+from records.folder import RunFolder, write_table
 from records.readers.importing import import_rows, iterate_shards, join_columns
 from records.readers.inspection import inspect_file
-from records.review_book import BookedReview, key_of_text
+from records.review_book import BookedReview, key_of_row, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
 from records.task import TaskSpec
 
 LABEL_COLUMN = "label"
+HELD = pa.schema([("row", pa.int64()), ("label", pa.string())])
+HELD_SALT = 0x601D
+"""Sets the draw of the gold rows that certify apart from all others that the run makes with its seed."""
+Booked = tuple[str, BookedReview]
+"""The key of a row's text, and its label as a review."""
 
 
 def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
@@ -46,9 +53,58 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
             f"none of its {len(labels)} labelled rows is a row of the data, looked for by {'id' if by_id else 'text'}",
             next_step="Give rows of the same file, with its ids or its texts.",
         )
+    if task.gold_sample == "random":
+        _check_sample(path, [key for key, _ in booked], len(found))
+        booked = _set_aside(context, booked)
     context.reviews.record([key for key, _ in booked], [one for _, one in booked])
     lost = f"; {len(labels) - len(found):,} are not in the data" if len(found) < len(labels) else ""
     context.emit(Noticed(message=f"{len(found):,} of the {len(labels):,} gold rows were found{lost}."))
+
+
+def _check_sample(path: Path, keys: Sequence[str], found: int) -> None:
+    """Raise DataError where gold rows that are declared a random sample are not one row of the data each."""
+    if len(keys) != found:
+        raise DataError(
+            str(path), f"its {found} labelled rows are {len(keys)} rows of the data, and a random sample has each once",
+            next_step="Give both files a column id that no two rows share, or leave gold_sample out of task.yaml.",
+        )  # fmt: skip
+
+
+def _set_aside(context: RunContext, booked: Sequence[Booked]) -> list[Booked]:
+    """Keep the labels of a random half of the gold rows from everything but the audit; return the other half.
+
+    The rows themselves are treated as any row whose label nobody gave, so that the half is a uniform sample of these.
+    """
+    rng = np.random.default_rng((HELD_SALT, context.settings.seed))
+    held = set(rng.permutation(len(booked))[: len(booked) // 2].tolist())
+    reviews = [one.review for index, (_, one) in enumerate(booked) if index in held]
+    table = pa.table({"row": [one.row for one in reviews], "label": [one.label for one in reviews]}, schema=HELD)
+    write_table(_held_file(context.folder), table)
+    context.emit(Noticed(message=f"{len(held):,} gold rows are set aside to certify."))
+    return [one for index, one in enumerate(booked) if index not in held]
+
+
+def _held_file(folder: RunFolder) -> Path:
+    return folder.audits / "gold.parquet"
+
+
+def read_held_gold(folder: RunFolder) -> dict[int, str]:
+    """Return row number → label of the gold rows that were set aside to certify; empty where there are none."""
+    if not _held_file(folder).exists():
+        return {}
+    table = pq.read_table(_held_file(folder))
+    return dict(zip(table["row"].to_numpy().tolist(), strings_of(table, "label"), strict=True))
+
+
+def book_held_gold(context: RunContext, step: int, numbers: Sequence[int]) -> None:
+    """Write down the labels of gold rows that were set aside, each for its own row alone: people may label the same
+    text differently."""
+    held, ids = read_held_gold(context.folder), read_row_ids(context.folder, numbers, context.settings.shard_size)
+    booked = [
+        BookedReview(step=step, row_id=row_id, review=Review(row=number, label=held[number], source="gold"))
+        for number, row_id in zip(numbers, ids, strict=True)
+    ]
+    context.reviews.record([key_of_row(number) for number in numbers], booked)
 
 
 def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[str, str], bool]:
@@ -86,6 +142,11 @@ def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: T
     labels: dict[str, str] = {}
     first: dict[str, int] = {}
     for number, (key, label) in enumerate(zip(keys, given, strict=True)):
+        if not label.strip() and task.gold_sample == "random":
+            raise DataError(
+                str(path), f"row {number}: it has no label, and a random sample without some of its rows is none",
+                next_step="Label every row of it, or leave gold_sample out of task.yaml.",
+            )  # fmt: skip
         if not label.strip():
             continue
         if label.strip().casefold() not in known:

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
 
+from graphs.audit_rows import read_final_labels
 from graphs.context import RunContext
 from graphs.costing import add_up_cost, describe_cost
 from graphs.history import RunHistory, read_history
 from graphs.jobs import read_auditions, read_candidates, read_lock, read_selections, read_steps
 from graphs.label_scan import LabelScan, scan_labels
 from graphs.state import RunState
-from graphs.tables import read_stage_labels
 from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
@@ -38,16 +38,16 @@ FILES = (
     ("events.jsonl", "what happened, in its order"),
     ("cost.json", "what was asked of a language model, and what it cost"),
     ("certificate.json", "what is certified about the labels"),
+    ("audit/", "what each audit fixed before its first draw, what it drew, how it ended, and every claim made"),
 )
 
 
 def report(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Write labels.parquet, cost.json, certificate.json and report.html, and last the manifest."""
+    """Write labels.parquet, cost.json and report.html, and last the manifest."""
     context = runtime.context
     folder = context.folder
-    _write_labels(folder, state["stages"], context.settings.shard_size)
+    _write_labels(context, state)
     write_json(folder.cost, add_up_cost(context, state["rows"], state["stages"]))
-    write_json(folder.certificate, Certificate(status="none", reason=_why_no_certificate(context)))
     context.emit(RunFinished(rows=state["rows"], unlabelled=state["unlabelled"]))
     write_text(folder.report, render_report(gather_report(folder)).text)
     if folder.scratch.exists():
@@ -55,12 +55,12 @@ def report(state: RunState, runtime: Runtime[RunContext]) -> None:
     folder.write_manifest()
 
 
-def _write_labels(folder: RunFolder, stages: int, shard_size: int) -> None:
+def _write_labels(context: RunContext, state: RunState) -> None:
     """Join the original columns with the labels, stage after stage; one stage is in memory at a time."""
-    with written_whole(folder.labels) as temporary:
+    with written_whole(context.folder.labels) as temporary:
         writer: pq.ParquetWriter | None = None
         try:
-            for table in _join_stages(folder, stages, shard_size):
+            for table in _join_stages(context, state):
                 writer = writer or pq.ParquetWriter(temporary, table.schema)
                 writer.write_table(table)
         finally:
@@ -68,21 +68,16 @@ def _write_labels(folder: RunFolder, stages: int, shard_size: int) -> None:
                 writer.close()
 
 
-def _join_stages(folder: RunFolder, stages: int, shard_size: int) -> Iterator[pa.Table]:
+def _join_stages(context: RunContext, state: RunState) -> Iterator[pa.Table]:
     first = 0
-    for stage in range(stages):
-        labels = read_stage_labels(folder, stage).drop_columns([ROW, ROW_ID]).select(list(LABEL_COLUMNS))
-        rows = pa.concat_tables(iterate_shards(folder.input, first, len(labels), shard_size))
+    for stage in range(state["stages"]):
+        labels = read_final_labels(context, state, stage).select(list(LABEL_COLUMNS))
+        shards = iterate_shards(context.folder.input, first, len(labels), context.settings.shard_size)
+        rows = pa.concat_tables(shards)
         first += len(labels)
         original = rows.drop_columns([ROW, ROW_ID, TEXT])
         schema = pa.schema([*original.schema, *labels.schema])
         yield pa.Table.from_arrays([*original.columns, *labels.columns], schema=schema)
-
-
-def _why_no_certificate(context: RunContext) -> str:
-    alone = context.settings.llm == "offline" and context.settings.gold is None
-    expert = "no expert (language model, person or gold rows) was asked" if alone else ""
-    return "; ".join(filter(None, [expert, "no audit sample was drawn: this version cannot certify yet"]))
 
 
 def gather_report(folder: RunFolder) -> ReportData:
@@ -116,14 +111,34 @@ def gather_report(folder: RunFolder) -> ReportData:
         stages=history.tell_stages(),
         decisions=history.tell_decisions(),
         cost=describe_cost(read_record(folder.cost, Cost)),
-        certificate=certificate.status,
+        certificate=certificate.statement,
         certificate_reason=certificate.reason,
+        certificate_facts=_list_facts(certificate),
         hardest=scan.hardest,
         notices=tuple(history.notices),
         settings={name: _as_words(value) for name, value in settings.model_dump(mode="json").items()},
         folder=str(folder.path),
         files=tuple(ReportFile(path=path, content=content) for path, content in FILES),
     )
+
+
+def _list_facts(certificate: Certificate) -> dict[str, str]:
+    """Return the figures of a certificate in words; none where there was no audit."""
+    if certificate.expert is None:
+        return {}
+    found = f"{certificate.differing:,} differed, {certificate.unanswered:,} got no answer"
+    facts = {
+        "rows with a text": f"{certificate.rows:,}",
+        "reviewed, before and in the audit": f"{certificate.reviewed:,}",
+        "drawn at random for the audit": f"{certificate.audited:,}: {found}",
+        "reviewed beside, the riskiest": f"{certificate.widened:,}" if certificate.widened else "",
+        "by Clopper and Pearson, for comparison": _tell_share(certificate.clopper_pearson),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _tell_share(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
 
 
 def _describe_models(folder: RunFolder, history: RunHistory, scan: LabelScan) -> tuple[ReportModel, ...]:

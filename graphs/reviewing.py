@@ -75,12 +75,7 @@ class ReviewStep:
 
     def gather_known(self, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:
         """Return the rows that earlier steps decided, the latest first, MOST_KNOWN at most."""
-        reviews = [booked.review for booked in self.reviews.list_labelled(self.number, MOST_KNOWN)]
-        texts = read_texts(folder, [review.row for review in reviews], shard_size)
-        return tuple(
-            KnownRow(text=text, labels=(review.label,) if review.label is not None else review.labels or ())
-            for text, review in zip(texts, reviews, strict=True)
-        )
+        return gather_known(self.reviews, self.number, folder, shard_size)
 
     def book(self, reviews: Sequence[Review], inclusion: float = 1.0) -> None:
         """Write answers for rows of this stage down; `inclusion`: the probability with which each was chosen."""
@@ -102,6 +97,16 @@ class ReviewStep:
         """Return for each row the review that its text has had so far."""
         found = self.reviews.find(self.keys)
         return [found.get(key) for key in self.keys]
+
+
+def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:
+    """Return the rows that were decided before a step, the latest first, MOST_KNOWN at most."""
+    known = [booked.review for booked in reviews.list_labelled(before_step, MOST_KNOWN)]
+    texts = read_texts(folder, [review.row for review in known], shard_size)
+    return tuple(
+        KnownRow(text=text, labels=(review.label,) if review.label is not None else review.labels or ())
+        for text, review in zip(texts, known, strict=True)
+    )
 
 
 def apply_reviews(

@@ -130,7 +130,7 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
 
 def finish_stage(
     state: RunState, runtime: Runtime[RunContext]
-) -> Command[Literal["fine_tune", "annotate_stage", "report"]]:
+) -> Command[Literal["fine_tune", "annotate_stage", "audit"]]:
     """Count what was reviewed, and decide what comes next."""
     context, stage = runtime.context, state["stage"]
     settings, view = context.settings, StageView(runtime.context, state)
@@ -144,7 +144,7 @@ def finish_stage(
     pool = state["pool"] + sum(taught)
     update = {"pool": pool, "unlabelled": state["unlabelled"] + unlabelled}
     if stage + 1 == state["stages"]:
-        return Command(goto="report", update=update)
+        return Command(goto="audit", update=update)
     if settings.vote == "calibrated" and len(view.filled):
         keep_taught(context, state, view.annotations)
     if settings.learning and pool >= settings.pool_size:

@@ -250,6 +250,25 @@ class StageFinished(EventBase):
     unlabelled: int
 
 
+class AuditLooked(EventBase):
+    """What an audit found so far: of the rows `drawn`, how many had another label than the expert's, and how many got
+    no answer; `widened`: the riskiest rows that were reviewed beside."""
+
+    type: Literal["audit_looked"] = "audit_looked"
+    drawn: int
+    differing: int
+    unanswered: int
+    widened: int
+
+
+class Certified(EventBase):
+    """What is stated of all labels, in words."""
+
+    type: Literal["certified"] = "certified"
+    statement: str
+    reason: str = ""
+
+
 class Noticed(EventBase):
     """Something that the person should know and that stops nothing."""
 
@@ -295,6 +314,8 @@ Event = Annotated[
     | StageCriticised
     | SpecialistDropped
     | StageFinished
+    | AuditLooked
+    | Certified
     | Noticed
     | RunFinished
     | RunFailed,

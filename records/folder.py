@@ -198,6 +198,11 @@ class RunFolder:
         return self.path / "audition"
 
     @property
+    def audits(self) -> Path:
+        """The audits, a numbered folder each, and what was claimed by them."""
+        return self.path / "audit"
+
+    @property
     def scratch(self) -> Path:
         """Files that only the run itself needs; removed at its end."""
         return self.path / "scratch"

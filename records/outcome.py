@@ -6,13 +6,47 @@ from pydantic import Field, model_validator
 
 from records.base import Record
 
+Expert = Literal["llm", "human", "gold"]
+"""Whom a certificate compares the labels with: the reviewer, people, or gold rows."""
+
 
 class Certificate(Record):
-    """`certificate.json`: what is known of the share of wrong labels. Status `none`: nothing, and why."""
+    """`certificate.json`: how many of all labels differ at most from what the expert would have given.
+
+    `certified`: at most the target's share does; `bound`: no target was asked for, and at most `bound` does; `not
+    certified` and `not certifiable`: a target was asked for and is not met, or cannot be against this expert; `none`:
+    nothing is known. `statement` says it in words, `reason` why it is no more. Counts are of rows that have a text.
+    """
 
     version: Literal[1] = 1
-    status: Literal["none"] = "none"
-    reason: str = Field(min_length=1)
+    status: Literal["certified", "bound", "not certified", "not certifiable", "none"]
+    statement: str = Field(min_length=1)
+    reason: str = ""
+    expert: Expert | None = None
+    expert_name: str = ""
+    confidence: float | None = Field(default=None, gt=0, lt=1)
+    """That of everything this run ever claims, all its certificates together."""
+    target: float | None = Field(default=None, gt=0, lt=1)
+    bound: float | None = Field(default=None, ge=0, le=1)
+    clopper_pearson: float | None = Field(default=None, ge=0, le=1)
+    """The same by Clopper and Pearson's bound, for comparison where the sample's size was fixed; not claimed."""
+    rows: int = Field(default=0, ge=0)
+    reviewed: int = Field(default=0, ge=0)
+    """Rows that have the expert's answer in the end, or whose texts, the same to the byte, have it."""
+    audited: int = Field(default=0, ge=0)
+    """Rows drawn at random. Of these `differing` had another label than the expert's and `unanswered` got none."""
+    differing: int = Field(default=0, ge=0)
+    unanswered: int = Field(default=0, ge=0)
+    widened: int = Field(default=0, ge=0)
+    """The riskiest rows that were reviewed beside, to meet the target."""
+    budget_reached: bool = False
+    """Whether the audit ended since no money was left; more of it goes on with the same audit."""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if (self.status in ("certified", "bound")) == bool(self.reason):
+            raise ValueError("what is not certified has a reason, and what is has none")
+        return self
 
 
 class RoleCost(Record):

@@ -56,6 +56,16 @@ def key_of_text(text: str, text_pair: str | None = None) -> str:
     return digests[0] if len(digests) == 1 else _hash(" ".join(digests))
 
 
+def key_of_bytes(text: str) -> str:
+    """Return the key that only texts share which are the same to the byte. It is never one of `key_of_text`."""
+    return f"bytes:{_hash(text)}"
+
+
+def key_of_row(number: int) -> str:
+    """Return the key of a row for whom another with the same text is no answer. It is never one of a text's."""
+    return f"row:{number}"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -116,6 +126,12 @@ class ReviewBook:
         step, the latest first."""
         with self._lock:
             rows: list[_Row] = self._connection.execute(_LABELLED, (from_step, before_step, most)).fetchall()
+        return tuple(map(_as_booked, rows))
+
+    def list_step(self, step: int) -> tuple[BookedReview, ...]:
+        """Return the reviews of one step, in the order of their rows."""
+        with self._lock:
+            rows: list[_Row] = self._connection.execute(f"{_SELECT} WHERE step = ? ORDER BY row", (step,)).fetchall()
         return tuple(map(_as_booked, rows))
 
     def close(self) -> None:

@@ -88,6 +88,10 @@ class Settings(Record):
     """Without examples, with the nearest reviewed rows as examples, or with the thought before the label."""
     review_reasons: bool = False
     """Whether the reviewer gives a short reason with each label."""
+    target_error: float | None = Field(default=None, gt=0, lt=1)
+    """The largest share of all labels that may differ from the expert's; None: whatever it is, it is stated."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """With which confidence the certificate holds."""
     show_votes: bool = False
     """Whether the reviewer sees what the specialists said."""
     repair_attempts: int = Field(default=4, ge=1)

@@ -62,6 +62,8 @@ class TaskSpec(Record):
     guidelines: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)] = ""
     edge_cases: tuple[Line, ...] = Field(default=(), max_length=20)
     """Rules for unclear cases, one each ("sarcasm counts by what is meant")."""
+    gold_sample: Literal["random"] | None = None
+    """What the person says of their gold rows: `random`, a uniform sample of the rows of this file."""
     inferred: tuple[str, ...] = ()
     """The fields that nobody stated and the analyst inferred."""
 

@@ -17,6 +17,7 @@ Yaml = str | int | float | bool | datetime.date | None | list["Yaml"] | dict[str
 HEADER = """\
 # The task as this run understood it. Edit it and give it back: autoannotator run --task task.yaml --data FILE
 # kind: single_label, multi_label or text_pair. `inferred` lists what nobody stated; it need not be kept.
+# gold_sample: random says that the rows of --gold are a random sample of this file; only then can they certify.
 """
 _SHOULD_BE = {
     "tuple_type": "should be a list",
@@ -28,11 +29,14 @@ _SHOULD_BE = {
 
 
 def write_task(target: Path, task: TaskSpec) -> None:
-    """Write a task as YAML for people: what it is about comes first, and pairs only where there are some."""
+    """Write a task as YAML for people: what it is about comes first, and what few tasks have only where
+    there is some."""
     plain = task.model_dump(mode="json")
     if task.kind != "text_pair":
         for label in plain["labels"]:
             del label["example_pair"]
+    if task.gold_sample is None:
+        del plain["gold_sample"]
     write_text(target, HEADER + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110))
 
 

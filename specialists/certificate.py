@@ -114,7 +114,7 @@ def rule_out_unanswered(plan: AuditPlan, looks: Looks) -> Statement | None:
 
 
 def state_missed(plan: AuditPlan, looks: Looks, *, known: int, mended: int, error: float, look: int = -1) -> Statement:
-    """Return what is known when the budget ends an audit before its target is met.
+    """Return what is known when an audit ends before its target is met, because the budget is spent, say.
 
     A second claim, with a part of the error probability of its own (`error`, from `share_error`): the bound of the
     confidence sequence on all rows that were unreviewed at the audit's start, less the `mended` ones, which differed
@@ -129,6 +129,24 @@ def state_missed(plan: AuditPlan, looks: Looks, *, known: int, mended: int, erro
         rows=plan.rows,
         differing=differing,
         error=error,
-        reason=f"the budget was spent when at most {differing} of {plan.rows} labels differed, and the target allows "
-        f"{plan.allowed}",
+        reason=f"at most {differing} of {plan.rows} labels differ, and the target allows {plan.allowed}",
     )
+
+
+def state_counted(rows: int, allowed: int, known: int, unanswered: int, error: float) -> Statement:
+    """Return what holds under a target where every row has been reviewed: no bound is needed, its rows are counted.
+
+    `known`: rows reviewed before the audit whose label differs or that have no answer; `unanswered`: rows without an
+    answer among the others. `error`: that of the audit, which had its chance to state what is not so.
+    """
+    hopeless = rule_out(rows, allowed, known, unanswered)
+    return hopeless or Statement(verdict="certified", rows=rows, differing=allowed, error=error)
+
+
+def state_by_sample(statement: Statement, allowed: int) -> Statement:
+    """Return what a bound, stated by `state_bound`, says of a target: an expert whose answers were given beforehand,
+    gold rows, can be asked for no more."""
+    if statement.differing is None or statement.differing <= allowed:
+        return statement.model_copy(update={"verdict": "certified"})
+    reason = f"at most {statement.differing} of {statement.rows} labels differ, and the target allows {allowed}"
+    return statement.model_copy(update={"verdict": "not certified", "reason": reason})

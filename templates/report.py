@@ -171,8 +171,10 @@ class ReportData(Record):
     decisions: tuple[ReportDecision, ...] = ()
     cost: ReportCost
     certificate: str
-    """What is certified: "none" where nothing is."""
+    """What is stated of all labels, in a sentence."""
     certificate_reason: str
+    certificate_facts: dict[str, str] = Field(default_factory=dict)
+    """What it rests on: name → figure, in words."""
     hardest: tuple[HardRow, ...] = Field(max_length=HARDEST_ROWS)
     notices: tuple[str, ...]
     settings: dict[str, str]

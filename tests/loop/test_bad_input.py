@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, capsys: p
     assert "/proc/run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--target-error", "--worth", "--vote", "--rule"])
+@pytest.mark.parametrize("option", ["--reviewer", "--engine"])
 def test_what_is_not_built_yet_says_so(option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "rows.txt"
     data.write_text("a good film\n", encoding="utf-8")

@@ -104,6 +104,10 @@ MOMENTS: dict[str, Moment] = {
     "one specialist has learned": written("models/*/v1/metrics.json"),
     "gate": begun("gate"),
     "the stage after learning": begun("annotate_stage"),
+    "audit": begun("audit"),
+    "the audit planned": written("audit/01/plan.json"),
+    "a look at the audit": written("audit/01/record.json"),
+    "certify": begun("certify"),
     "report": begun("report"),
     "labels written": written("labels.parquet"),
 }

@@ -66,6 +66,13 @@ def labels(finished: FinishedRun) -> pd.DataFrame:
     return pd.read_parquet(finished.folder.labels)
 
 
+@pytest.fixture(scope="module")
+def staged(finished: FinishedRun, labels: pd.DataFrame) -> pd.DataFrame:
+    """The labels as the stages left them, before the audit."""
+    tables = [pd.read_parquet(finished.folder.stage_labels(stage)) for stage in range(4)]
+    return pd.concat(tables, ignore_index=True).assign(text=labels["text"])
+
+
 def test_the_exit_status_says_that_a_row_has_no_label(finished: FinishedRun) -> None:
     assert finished.status == 3, finished.output
     assert "1 without a label" in finished.output
@@ -93,8 +100,8 @@ def test_reviews_win_and_say_what_they_changed(labels: pd.DataFrame) -> None:
     assert (labels[~decided & labels["label"].notna()]["source"] == "vote").all()
 
 
-def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote(finished: FinishedRun, labels: pd.DataFrame) -> None:
-    unclear = labels[labels["review_label"] == "cannot tell"]
+def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote(finished: FinishedRun, staged: pd.DataFrame) -> None:
+    unclear = staged[staged["review_label"] == "cannot tell"]
     assert len(unclear) >= 2
     assert (unclear["text"].map(judge) == "cannot tell").all()
     assert not unclear["review_failed"].any()
@@ -104,10 +111,10 @@ def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote(finished: Finish
     assert sum(told) == unclear["copied_from"].isna().sum()
 
 
-def test_only_labels_teach(finished: FinishedRun, labels: pd.DataFrame) -> None:
+def test_only_labels_teach(finished: FinishedRun, staged: pd.DataFrame) -> None:
     """The specialists learn from rows with a reviewer's label, and say how many these were."""
     taught = [event.reviewed for event in finished.folder.read_events() if isinstance(event, StageFinished)]
-    decided = labels[labels["review_label"].isin(LABELS) & labels["copied_from"].isna()]
+    decided = staged[staged["review_label"].isin(LABELS) & staged["copied_from"].isna()]
     assert taught == decided.groupby("stage").size().reindex(range(4), fill_value=0).tolist()
 
 
@@ -126,9 +133,9 @@ def test_the_probe_is_a_fifth_of_the_rows_and_its_reviews_are_kept(finished: Fin
     assert given.tolist() == probe["label"].tolist()
 
 
-def test_a_stage_reviews_its_most_disputed_rows_first(finished: FinishedRun, labels: pd.DataFrame) -> None:
+def test_a_stage_reviews_its_most_disputed_rows_first(finished: FinishedRun, staged: pd.DataFrame) -> None:
     probe = pd.read_parquet(finished.folder.audition / "probe.parquet")["row"]
-    stage = labels.drop(index=probe)[lambda rows: (rows["stage"] == 1) & rows["label"].notna()]
+    stage = staged.drop(index=probe)[lambda rows: (rows["stage"] == 1) & rows["label"].notna()]
     disputed, agreed = stage[stage["agreement"] < 1], stage[stage["agreement"] == 1]
     reviewed = stage["review_label"].notna()
     assert 8 <= reviewed.sum() <= 9, "20 % of 40 rows, and a spot check of one"
@@ -221,10 +228,16 @@ def test_the_manifest_names_every_file_with_its_hash(finished: FinishedRun) -> N
     assert not finished.folder.scratch.exists()
 
 
-def test_there_is_no_certificate_and_it_says_why(finished: FinishedRun) -> None:
+def test_the_audit_draws_rows_that_no_stage_reviewed_and_is_in_the_labels(
+    finished: FinishedRun, staged: pd.DataFrame, labels: pd.DataFrame
+) -> None:
     told = json.loads(finished.folder.certificate.read_text())
-    assert told["status"] == "none"
-    assert told["reason"]
+    assert (told["status"], told["expert"], told["rows"], told["audited"]) == ("bound", "llm", ROWS - 1, 8)
+    since = labels["review_label"].notna() & staged["review_label"].isna()
+    assert 8 <= since.sum() <= 9, "and a copy"
+    assert told["statement"] in finished.folder.report.read_text()
+    labelled = labels[labels["label"].notna()]
+    assert (labelled["label"] != labelled["text"].map(judge)).mean() <= told["bound"]
 
 
 def test_every_attempt_keeps_its_history(finished: FinishedRun) -> None:

@@ -105,7 +105,7 @@ def test_what_a_killed_process_left_unfinished_is_removed(folder):
 
 
 def test_json_of_a_record_and_a_table_are_read_back(tmp_path):
-    write_json(tmp_path / "certificate.json", Certificate(reason="no expert"))
+    write_json(tmp_path / "certificate.json", Certificate(status="none", statement="Nothing.", reason="no expert"))
     assert read_record(tmp_path / "certificate.json", Certificate).reason == "no expert"
     table = pa.table({"a": [1, None], "b": ["x", "y"]})
     write_table(tmp_path / "t.parquet", table)

@@ -170,5 +170,7 @@ def test_a_cost_without_a_price_says_why_and_has_no_sum():
 
 
 def test_a_certificate_of_nothing_needs_its_reason():
-    with pytest.raises(ValidationError):
-        Certificate(reason="")
+    with pytest.raises(ValidationError, match="has a reason"):
+        Certificate(status="none", statement="Nothing is certified.")
+    with pytest.raises(ValidationError, match="has a reason"):
+        Certificate(status="bound", statement="At most 5 %.", reason="It is no more.")

@@ -23,7 +23,9 @@ from specialists.certificate import (
     share_error,
     size_sample,
     state_bound,
+    state_by_sample,
     state_certified,
+    state_counted,
     state_missed,
 )
 
@@ -116,6 +118,21 @@ def test_a_reviewer_that_leaves_too_many_rows_unanswered_is_ruled_out() -> None:
     assert verdict.differing is verdict.share is None
     fine = make_audit(0.2, DIFFERS, 400)
     assert rule_out_unanswered(fine[0], read_looks(*fine)) is None
+
+
+def test_where_all_rows_are_reviewed_they_are_counted() -> None:
+    met = state_counted(1000, 50, 30, 20, 0.04)
+    assert (met.verdict, met.differing, met.error) == ("certified", 50, 0.04)
+    assert state_counted(1000, 50, 30, 21, 0.04).verdict == "not certifiable"
+
+
+def test_a_bound_by_a_fixed_sample_meets_a_target_or_not() -> None:
+    bound = state_bound(rows=400, known=0, unreviewed=350, drawn=50, wrong=2, mended=2, error=0.04)
+    assert bound.differing is not None
+    assert state_by_sample(bound, bound.differing) == bound.model_copy(update={"verdict": "certified"})
+    missed = state_by_sample(bound, bound.differing - 1)
+    assert (missed.verdict, missed.differing) == ("not certified", bound.differing)
+    assert f"the target allows {bound.differing - 1}" in missed.reason
 
 
 def test_what_is_known_alone_may_rule_a_target_out() -> None:

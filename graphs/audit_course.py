@@ -1,0 +1,217 @@
+"""The course of an audit: of a fixed size without a target, and under one drawn on and widened until it is settled."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphs.audit_asking import Auditor
+from graphs.audit_files import AuditDesign, AuditEnd, AuditFolder, take_claim
+from graphs.audit_rows import NO_LABEL, scan_rows
+from graphs.context import RunContext
+from graphs.gold import book_held_gold, read_held_gold
+from graphs.reviewing import number_step
+from graphs.state import RunState
+from records.events import AuditLooked
+from specialists.arrays import Integers
+from specialists.audit import (
+    DIFFERS,
+    LOOK,
+    SAME,
+    UNANSWERED,
+    AuditPlan,
+    AuditRecord,
+    Looks,
+    Step,
+    choose_step,
+    make_tests,
+    read_looks,
+)
+from specialists.certificate import (
+    Statement,
+    count_allowed,
+    rule_out,
+    rule_out_unanswered,
+    state_bound,
+    state_by_sample,
+    state_certified,
+    state_counted,
+    state_missed,
+)
+
+BUDGET_REACHED = "the budget was spent: "
+
+
+@dataclass
+class TargetAudit:
+    """An audit under a target. All that it decides follows from the plan and the answers, so that one which was stopped
+    comes to where it was by going through it again, without asking anything twice."""
+
+    context: RunContext
+    folder: AuditFolder
+    design: AuditDesign
+    plan: AuditPlan
+    auditor: Auditor
+    draws: int = 0
+    widened: int = 0
+
+    def run(self) -> AuditEnd:
+        """Draw, look and widen until the target is certified or given up, or no money is left.
+
+        Raises LLMUnreachableError.
+        """
+        tests = make_tests(self.plan)
+        while True:
+            record = self.auditor.make_record(self.draws)
+            self.folder.write_record(record)
+            looks = read_looks(self.plan, record, tests)
+            if hopeless := self._rule_out(looks):
+                return self._end(record, hopeless)
+            step = choose_step(self.plan, looks, widened=self.widened)
+            if step.kind == "draw" and self.draws:
+                self._tell(record)
+            if step.kind == "stop":
+                return self._end(record, self._settle_all(record, looks))
+            if not self._take(step):
+                return self._end(record, self._miss(looks, BUDGET_REACHED), budget_reached=True)
+            if step.kind == "widen" and (statement := self._certify(looks, step)):
+                return self._end(record, statement)
+
+    def _rule_out(self, looks: Looks) -> Statement | None:
+        """Return that the target cannot be certified against this expert, by what is known or to be expected."""
+        unanswered = self.auditor.count_unanswered(np.arange(self.plan.unreviewed))
+        known = rule_out(self.plan.rows, self.plan.allowed, self.plan.known, unanswered)
+        return known or rule_out_unanswered(self.plan, looks)
+
+    def _take(self, step: Step) -> bool:
+        """Do the step; return whether there was money for it."""
+        if step.kind == "draw":
+            draws = min(self.draws + LOOK, self.plan.unreviewed)
+            if not self.auditor.ask(self.auditor.population.order[self.draws : draws]):
+                return False
+            self.draws = draws
+        elif step.amount is not None:
+            if not self.auditor.ask(self._list_widened(step.amount)):
+                return False
+            self.widened = step.amount
+        return True
+
+    def _list_widened(self, amount: int) -> Integers:
+        return np.arange(self.plan.amounts[amount], dtype=np.int64)
+
+    def _certify(self, looks: Looks, step: Step) -> Statement | None:
+        return state_certified(self.plan, looks, step, self.auditor.count_unanswered(self._list_widened(self.widened)))
+
+    def _settle_all(self, record: AuditRecord, looks: Looks) -> Statement:
+        """Return what is known where no more can be done: every row was drawn, or the target is out of reach."""
+        if self.draws < self.plan.unreviewed:
+            return self._miss(looks, "it is out of reach: ")
+        unanswered = record.outcomes.count(UNANSWERED)
+        return state_counted(self.plan.rows, self.plan.allowed, self.plan.known, unanswered, self.plan.error)
+
+    def _miss(self, looks: Looks, why: str) -> Statement:
+        error = take_claim(self.context.folder, self.design.number, "bound", self.context.settings.confidence)
+        mended = self.auditor.count_mended()
+        missed = state_missed(self.plan, looks, known=self.plan.known, mended=mended, error=error)
+        return missed.model_copy(update={"reason": why + missed.reason})
+
+    def _tell(self, record: AuditRecord) -> None:
+        self.context.emit(_tell(record, self.plan.amounts[self.widened]))
+
+    def _end(self, record: AuditRecord, statement: Statement, *, budget_reached: bool = False) -> AuditEnd:
+        self._tell(record)
+        return AuditEnd(
+            target=self.design.target,
+            statement=statement,
+            drawn=self.draws,
+            differing=record.outcomes.count(DIFFERS),
+            unanswered=record.outcomes.count(UNANSWERED),
+            widened=self.plan.amounts[self.widened],
+            answered=len(self.auditor.find_answers()[0]),
+            budget_reached=budget_reached,
+        )
+
+
+def _tell(record: AuditRecord, widened: int = 0) -> AuditLooked:
+    return AuditLooked(
+        drawn=len(record.positions),
+        differing=record.outcomes.count(DIFFERS),
+        unanswered=record.outcomes.count(UNANSWERED),
+        widened=widened,
+    )
+
+
+def audit_sample(
+    context: RunContext, state: RunState, folder: AuditFolder, design: AuditDesign, auditor: Auditor
+) -> AuditEnd:
+    """Review a sample whose size was fixed beforehand, all at once, and state the bound that follows from it.
+
+    A row for which there was no money counts as different. Raises LLMUnreachableError.
+    """
+    complete = auditor.ask(auditor.population.order[: design.sample])
+    record = auditor.make_record(design.sample)
+    folder.write_record(record)
+    places, answers = auditor.find_answers()
+    now = scan_rows(context, state)
+    label = now.label[np.searchsorted(now.row, auditor.population.row[places])]
+    answered = answers != NO_LABEL
+    before = int((answered & (answers != auditor.population.label[places])).sum())
+    after = int((answered & (answers != label)).sum())
+    statement = _bound(design, record, mended=before - after)
+    context.emit(_tell(record))
+    return AuditEnd(
+        target=None,
+        statement=statement,
+        drawn=design.sample,
+        differing=record.outcomes.count(DIFFERS),
+        unanswered=record.outcomes.count(UNANSWERED),
+        widened=0,
+        answered=len(places),
+        budget_reached=not complete,
+    )
+
+
+def audit_gold(context: RunContext, state: RunState, folder: AuditFolder, design: AuditDesign) -> AuditEnd:
+    """Compare the gold rows that were set aside with their labels, state the bound that follows, and book them."""
+    population, held = folder.read_population(), read_held_gold(context.folder)
+    names = context.read_task().label_names
+    places = population.order[: design.sample]
+    numbers = population.row[places].tolist()
+    gold = np.array([names.index(held[number]) for number in numbers], dtype=np.int64)
+    outcomes = np.where(gold == population.label[places], SAME, DIFFERS)
+    record = AuditRecord(positions=tuple(places.tolist()), outcomes=tuple(outcomes.tolist()))
+    folder.write_record(record)
+    book_held_gold(context, number_step(state["stages"], "risk") + design.number, numbers)
+    differing = record.outcomes.count(DIFFERS)
+    statement = _bound(design, record, mended=differing)
+    if context.settings.target_error is not None:
+        statement = state_by_sample(statement, count_allowed(design.rows, context.settings.target_error))
+    context.emit(_tell(record))
+    return AuditEnd(
+        target=context.settings.target_error,
+        statement=statement,
+        drawn=design.sample,
+        differing=differing,
+        unanswered=0,
+        widened=0,
+        answered=design.sample,
+    )
+
+
+def _bound(design: AuditDesign, record: AuditRecord, *, mended: int) -> Statement:
+    return state_bound(
+        rows=design.rows,
+        known=design.known,
+        unreviewed=design.unreviewed,
+        drawn=design.sample,
+        wrong=sum(one != SAME for one in record.outcomes),
+        mended=mended,
+        error=design.error,
+    )
+
+
+def audit_nothing(design: AuditDesign) -> AuditEnd:
+    """Return the end of an audit under a target that no draw can help: too many rows differ, or all were reviewed."""
+    statement = state_counted(design.rows, design.allowed or 0, design.known, 0, design.error)
+    return AuditEnd(
+        target=design.target, statement=statement, drawn=0, differing=0, unanswered=0, widened=0, answered=0
+    )

@@ -1,0 +1,70 @@
+"""The certificate in words: what an audit's statement says, of which expert, and why it says no more."""
+
+import math
+
+from graphs.audit_files import AuditDesign, AuditEnd
+from graphs.context import RunContext
+from records.outcome import Certificate, Expert
+from records.settings import Settings
+
+EXPERTS: dict[Expert, str] = {
+    "llm": "the language model {llm}",
+    "human": "people",
+    "gold": "the person who gave the gold rows",
+}
+
+
+def certify_audit(settings: Settings, design: AuditDesign, end: AuditEnd) -> Certificate:
+    """Return the certificate that an audit comes to."""
+    said, expert = end.statement, EXPERTS[design.expert].format(llm=settings.llm)
+    beside = None if said.beside is None else said.beside / said.rows
+    return Certificate(
+        status=said.verdict,
+        statement=_state(settings.confidence, end, expert),
+        reason=_why(said.reason, said.verdict),
+        expert=design.expert,
+        expert_name=expert,
+        confidence=settings.confidence,
+        target=end.target,
+        bound=said.share,
+        clopper_pearson=None if beside is None else min(beside, 1.0),
+        rows=design.rows,
+        reviewed=design.reviewed + end.answered,
+        audited=end.drawn,
+        differing=end.differing,
+        unanswered=end.unanswered,
+        widened=end.widened,
+        budget_reached=end.budget_reached,
+    )
+
+
+def _state(confidence: float, end: AuditEnd, expert: str) -> str:
+    said, target = end.statement, _tell_share(end.target or 0.0)
+    if said.differing is None or said.share is None:
+        return f"The target of {target} cannot be certified against {expert}."
+    bound = (
+        f"with confidence {confidence:.4g} at most {_tell_share(said.share)} of the {said.rows:,} labels "
+        f"({said.differing:,}) differ from what {expert} would have given"
+    )
+    if said.verdict == "not certified":
+        return f"The target of {target} is not certified; {bound}."
+    return f"{bound[0].upper()}{bound[1:]}."
+
+
+def _why(reason: str, verdict: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}." if verdict in ("not certified", "not certifiable") else ""
+
+
+def _tell_share(share: float) -> str:
+    """Return a share in percent, rounded up: no less may be said than is known."""
+    return f"{math.ceil(1000 * share - 1e-9) / 10:g} %"
+
+
+def certify_nothing(context: RunContext) -> Certificate:
+    """Return that there is no certificate, since there is no expert."""
+    reason = "No expert was asked: no language model and no person reviewed."
+    if context.settings.gold is not None:
+        reason += " Gold rows certify where task.yaml declares them a random sample of the file (gold_sample: random)."
+    return Certificate(
+        status="none", statement="Nothing is certified.", reason=reason, target=context.settings.target_error
+    )
