@@ -130,10 +130,13 @@ class SimulatedLLM:
 
 
 def describe_task(stream: Stream) -> TaskSpec:
-    """Return the task of a stream, as a person would put it who gives the labels alone."""
+    """Return the task of a stream, as its analyst puts it: the definitions say no more than the names."""
+    labels = (
+        LabelSpec(name=name, definition=f"The text is {name}.", example=f"It is {name}.") for name in stream.labels
+    )
     return TaskSpec(
         sentence=f"Label each text as {', '.join(stream.labels)}",
-        labels=tuple(LabelSpec(name=label) for label in stream.labels),
+        labels=tuple(labels),
         text_columns=("text",),
     )
 

@@ -105,16 +105,17 @@ def apply_vote(model: VoteModel, probs: Floats, states: Floats | Matrix | None) 
 
     `probs` (n_specialists, n_rows, n_labels), `states` (n_rows, n_coordinates) as those that the model was fitted to.
     """
-    return model.combination.predict(probs.mean(axis=0), _score(model, probs, states))
+    return model.combination.predict(probs.mean(axis=0), score_rows(model, probs, states))
 
 
 def value_reviews(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     """Return for rows that nobody reviewed (n_rows,) the errors that a review of each is expected to remove."""
     vote = probs.mean(axis=0)
-    return model.combination.expect_gains(vote, _score(model, probs, states))
+    return model.combination.expect_gains(vote, score_rows(model, probs, states))
 
 
-def _score(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
+def score_rows(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
+    """Return the head's scores (n_rows, n_labels) of rows that did not teach it; zeros where there is no head."""
     if model.head is None:
         return np.zeros(probs.shape[1:])
     return model.head.score(_design(probs, states))
