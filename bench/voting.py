@@ -2,7 +2,8 @@
 
 Streams of real texts, each with an ensemble from other corpora and with the starter hub's best, are labelled with
 reviewers that are played from the gold labels (`reviewers.py`). Fine-tuning is off; the head on hidden states is on.
-Every method gets the same reviewer's same answers. Reviews are counted with the probe and the spot checks in them.
+Every method gets the same reviewer's same answers, taken through the project's own prompts. Reviews are counted with
+the probe and the spot checks in them.
 """
 
 import argparse
@@ -20,8 +21,8 @@ from threadpoolctl import threadpool_limits
 from autoannotator.commands import Outcome
 from bench.measuring import BenchResult, describe_machine, make_folder, tabulate_result, write_raw
 from bench.outputs import Outputs, read_outputs
-from bench.review_cost import BATCH, weigh_prompt
-from bench.reviewers import REVIEWERS, Reviewer, answer_rows
+from bench.reviewers import REVIEWERS, Reviewer
+from bench.simulated_review import SimulatedReview, Tokens, hire_reviewer
 from bench.streams import Stream, read_streams
 from bench.voting_measures import (
     LEAST_CALIBRATION_ROWS,
@@ -36,6 +37,8 @@ from hub.cache import default_cache
 from hub.starter_hub import open_starter_hub
 
 GOLD_ROWS = 200
+SINGLE_REQUESTS = 100
+"""Rows drawn to be asked about one by one: what all of them would take so is that of these, scaled up."""
 METHODS = (
     *("best_single", "majority", "soft_vote", "dawid_skene", "paper_rule", "perfect_choice"),
     *("perfect_choice_ceiling", "reviewer_alone", "calibrated_20", "calibrated", "calibrated_gold"),
@@ -88,8 +91,10 @@ def voting(options: argparse.Namespace) -> Outcome:
         machine=machine,
         data=f"{options.data or 'the shipped sample bench/data'}: {described}",
         method=f"{plan.seeds} seeds (reviewer's errors, draws, ties); intervals: 95 % by Student's t over seeds, for a "
-        "worst figure those of its stream and reviewer. Reviewers are played from gold labels. The specialists' "
-        "outputs are computed once and kept.",
+        "worst figure those of its stream and reviewer. Reviewers are simulated from gold labels, behind a server that "
+        "counts tokens (characters / 4): for calibrated_20 and for all rows request by request, for all rows asked "
+        f"about singly from {SINGLE_REQUESTS} of them, for the other methods as their share of all rows. The "
+        "specialists' outputs are computed once and kept.",
         measures=summarise_runs(runs),
     )
     write_raw(options.out, result, runs)
@@ -104,29 +109,39 @@ def run_cell(stream: Stream, outputs: Outputs, reviewer: Reviewer, seeds: int) -
 
 def run_seed(stream: Stream, outputs: Outputs, reviewer: Reviewer, seed: int) -> VotingRun:
     """Return every method's figures on a stream with one reviewer and one seed."""
-    answers = answer_rows(reviewer, stream, seed)
-    rival = hold_rule(outputs)
-    cost = weigh_prompt(stream)
     rows = len(stream.gold)
+    rival = hold_rule(outputs)
     small, ruled = int(SMALL_SHARE * rows), int(rival.disputed.sum())
-    labelled = label_plainly(stream, outputs, answers, rival, seed)
-    curve = list(run_stages(stream, outputs, answers, stops=tuple(sorted({small, ruled})), seed=seed))
-    labelled["calibrated_20"] = next(one for one in curve if one.reviewed == small)
-    labelled["calibrated"] = next(one for one in curve if one.reviewed == ruled)
-    if rows >= LEAST_CALIBRATION_ROWS:
-        gold = np.random.default_rng([seed, GOLD_ROWS]).choice(rows, GOLD_ROWS, replace=False)
-        *_, labelled["calibrated_gold"] = run_stages(stream, outputs, answers, stops=(ruled,), seed=seed, gold=gold)
+    with hire_reviewer(stream, reviewer, seed) as hired:
+        answers, batched = hired.ask(np.arange(rows))
+        singly = _sample_single_requests(hired, seed)
+        labelled = label_plainly(stream, outputs, answers, rival, seed)
+        curve = list(run_stages(stream, outputs, answers, stops=tuple(sorted({small, ruled})), seed=seed))
+        labelled["calibrated_20"] = next(one for one in curve if one.reviewed == small)
+        labelled["calibrated"] = next(one for one in curve if one.reviewed == ruled)
+        if rows >= LEAST_CALIBRATION_ROWS:
+            gold = np.random.default_rng([seed, GOLD_ROWS]).choice(rows, GOLD_ROWS, replace=False)
+            *_, labelled["calibrated_gold"] = run_stages(stream, outputs, answers, stops=(ruled,), seed=seed, gold=gold)
+        tokens = {name: batched.scale(one.reviewed / rows) for name, one in labelled.items()}
+        tokens["calibrated_20"] = hired.count_tokens(labelled["calibrated_20"].steps)
     return VotingRun(
         stream=stream.name,
         kind=stream.kind,
         rows=rows,
         reviewer=reviewer.name,
         seed=seed,
-        methods={name: measure_labels(one, stream.gold, cost) for name, one in labelled.items()},
+        methods={name: measure_labels(one, stream.gold, tokens[name]) for name, one in labelled.items()},
         curve=tuple((one.reviewed / rows, float((one.label == stream.gold).mean())) for one in curve),
-        tokens_singly=cost.count_tokens(rows, 1),
-        tokens_batched=cost.count_tokens(rows, BATCH),
+        tokens_singly=singly.total,
+        tokens_batched=batched.total,
     )
+
+
+def _sample_single_requests(hired: SimulatedReview, seed: int) -> Tokens:
+    """Return what one request a row takes for all rows, from a random sample."""
+    rows = len(hired.stream.gold)
+    drawn = np.random.default_rng([seed, SINGLE_REQUESTS]).permutation(rows)[:SINGLE_REQUESTS]
+    return hired.ask(drawn, batch=1)[1].scale(rows / len(drawn))
 
 
 def describe_cell(runs: Sequence[VotingRun]) -> str:

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from sklearn.metrics import f1_score
 
 from bench.measuring import Measure
-from bench.review_cost import BATCH, ReviewCost
+from bench.simulated_review import Tokens
 from bench.voting_run import Labelled
 from records.base import Record
 from specialists.arrays import Booleans, Floats, Integers
@@ -25,7 +25,8 @@ SMALL_SHARE = 0.2
 
 
 class Figures(Record):
-    """One method on one stream: shares of rows, but for `tokens` (in and out, batched requests) and `dollars`."""
+    """One method on one stream: shares of rows, but for `tokens` (in and out, batched requests, as the simulated
+    server counts them) and `dollars`."""
 
     accuracy: float
     macro_f1: float
@@ -38,7 +39,8 @@ class Figures(Record):
 class VotingRun(Record):
     """Every method on one stream with one reviewer and one seed. `curve`: share reviewed → accuracy, after each batch.
 
-    `tokens_singly`: one request a row for all rows; `tokens_batched`: all rows in batches.
+    `tokens_singly`: one request a row for all rows, scaled up from a random sample of them; `tokens_batched`: all rows
+    in batches.
     """
 
     stream: str
@@ -72,7 +74,7 @@ class VotingRun(Record):
         return found[0] / rule.reviewed if found else 1.5
 
 
-def measure_labels(labelled: Labelled, gold: Integers, cost: ReviewCost) -> Figures:
+def measure_labels(labelled: Labelled, gold: Integers, tokens: Tokens) -> Figures:
     """Return the figures of one method."""
     right = labelled.label == gold
     return Figures(
@@ -80,8 +82,8 @@ def measure_labels(labelled: Labelled, gold: Integers, cost: ReviewCost) -> Figu
         macro_f1=float(f1_score(gold, labelled.label, average="macro")),
         calibration_error=calibration_error(labelled.confidence, right),
         reviewed=labelled.reviewed / len(gold),
-        tokens=cost.count_tokens(labelled.reviewed, BATCH),
-        dollars=cost.count_dollars(labelled.reviewed, BATCH),
+        tokens=tokens.total,
+        dollars=tokens.dollars,
     )
 
 

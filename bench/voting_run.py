@@ -34,11 +34,15 @@ _TIE = 1e-6
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a method made of a stream: `label`, `confidence` (n_rows,), and how many rows were reviewed."""
+    """What a method made of a stream: `label`, `confidence` (n_rows,), and how many rows were reviewed.
+
+    `steps`: the rows (n_asked,) of every step of reviews; () where all were chosen at once or none were.
+    """
 
     label: Integers
     confidence: Floats
     reviewed: int
+    steps: tuple[Integers, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def run_stages(
         probs = apply_vote(fitted.model, outputs.probs, outputs.states)
         probs[state.asked] = fitted.after
         done = int(state.asked.sum())
-        yield Labelled(probs.argmax(axis=1), probs.max(axis=1), done)
+        yield Labelled(probs.argmax(axis=1), probs.max(axis=1), done, tuple(state.steps))
         later = [stop for stop in stops if stop > done]
         if not later:
             return
@@ -122,13 +126,14 @@ def run_stages(
 
 
 class _Stages:
-    """What is known so far: `asked`, `inclusion` and `truth` (n_rows,)."""
+    """What is known so far: `asked`, `inclusion` and `truth` (n_rows,), and the rows of each step of reviews."""
 
     def __init__(self, stream: Stream, outputs: Outputs, answers: Answers, rng: np.random.Generator) -> None:
         rows = len(stream.gold)
         self.stream, self.outputs, self.answers, self.rng = stream, outputs, answers, rng
         self.asked, self.inclusion = np.zeros(rows, dtype=np.bool_), np.ones(rows)
         self.truth = np.full(rows, NOT_ASKED, dtype=np.int64)
+        self.steps: list[Integers] = []
 
     def start(self, gold: Integers) -> None:
         """Ask about the gold rows, and about a probe where they are fewer."""
@@ -138,6 +143,7 @@ class _Stages:
         probe = max(min(int(PROBE_SHARE * rows), MOST_PROBE) - len(gold), 0)
         drawn = self.rng.permutation(np.flatnonzero(~self.asked))[:probe]
         self.asked[drawn], self.inclusion[drawn] = True, max(len(drawn), 1) / rows
+        self.steps.append(np.flatnonzero(self.asked))
 
     def fit(self) -> FittedVote:
         """Fit the vote to what was reviewed."""
@@ -156,8 +162,9 @@ class _Stages:
     def choose(self, model: VoteModel, probs: Floats, size: int) -> None:
         """Ask about the `size` rows of the next batch: those worth most, and a few at random."""
         value = value_reviews(model, self.outputs.probs, self.outputs.states) + _TIE * (1.0 - probs.max(axis=1))
-        spots = int(SPOT_SHARE * size)
+        before, spots = self.asked.copy(), int(SPOT_SHARE * size)
         self.asked[choose_reviews(value, np.ones(len(value)), ~self.asked, size - spots)] = True
         left = np.flatnonzero(~self.asked)
         drawn = self.rng.choice(left, min(spots, len(left)), replace=False)
         self.asked[drawn], self.inclusion[drawn] = True, max(len(drawn), 1) / max(len(left), 1)
+        self.steps.append(np.flatnonzero(self.asked & ~before))
