@@ -1,7 +1,7 @@
 """Reviewers that answer from gold labels, and err as a language model does: mostly on rows that are hard to people too.
 
-`answer_rows` is the whole reviewer. A server that plays it (`tests/llm_server.py` speaks the protocol) looks a
-request's rows up and sends what stands here; nothing else may decide an answer. The answer depends on the normalised
+`answer_rows` is the whole reviewer. The server that plays it (`simulated_llm.py`) looks a request's rows up and sends
+what stands here; nothing else decides an answer. The answer depends on the normalised
 text, the reviewer and the seed alone, so the same text always gets the same one.
 """
 

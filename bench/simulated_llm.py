@@ -5,8 +5,9 @@
 
 The reviewer's answers are those of `reviewers.answer_rows`, and nothing else decides one. Beside reviewing it does what
 a whole run needs, by rule: the analyst names the stream's labels, the crawler searches for the stream's ensemble by
-name and the selector takes that ensemble and no other model, the coder maps classes as `streams.map_classes` does, the
-critics find no fault, and the test writer gives a few odd rows. To anything else it answers with an error.
+name, the selector says yes to that ensemble and to no other model (the project's own rules may still drop one of it),
+the coder maps classes as `streams.map_classes` does, the critics find no fault, and the test writer gives a few odd
+rows. To anything else it answers with an error.
 """
 
 import argparse
