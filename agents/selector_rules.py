@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from agents.card_claims import find_doubts
 from agents.evidence import Rated, rate_kind, rate_labels
 from agents.label_maps import propose_label_map
-from agents.languages import languages_of
 from agents.lexicon import SPECIAL_DOMAINS, find_domains, normalise_name
-from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, wanted_languages
+from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, readable_languages, wanted_languages
 from hub.weights import choose_weights
 from records.candidate import Candidate, Filters, Selection
 from records.task import TaskSpec
@@ -166,7 +165,7 @@ def _hash_weights(candidate: Candidate) -> frozenset[str]:
 
 
 def _rate_language(task: TaskSpec, candidate: Candidate, filters: Filters) -> Rated:
-    known, wanted = languages_of(candidate), wanted_languages(task, filters)
+    known, wanted = readable_languages(task, candidate), wanted_languages(task, filters)
     if "multilingual" in wanted and len(known) > MANY_LANGUAGES:
         return 1.0, f"{len(known)} languages"
     if known & wanted:
