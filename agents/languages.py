@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
+from langcodes import standardize_tag, tag_is_valid
+
 from records.candidate import Candidate
 
 NAMES = {
@@ -51,6 +53,20 @@ def primary_code(language: str) -> str:
     plain = language.strip().casefold().replace("_", "-")
     plain = NAMES.get(plain, plain.partition("-")[0])
     return _OTHER_CODES.get(plain, plain)
+
+
+def read_language(said: str) -> str | None:
+    """Return the code of a language that a person names by its name or by a code of ISO 639 with what may follow it
+    (pt-BR), or `multilingual`; None for one that is not known.
+
+    Codes are known by IANA's registry of language subtags, which ISO 639 is part of.
+    """
+    name = said.strip().casefold()
+    if name in NAMES:
+        return NAMES[name]
+    if name in _MANY:
+        return "multilingual"
+    return standardize_tag(said.strip()) if tag_is_valid(said.strip()) else None
 
 
 def languages_of(candidate: Candidate, besides: Collection[str] = ()) -> frozenset[str]:

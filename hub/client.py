@@ -70,10 +70,10 @@ class HubClient:
         language, `dataset:NAME`, any word of their card's), the most downloaded first, as listed: one request.
 
         Gated, private and disabled ones come as such (`closed`). Offline: those in the cache, read, the best match
-        first. Raises HubUnreachableError where the Hub does not answer.
+        first. Raises HubUnreachableError where the Hub does not answer, or offline where the cache holds none at all.
         """
         if self._connection.offline:
-            return tuple(rank_by_words(list_cached(self._cache), query, tag)[:limit])
+            return tuple(rank_by_words(self._list_cached(), query, tag)[:limit])
         asked = {"search": query, "filter": tag}
         return self._list({name: value for name, value in asked.items() if value}, limit)
 
@@ -127,6 +127,16 @@ class HubClient:
         disk, and HubUnreachableError where the Hub does not answer, or offline where a file is not in the cache.
         """
         return self._downloader.download(candidate, progress)
+
+    def _list_cached(self) -> list[Candidate]:
+        cached = list_cached(self._cache)
+        if not cached:
+            raise HubUnreachableError(
+                f"HF_HUB_OFFLINE is set, and no text classifier is in the cache, {self._cache.root}.",
+                next_step="Run once with a connection and without HF_HUB_OFFLINE, bring that cache here from a machine "
+                "that has it (HF_HOME), or use the models that come with this program: --hub starter",
+            )
+        return cached
 
     def _list(self, filters: Mapping[str, str], limit: int) -> tuple[Candidate, ...]:
         """Return the first page of a listing. A model whose name is no repository's is left out."""
