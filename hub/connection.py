@@ -1,6 +1,7 @@
 """Asks a Hub over HTTP: counted, with a time limit, tried again where that may help, and with failures in our words."""
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from httpx2 import (
     Timeout,
     TimeoutException,
 )
+from huggingface_hub import get_token
 from huggingface_hub.errors import (
     DisabledRepoError,
     HfHubHTTPError,
@@ -166,10 +168,28 @@ class HubConnection:
 
     def _explain_failure(self, failure: Exception) -> HubUnreachableError:
         error = self.explain(describe_failure(failure))
-        if not isinstance(failure, HfHubHTTPError) or failure.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        if not isinstance(failure, HfHubHTTPError):
             return error
         status, answer = failure.response.status_code, describe_failure(failure)
+        asked = read_wait(failure.response.headers, datetime.now(UTC))
+        too_long = asked is not None and status in _PASSING_STATUSES and asked >= _PATIENCE
+        if status == HTTPStatus.TOO_MANY_REQUESTS or too_long:
+            return self._explain_limit(answer, asked)
         return HubStatusError(error.what, next_step=error.next_step, status=status, answer=answer)
+
+    def _explain_limit(self, answer: str, asked: float | None) -> HubUnreachableError:
+        """Return the error that says how long this Hub wants not to be asked, and what to do; a token helps where it
+        would be sent."""
+        limited = answer.startswith(f"status {HTTPStatus.TOO_MANY_REQUESTS:d}")
+        how = "limits how often it may be asked" if limited else "is busy"
+        wait = "does not say how long to wait" if asked is None else f"asks to wait {math.ceil(asked):,} seconds"
+        until = "a while" if asked is None else "that long"
+        helped = limited and is_configured_hub(self.endpoint) and get_token() is None
+        token = " Or set HF_TOKEN: a Hub allows more to those whom it knows." if helped else ""
+        return HubUnreachableError(
+            f"The Hub at {self.endpoint} {how} ({answer}), and {wait}.",
+            next_step=f"Wait {until}, then go on: `autoannotator resume RUN`, or the same command again.{token}",
+        )
 
     def _may_pass(self, failure: BaseException) -> bool:
         if isinstance(failure, HfHubHTTPError):

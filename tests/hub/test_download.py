@@ -318,6 +318,41 @@ def test_a_pause_beyond_patience_is_not_waited_for(client: HubClient, candidate:
     assert hub.asked == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "retry_after", "said"),
+    [
+        (429, "86400", "limits how often it may be asked (status 429), and asks to wait 86,400 seconds"),
+        (429, "0", "limits how often it may be asked (status 429), and asks to wait 0 seconds"),
+        (503, "86400", "is busy (status 503), and asks to wait 86,400 seconds"),
+    ],
+)
+def test_a_limit_is_called_one(
+    client: HubClient, candidate: Candidate, hub: Faulty, status: int, retry_after: str, said: str
+) -> None:
+    hub.fault = refuse(status, {"Retry-After": retry_after}, 100)
+    with pytest.raises(HubUnreachableError) as caught:
+        client.download(candidate)
+    assert said in caught.value.what
+    assert hub.url in caught.value.what
+    assert "autoannotator resume" in caught.value.next_step
+    assert "address" not in caught.value.next_step
+    assert "HF_TOKEN" not in caught.value.next_step, "no token goes to this hub"
+
+
+@pytest.mark.parametrize("token", ["", "hf_mine"])
+def test_a_token_is_advised_where_it_would_be_sent_and_is_missing(
+    hub: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", token)
+    client = HubClient(cache=tmp_path / "cache")
+    candidate = find_model(client)
+    hub.fault = refuse(429, {"Retry-After": "86400"}, 1)
+    with pytest.raises(HubUnreachableError) as caught:
+        client.download(candidate)
+    assert ("HF_TOKEN" in caught.value.next_step) is not bool(token)
+
+
 def test_a_wait_is_read_from_every_form() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     assert read_wait({"Retry-After": "7"}, now) == 7
