@@ -24,6 +24,7 @@ QUALITY = {"downloads": 0.3, "domain": 0.25, "licence": 0.1, "size": 0.1, "data"
 LARGE = 2_000_000_000
 """Parameters from which on a model is no small specialist any more, and must be clearly better."""
 UNREAD = "only listed, not read"
+_SPARE = " better ones are kept: "
 _OPEN_LICENCES = (
     "apache", "mit", "bsd", "cc-by-4", "cc-by-sa", "cc0", "openrail", "isc", "unlicense", "afl", "artistic",
 )  # fmt: skip
@@ -75,17 +76,17 @@ def rank(rating: Rating) -> tuple[bool, float, int, str]:
 
 def keep_best(ratings: Sequence[Rating], keep: int, threshold: float) -> tuple[Selection, ...]:
     """Return the selections in the order of the ratings; of those that serve, were read and reach the threshold the
-    first `keep` are kept."""
+    first `keep` are kept, and the others are spare."""
     selections: list[Selection] = []
     kept = 0
     for rating in ratings:
-        reason = rating.reason
+        reason, is_spare = rating.reason, False
         if rating.serves and not rating.candidate.read:
             reason = f"{UNREAD}: {reason}"
         elif rating.serves and rating.score < threshold:
             reason = f"below {threshold:g}: {reason}"
         elif rating.serves and kept == keep:
-            reason = f"{keep} better ones are kept: {reason}"
+            reason, is_spare = f"{keep}{_SPARE}{reason}", True
         is_kept = rating.serves and reason is rating.reason
         kept += is_kept
         selections.append(
@@ -95,9 +96,16 @@ def keep_best(ratings: Sequence[Rating], keep: int, threshold: float) -> tuple[S
                 score=rating.score,
                 reason=reason,
                 kept=is_kept,
+                spare=is_spare,
             )
         )
     return tuple(selections)
+
+
+def take_place(spare: Selection, of: str) -> Selection:
+    """Return the selection of a spare candidate that is kept instead of another, `of`."""
+    reason = f"in the place of {of}: {spare.reason.partition(_SPARE)[2]}"
+    return spare.model_copy(update={"kept": True, "spare": False, "reason": reason})
 
 
 def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, needs_map: bool) -> Rating:

@@ -14,7 +14,8 @@ from langgraph.types import Command
 from agents.base import Consensus, ReviewRequest
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import drop_specialists, list_voters, specialist_job, weigh_voters
+from graphs.fetching import have_voters
+from graphs.jobs import drop_specialists, weigh_voters
 from graphs.reviewing import ReviewStep, StepKind, apply_reviews, number_step
 from graphs.state import RunState, Update
 from graphs.tables import (
@@ -40,9 +41,9 @@ from specialists.vote import take_soft_vote
 
 
 def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Have every specialist annotate the rows of this stage; one that fails votes no more.
+    """Have every specialist annotate the rows of this stage; one that fails or cannot be had votes no more.
 
-    Raises ModelError where all of them fail; the run can be resumed.
+    Raises ModelError where all of them fail, and as `have_voters` does; the run can be resumed.
     """
     context, stage = runtime.context, state["stage"]
     if stage and (before := _scratch(context, stage - 1)).exists():
@@ -50,17 +51,18 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
     rows = _stage_rows(context, state)
     context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(rows.number)))
     inputs = _write_stage_shards(context, stage, rows)
-    jobs = [specialist_job(context, one, state["versions"][one.name]) for one in list_voters(context.folder, state)]
-    features = context.team.reviewer.source == "offline"
-    assignments = [Assignment(job, shards_for(inputs, job.name), features) for job in jobs]
     noted = _scratch(context, stage) / "failures.json"
     if not noted.exists():  # noted once: what fails in a moment of need might do well when the node runs again
-        failures = _collect_votes(context, stage, assignments)
+        jobs, gone = have_voters(context, state)
+        features = context.team.reviewer.source == "offline"
+        failures = _collect_votes(
+            context, stage, [Assignment(job, shards_for(inputs, job.name), features) for job in jobs]
+        )
         if len(failures) == len(jobs):
             raise ModelError(
                 "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
             )
-        write_json(noted, failures)
+        write_json(noted, gone | failures)
     failures = json.loads(noted.read_text(encoding="utf-8"))
     return {"versions": drop_specialists(context, state, failures, stage)}
 

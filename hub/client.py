@@ -122,9 +122,10 @@ class HubClient:
         """Return the model on this disk: configuration, tokenizer and safetensors weights, at the candidate's commit.
 
         What is here already is checked again, without a request; what was cut off goes on where it ended, in another
-        process too. Raises ModelError where the model has no safetensors weights, asks for code of its own, or its
-        commit is gone, InfrastructureError where a file is not the one that the Hub announces or does not fit on the
-        disk, and HubUnreachableError where the Hub does not answer, or offline where a file is not in the cache.
+        process too. Raises ModelError where this model cannot be had: it has no safetensors weights, asks for code of
+        its own, or the Hub has a file no more, refuses it, fails on it, or sends another than it announces.
+        Raises InfrastructureError where a cached file is another or the disk has no room, and HubUnreachableError where
+        the Hub does not answer or limits requests, or offline where a file is not in the cache.
         """
         return self._downloader.download(candidate, progress)
 

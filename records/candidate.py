@@ -117,13 +117,15 @@ class Crawl(Record):
 
 
 class Selection(Record):
-    """A candidate's score (0 to 1) with its reason, and whether it was kept."""
+    """A candidate's score (0 to 1) with its reason, and whether it was kept. `spare`: only better ones are before it,
+    and it takes the place of one that cannot be had."""
 
     repo_id: RepoId
     revision: str
     score: float = Field(ge=0, le=1)
     reason: str
     kept: bool
+    spare: bool = False
 
 
 class LabelMap(Record):
