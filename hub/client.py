@@ -20,7 +20,7 @@ from hub.facts import CLASSIFICATION, describe_listed, describe_read, read_files
 from hub.library import configured_endpoint
 from hub.links import choose_filters, find_base
 from records.candidate import Candidate, DownloadedModel, FileFacts, Relation
-from records.errors import HubUnreachableError, InfrastructureError, ModelError
+from records.errors import CorruptFileError, HubUnreachableError, ModelError
 
 _SMALL_FILE = 1_000_000
 _COLLECTIONS = 10
@@ -93,7 +93,8 @@ class HubClient:
         """Return the model with its configuration, files and card at its commit (its present one, where it has none).
 
         Three requests, and what the Hub redirects. None where it cannot be had (any more), or not without asking, or
-        where a file is not the one that the Hub announces. Raises HubUnreachableError where the Hub does not answer.
+        where a file is not the one that the Hub announces. Raises HubUnreachableError where the Hub does not answer,
+        and InfrastructureError where the disk does not take the files.
         """
         if self._connection.offline:
             return read_cached(self._cache, candidate.repo_id, candidate.revision)
@@ -105,9 +106,7 @@ class HubClient:
                 return None
             files = {file.path: file for file in read_files(item)}
             texts = {name: self._read_text(found, files.get(name)) for name in ("config.json", "README.md")}
-        except HubUnreachableError:
-            raise
-        except (*GONE, ValidationError, ModelError, InfrastructureError):
+        except (*GONE, ValidationError, ModelError, CorruptFileError):
             return None
         return describe_read(item, _parse_config(texts["config.json"]), texts["README.md"])
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from records.errors import InfrastructureError
 
-_NEXT_STEP = "Make room there or mend the permissions, or set AUTOANNOTATOR_CACHE to another folder."
+_NEXT_STEP = (
+    "Make room there or mend the permissions, or set AUTOANNOTATOR_CACHE (for the Hub's own files: HF_HOME) to another "
+    "folder."
+)
 _FAULTS = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS))
 
 
@@ -19,7 +22,9 @@ def keeping(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        raise InfrastructureError(f"{what} cannot be kept in {folder}: {failure}", next_step=_NEXT_STEP) from failure
+        raise InfrastructureError(
+            f"{what} cannot be kept on this disk, in {folder}: {failure}", next_step=_NEXT_STEP
+        ) from failure
 
 
 def check_room(what: str, folder: Path, size: int) -> None:

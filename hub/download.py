@@ -3,8 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from huggingface_hub.errors import GatedRepoError
 
 from hub.cache import HubFolders, RepositoryCache, announced_hash, hash_as_announced
 from hub.connection import BROKEN, GONE, HubConnection, describe_failure
+from hub.disk import keeping
 from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files
 from hub.weights import find_fault
 from records.candidate import Candidate, DownloadedModel, FileFacts
-from records.errors import HubStatusError, HubUnreachableError, InfrastructureError, ModelError
+from records.errors import CorruptFileError, HubStatusError, HubUnreachableError, ModelError
 from records.folder import file_sha256
 
 Progress = Callable[[int, int], None]
@@ -58,7 +58,7 @@ class Downloader:
 
         Raises ModelError, InfrastructureError and HubUnreachableError as HubClient.download says.
         """
-        with _keeping(candidate):
+        with keeping(candidate.repo_id, self._cache.root):
             return self._download(candidate, choose_files(candidate), progress)
 
     def fetch(self, candidate: Candidate, file: FileFacts) -> Path:
@@ -68,7 +68,7 @@ class Downloader:
         is the Hub that fails and not the models: HubUnreachableError.
         """
         try:
-            with _keeping(candidate):
+            with keeping(candidate.repo_id, self._cache.root):
                 found = self._fetch(candidate, file, _Throttle(None, 0))
         except ModelError as error:
             cause = error.__cause__
@@ -92,7 +92,7 @@ class Downloader:
             found = hash_as_announced(folder / file.path, file)
             if found != announced_hash(file):
                 shutil.rmtree(folder)
-                raise InfrastructureError(
+                raise CorruptFileError(
                     f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint} announces "
                     f"{announced_hash(file)} for this file of {candidate.repo_id}. The folder was deleted.",
                     next_step="Try again; if it stays so, leave this model out.",
@@ -139,7 +139,7 @@ class Downloader:
     def _check_cached(self, candidate: Candidate, file: FileFacts, found: Path) -> None:
         content_hash = hash_as_announced(found, file)
         if content_hash != announced_hash(file):
-            raise InfrastructureError(
+            raise CorruptFileError(
                 f"The cached file {found} has the hash {content_hash}; {announced_hash(file)} is announced for "
                 f"{file.path} of {candidate.repo_id}. Other programs use this cache too, so it was left as it is.",
                 next_step="Delete that file and try again.",
@@ -233,18 +233,6 @@ class Downloader:
             return min(found.stat().st_size, file.size)
         part = self._cache.blob(candidate.repo_id, f"{announced_hash(file)}.incomplete")
         return min(part.stat().st_size, file.size) if part.is_file() else 0
-
-
-@contextmanager
-def _keeping(candidate: Candidate) -> Iterator[None]:
-    """Say what to do where the disk does not take the files."""
-    try:
-        yield
-    except OSError as failure:
-        raise InfrastructureError(
-            f"{candidate.repo_id} cannot be kept on this disk: {failure}",
-            next_step="Make room or mend the permissions, or set HF_HOME and AUTOANNOTATOR_CACHE to other folders.",
-        ) from failure
 
 
 def _place(blob: Path, target: Path) -> None:

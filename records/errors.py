@@ -14,6 +14,7 @@ AutoAnnotatorError
 ├── InfrastructureError    a machine or a service: start it, or wait, then `resume`        exit 5
 │   ├── HubUnreachableError
 │   │   └── HubStatusError     it answers, and to this request with an error that stays
+│   ├── CorruptFileError       a kept file is not the one that was announced
 │   ├── LLMUnreachableError
 │   └── SandboxError           the sandbox itself failed, not the program in it
 └── WaitingForPersonError  the run waits for a person; resumable                           exit 6
@@ -108,6 +109,10 @@ class HubStatusError(HubUnreachableError):
         super().__init__(what, next_step=next_step)
         self.status = status
         self.answer = answer
+
+
+class CorruptFileError(InfrastructureError):
+    pass
 
 
 class LLMUnreachableError(InfrastructureError):

@@ -85,6 +85,14 @@ def test_languages_and_licences_are_kept_as_the_hub_writes_them() -> None:
     assert settings.licence == ("apache-2.0", "other", "new-1.0")
 
 
+def test_a_cache_that_cannot_be_written_ends_the_search(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    (tmp_path / "hubs").write_text("a file is in the way")
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, AUTOANNOTATOR_CACHE=str(tmp_path))
+    assert done.returncode == 5
+    assert str(tmp_path / "hubs") in done.stderr
+    assert "AUTOANNOTATOR_CACHE" in done.stderr
+
+
 def test_an_empty_cache_is_told_offline(cli: Cli, tmp_path: Path) -> None:
     done = cli("hub", "search", SENTENCE, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
     assert done.returncode == 5
