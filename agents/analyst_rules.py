@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from agents.base import ColumnSample, TaskRequest
 from agents.languages import NAMES
 from agents.lexicon import find_family, normalise_name
+from agents.rarer_families import LANGUAGE
 from agents.sentence import read_labels
 from records.errors import SettingsError, TaskUnclearError
 from records.task import CANNOT_TELL, LONGEST_NAME, LabelSpec, TaskSpec
@@ -37,16 +38,23 @@ class OfflineAnalyst:
                 asks="labels",
             )
         family = find_family(labels, request.sentence)
-        spoken = {NAMES[name.casefold()] for name in _LANGUAGE.findall(request.sentence)}
+        spoken = _find_languages(request.sentence, labels)
         stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
         return TaskSpec(
             sentence=request.sentence,
             labels=tuple(LabelSpec(name=label) for label in labels),
             text_columns=columns,
-            language="mul" if len(spoken) > 1 else next(iter(spoken), "en"),
+            language="mul" if len(spoken) > 1 or family is LANGUAGE else next(iter(spoken), "en"),
             family=family.name if family else "text classification",
             inferred=(*(field for field, value in stated.items() if not value), "family"),
         )
+
+
+def _find_languages(sentence: str, labels: Sequence[str]) -> set[str]:
+    """Return the codes of the languages that the sentence names, but not in a label: "French" as the
+    opening of a game of chess says nothing about the language in which that is described."""
+    own = {word for label in labels for word in normalise_name(label).split()}
+    return {NAMES[name] for name in map(str.casefold, _LANGUAGE.findall(sentence)) if name not in own}
 
 
 def _apply_answers(request: TaskRequest) -> TaskRequest:

@@ -1,6 +1,8 @@
 """Languages by the names and codes that people, cards and repositories call them by."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from langcodes import standardize_tag, tag_is_valid
 
 from records.candidate import Candidate
 
@@ -53,20 +55,37 @@ def primary_code(language: str) -> str:
     return _OTHER_CODES.get(plain, plain)
 
 
-def languages_of(candidate: Candidate) -> frozenset[str]:
+def read_language(said: str) -> str | None:
+    """Return the code of a language that a person names by its name or by a code of ISO 639 with what may follow it
+    (pt-BR), or `multilingual`; None for one that is not known.
+
+    Codes are known by IANA's registry of language subtags, which ISO 639 is part of.
+    """
+    name = said.strip().casefold()
+    if name in NAMES:
+        return NAMES[name]
+    if name in _MANY:
+        return "multilingual"
+    return standardize_tag(said.strip()) if tag_is_valid(said.strip()) else None
+
+
+def languages_of(candidate: Candidate, besides: Collection[str] = ()) -> frozenset[str]:
     """Return the codes of the languages that a model says it reads: in its card's metadata, else in its tags, else by
-    its name and its base's. "multilingual" is among them where it reads many; nothing where nothing tells."""
+    its name and its base's. "multilingual" is among them where it reads many; nothing where nothing tells.
+
+    `besides`: words, in lower case, that stand for something else in a name, such as the task's labels.
+    """
     stated = frozenset(map(primary_code, candidate.languages)) or frozenset(
         tag for tag in map(str.casefold, candidate.tags) if tag in CODES | _MANY
     )
     if stated & _MANY:
         return frozenset({*stated - _MANY, "multilingual"})
-    return stated or _read_names(candidate)
+    return stated or _read_names(candidate, besides)
 
 
-def _read_names(candidate: Candidate) -> frozenset[str]:
+def _read_names(candidate: Candidate, besides: Collection[str]) -> frozenset[str]:
     said = f" {' '.join(_split(f'{candidate.repo_id} {candidate.base_model} {candidate.model_type}'))} "
-    named = frozenset(code for name, code in NAMES.items() if f" {name} " in said)
+    named = frozenset(code for name, code in NAMES.items() if name not in besides and f" {name} " in said)
     if named:
         return named
     one = frozenset(code for name, code in _ENCODERS.items() if f" {name} " in said)

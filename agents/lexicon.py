@@ -5,7 +5,8 @@ a family gathers the meanings that belong to one kind of task, and the words tha
 import re
 
 from agents.families import RATING, SENTIMENT, Family, names
-from agents.rarer_families import FAMILIES
+from agents.language_task import asks_for_language
+from agents.rarer_families import FAMILIES, LANGUAGE
 from records.task import TaskSpec
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -115,9 +116,11 @@ def find_family(label_names: tuple[str, ...], text: str = "") -> Family | None:
     called = tuple(normalise_name(name) for name in label_names)
 
     def score(family: Family) -> tuple[int, int, int]:
-        known = sum(find_meaning(split_negation(name) or name, family) is not None for name in called)
+        known = [name for name in called if find_meaning(split_negation(name) or name, family) is not None]
+        if family is LANGUAGE and not asks_for_language(called, known, words):
+            known = []
         said = {cue for cue in family.cues if holds(words, cue)}
-        return (known if known >= 2 else 0, len(said - HINTS), len(said))
+        return (len(known) if len(known) >= 2 else 0, len(said - HINTS), len(said))
 
     best = max(FAMILIES, key=score)
     return best if score(best) >= (0, 1) else None

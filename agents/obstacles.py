@@ -34,6 +34,13 @@ def wanted_languages(task: TaskSpec, filters: Filters) -> frozenset[str]:
     return frozenset(map(primary_code, filters.languages or (task.language,)))
 
 
+def readable_languages(task: TaskSpec, candidate: Candidate) -> frozenset[str]:
+    """Return the languages that a model says it reads. A label of the task in its name ("italian-or-thai-recipes") is
+    none of them."""
+    labels = {word for name in task.label_names for word in normalise_name(name).split()}
+    return languages_of(candidate, besides=labels)
+
+
 def find_obstacle(candidate: Candidate, classes: int = 2) -> str | None:
     """Return why a model cannot serve whatever the task, or None; it needs so many `classes`. What only its files tell
     is judged once it was read."""
@@ -99,7 +106,7 @@ def _find_licence_misfit(candidate: Candidate, filters: Filters) -> Iterator[str
 
 
 def _find_language_misfit(task: TaskSpec, candidate: Candidate, filters: Filters) -> Iterator[str]:
-    known, wanted = languages_of(candidate), wanted_languages(task, filters)
+    known, wanted = readable_languages(task, candidate), wanted_languages(task, filters)
     asked = f"--language {','.join(filters.languages)} was asked for"
     if known and not known & {*wanted, "multilingual"} and len(known) <= MANY_LANGUAGES:
         reads = ", ".join(map(name_of, sorted(known)))

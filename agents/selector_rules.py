@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from agents.card_claims import find_doubts
 from agents.evidence import Rated, rate_kind, rate_labels
 from agents.label_maps import propose_label_map
-from agents.languages import languages_of
 from agents.lexicon import SPECIAL_DOMAINS, find_domains, normalise_name
-from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, wanted_languages
+from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, readable_languages, wanted_languages
 from hub.weights import choose_weights
 from records.candidate import Candidate, Filters, Selection
 from records.task import TaskSpec
@@ -25,6 +24,7 @@ QUALITY = {"downloads": 0.3, "domain": 0.25, "licence": 0.1, "size": 0.1, "data"
 LARGE = 2_000_000_000
 """Parameters from which on a model is no small specialist any more, and must be clearly better."""
 UNREAD = "only listed, not read"
+_SPARE = " better ones are kept: "
 _OPEN_LICENCES = (
     "apache", "mit", "bsd", "cc-by-4", "cc-by-sa", "cc0", "openrail", "isc", "unlicense", "afl", "artistic",
 )  # fmt: skip
@@ -76,17 +76,17 @@ def rank(rating: Rating) -> tuple[bool, float, int, str]:
 
 def keep_best(ratings: Sequence[Rating], keep: int, threshold: float) -> tuple[Selection, ...]:
     """Return the selections in the order of the ratings; of those that serve, were read and reach the threshold the
-    first `keep` are kept."""
+    first `keep` are kept, and the others are spare."""
     selections: list[Selection] = []
     kept = 0
     for rating in ratings:
-        reason = rating.reason
+        reason, is_spare = rating.reason, False
         if rating.serves and not rating.candidate.read:
             reason = f"{UNREAD}: {reason}"
         elif rating.serves and rating.score < threshold:
             reason = f"below {threshold:g}: {reason}"
         elif rating.serves and kept == keep:
-            reason = f"{keep} better ones are kept: {reason}"
+            reason, is_spare = f"{keep}{_SPARE}{reason}", True
         is_kept = rating.serves and reason is rating.reason
         kept += is_kept
         selections.append(
@@ -96,9 +96,16 @@ def keep_best(ratings: Sequence[Rating], keep: int, threshold: float) -> tuple[S
                 score=rating.score,
                 reason=reason,
                 kept=is_kept,
+                spare=is_spare,
             )
         )
     return tuple(selections)
+
+
+def take_place(spare: Selection, of: str) -> Selection:
+    """Return the selection of a spare candidate that is kept instead of another, `of`."""
+    reason = f"in the place of {of}: {spare.reason.partition(_SPARE)[2]}"
+    return spare.model_copy(update={"kept": True, "spare": False, "reason": reason})
 
 
 def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, needs_map: bool) -> Rating:
@@ -166,7 +173,7 @@ def _hash_weights(candidate: Candidate) -> frozenset[str]:
 
 
 def _rate_language(task: TaskSpec, candidate: Candidate, filters: Filters) -> Rated:
-    known, wanted = languages_of(candidate), wanted_languages(task, filters)
+    known, wanted = readable_languages(task, candidate), wanted_languages(task, filters)
     if "multilingual" in wanted and len(known) > MANY_LANGUAGES:
         return 1.0, f"{len(known)} languages"
     if known & wanted:

@@ -6,32 +6,17 @@ from functools import cache
 
 import snowballstemmer
 
-from agents.families import names
 from agents.lexicon import normalise_name, split_negation
+from agents.small_words import FEWEST, SMALL_WORDS
 from records.candidate import Candidate
 from records.task import TaskSpec
 
-_SMALL_WORDS = names(
-    "about, annotate, assign, been, being, between, categorise, categorize, check, class, classes, "
-    "classification, classifier, classify, column, contain, contains, data, decide, detect, detecting, detection, "
-    "determine, different, does, each, either, english, entry, every, express, expresses, false, file, find, "
-    "flag, follow, following, from, give, given, group, have, identify, into, item, items, judge, kind, label, "
-    "labelling, labels, language, line, list, made, mark, meant, mention, mentions, message, messages, model, "
-    "more, much, need, needs, negative, neutral, none, other, others, people, person, piece, please, positive, "
-    "predict, rate, rows, says, sentence, sentences, short, should, show, some, someone, sort, speak, speaks, "
-    "talk, talks, task, tell, text, texts, than, that, their, them, there, they, this, those, true, type, types, "
-    "user, users, want, wants, were, what, when, where, whether, which, whose, will, with, word, words, write, writes, "
-    "written, your"
-)
-"""Words of a sentence that say how to label, not what."""
 _MODEL_WORD = re.compile(
     r"\d+|v\d+\w*|\w*bert\w*|\w*electra|xlm\w*|\w*minilm\w*|t5|gpt\w*|llama\w*|qwen\w*|modern|distil\w*|base|small|large|"
     r"x?small|tiny|mini|medium|cased|uncased|fine|tuned|finetun\w*|models?|classif\w*|detect\w*|multi|multilingual|"
     r"awesome|output|results?|test|trainer|checkpoint|final|epochs?|text|data|dataset|english|the|and|for|with|not|my"
 )
 """Words of repositories' names that say how a model is built, or nothing."""
-_FEWEST = 4
-"""Letters that a telling word has at least."""
 
 
 def label_words(task: TaskSpec) -> tuple[str, ...]:
@@ -43,7 +28,7 @@ def label_words(task: TaskSpec) -> tuple[str, ...]:
 
 def content_words(text: str) -> Iterator[str]:
     """Yield the words of a text that may tell what it is about."""
-    yield from (word for word in normalise_name(text).split() if len(word) >= _FEWEST and word not in _SMALL_WORDS)
+    yield from (word for word in normalise_name(text).split() if len(word) >= FEWEST and word not in SMALL_WORDS)
 
 
 def name_words(candidate: Candidate) -> tuple[str, ...]:
@@ -57,15 +42,15 @@ def name_words(candidate: Candidate) -> tuple[str, ...]:
 def stem(word: str) -> str:
     """Return a word without its ending (Snowball's English stemmer): "ironic" and "ironically" are "iron"."""
     found = snowballstemmer.stemmer("english").stemWord(word)
-    return found if len(found) >= _FEWEST else word
+    return found if len(found) >= FEWEST else word
 
 
 def are_alike(one: str, other: str) -> bool:
     """Return whether two words are forms of one: the shorter stem begins the other."""
     shorter, longer = sorted((stem(one), stem(other)), key=len)
-    return longer == shorter or (len(shorter) >= _FEWEST and longer.startswith(shorter))
+    return longer == shorter or (len(shorter) >= FEWEST and longer.startswith(shorter))
 
 
 def has_word(words: Iterable[str], word: str) -> bool:
     """Return whether one of the words begins as this one does, whatever its ending: "banking77" has "banks"."""
-    return any(len(one) >= _FEWEST and one.startswith(stem(word)) for one in words)
+    return any(len(one) >= FEWEST and one.startswith(stem(word)) for one in words)

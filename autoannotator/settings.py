@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from agents.languages import CODES, NAMES, read_language
+from hub.licences import LICENCES, TAG, read_licence
 from records.errors import NotYetError, SettingsError
 from records.lock_file import read_lock_file
 from records.settings import Settings
@@ -49,6 +52,7 @@ def resolve_settings(given: dict[str, Any]) -> Settings:
     for name in ("data", "gold", "lock"):
         if isinstance(known.get(name), str | Path):
             known[name] = str(Path(known[name]).absolute())
+    known |= _read_filters(known)
     if "lock" in known:
         read_lock_file(Path(known["lock"]))
     return _validate(known, "run")
@@ -80,6 +84,34 @@ def _check_address(hub: str) -> None:
             "--hub holds a name or a password, and it would be written down with the run",
             next_step="Give the address without them; a token comes from HF_TOKEN.",
         )
+
+
+def _read_filters(known: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the languages and licences asked for, as the Hub writes them. Raises SettingsError for unknown ones."""
+    asked = {name: value for name, value in known.items() if isinstance(value, list | tuple)}
+    languages = [(said, read_language(said)) for said in map(str, asked.get("language", ()))]
+    licences = [(said, read_licence(said)) for said in map(str, asked.get("licence", ()))]
+    mistakes = [
+        *(
+            _tell_unknown("language", said, {*NAMES, *CODES, "multilingual"})
+            for said, code in languages
+            if code is None
+        ),
+        *(_tell_unknown("licence", said, LICENCES) for said, name in licences if name is None),
+    ]
+    if mistakes:
+        raise SettingsError(
+            "\n".join(mistakes),
+            next_step="A language is a name or a code of ISO 639, as de, pt-BR or multilingual; a licence is an "
+            f"identifier of the Hub, as mit or apache-2.0 ({TAG}NAME takes one that this version does not know).",
+        )
+    read = {"language": languages, "licence": licences}
+    return {name: tuple(value for _, value in found if value) for name, found in read.items() if found}
+
+
+def _tell_unknown(option: str, said: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(said.casefold(), sorted(known), n=3, cutoff=0.5)
+    return f"--{option} {said!r} is not known" + (f"; the nearest are {', '.join(near)}" if near else "")
 
 
 def _read_task(known: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The annotation graph: from a sentence and a file to labels and a report.
 
-analyse_task → search_hub → select_candidates → write_scripts → test_scripts → criticise_scripts → audition
-      ▲ ask_person                                  └── repair_scripts ◄──────────┘ (bounded)
+analyse_task → search_hub → select_candidates → download_models → write_scripts → test_scripts → criticise_scripts
+      ▲ ask_person                                                    └── repair_scripts ◄──────────┘ (bounded)
+criticise_scripts → audition
 audition → [ annotate_stage → vote → review ( → review … ) → spot_check → criticise_stage
            ( → relabel, or → ask_to_go_on ) → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage
            → audit → certify → report
@@ -15,7 +16,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from graphs import auditing, auditioning, criticising, learning, preparing, reporting, scripting, staging
+from graphs import auditing, auditioning, criticising, fetching, learning, preparing, reporting, scripting, staging
 from graphs.context import RunContext
 from graphs.state import RunState, Update
 from records.events import NodeStarted
@@ -30,6 +31,7 @@ NODES: tuple[Node, ...] = (
     preparing.ask_person,
     preparing.search_hub,
     preparing.select_candidates,
+    fetching.download_models,
     scripting.write_scripts,
     scripting.test_scripts,
     scripting.criticise_scripts,
@@ -61,7 +63,8 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
         graph.add_node(node.__name__, cast(Any, _announced(node)))
     graph.add_edge(START, "analyse_task")
     graph.add_edge("search_hub", "select_candidates")
-    graph.add_edge("select_candidates", "write_scripts")
+    graph.add_edge("select_candidates", "download_models")
+    graph.add_edge("download_models", "write_scripts")
     graph.add_edge("write_scripts", "test_scripts")
     graph.add_edge("test_scripts", "criticise_scripts")
     graph.add_edge("repair_scripts", "test_scripts")

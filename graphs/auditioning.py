@@ -10,11 +10,12 @@ from agents.label_maps import read_card, read_names
 from graphs.attempts import Attempt, read_attempt, write_attempt
 from graphs.choosing import Auditioned, choose_specialists, take_lock
 from graphs.context import RunContext
-from graphs.jobs import candidate_job, list_weights, read_candidates
+from graphs.fetching import have_jobs, leave_out
+from graphs.jobs import candidate_job, list_weights, read_candidates, read_selections
 from graphs.probing import ProbeRows, hold_probe
 from graphs.scripting import test_corrected
 from graphs.state import RunState, Update
-from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost
+from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost, slug_of
 from specialists.arrays import Integers
 from specialists.audition import AuditionScore, score_candidates, take_votes_of_others
 from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
@@ -29,11 +30,16 @@ def audition(state: RunState, runtime: Runtime[RunContext]) -> Update:
     With a lock that was given, its ensemble is taken as it is. Raises NoSpecialistsError where none passes.
     """
     context = runtime.context
-    attempts = {slug: one["attempt"] for slug, one in state["scripts"].items() if one["status"] == "accepted"}
+    accepted = {slug: one["attempt"] for slug, one in state["scripts"].items() if one["status"] == "accepted"}
+    kept = {slug_of(one.repo_id) for one in read_selections(context.folder) if one.kept}
+    attempts = {slug: number for slug, number in accepted.items() if slug in kept}
     if context.given_lock is not None:
         chosen = take_lock(context, context.given_lock, attempts)
     else:
-        jobs = [candidate_job(context, slug, context.folder.attempt(slug, number)) for slug, number in attempts.items()]
+        jobs, gone = have_jobs(
+            context, attempts, lambda slug: candidate_job(context, slug, context.folder.attempt(slug, attempts[slug]))
+        )
+        leave_out(context, gone)
         guessed = frozenset(slug for slug, number in attempts.items() if _read_map(context, slug, number).guessed)
         probe = hold_probe(context, jobs, state["rows"], guessed)
         chosen = choose_specialists(context, probe, _judge(context, probe, attempts))

@@ -15,6 +15,7 @@ from records.events import Noticed
 from records.folder import RunFolder, write_table
 from records.readers.importing import import_rows, iterate_shards, join_columns
 from records.readers.inspection import inspect_file
+from records.readers.values import as_text
 from records.review_book import BookedReview, key_of_row, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
 from records.task import TaskSpec
@@ -116,8 +117,9 @@ def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[st
             next_step=f"Call the column with the true labels {LABEL_COLUMN!r}.",
         )  # fmt: skip
     target = context.folder.path / "gold.parquet"
-    import_rows(path, target, text_columns=(names[LABEL_COLUMN],), shard_size=context.settings.shard_size)
+    imported = import_rows(path, target, text_columns=(), shard_size=context.settings.shard_size)
     table = pq.read_table(target)
+    given = _read_labels(path, table, imported.renamed.get(names[LABEL_COLUMN], names[LABEL_COLUMN]), task)
     by_id = "id" in names and _has_ids(context)
     if not by_id and (missing := [one for one in task.text_columns if one not in table.column_names]):
         raise DataError(
@@ -125,7 +127,18 @@ def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[st
             next_step=f"Give the column id, or {' and '.join(task.text_columns)}, as the data has it.",
         )  # fmt: skip
     keys = strings_of(table, ROW_ID) if by_id else [key_of_text(text) for text in _join_texts(table, task)]
-    return _match_labels(path, keys, strings_of(table, TEXT), task), by_id
+    return _match_labels(path, keys, given, task), by_id
+
+
+def _read_labels(path: Path, table: pa.Table, column: str, task: TaskSpec) -> list[str]:
+    """Return each row's label as text, stars too; empty where it has none. Raises DataError where none has one."""
+    given = ["" if value is None else as_text(value) for value in table[column].to_pylist()]
+    if not any(map(str.strip, given)):
+        raise DataError(
+            str(path), f"its column {LABEL_COLUMN!r} has no label in any of its {len(given)} rows",
+            next_step=f"Write the true labels of some rows there: {', '.join(task.label_names)}.",
+        )  # fmt: skip
+    return given
 
 
 def _has_ids(context: RunContext) -> bool:

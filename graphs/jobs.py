@@ -10,8 +10,7 @@ from graphs.attempts import Attempt
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.state import RunState
-from hub.download_plan import check_space
-from hub.weights import choose_weights, find_refusal
+from hub.weights import choose_weights
 from records.candidate import (
     Audition,
     Candidate,
@@ -21,10 +20,9 @@ from records.candidate import (
     ModelsLock,
     Selection,
     Specialist,
-    slug_of,
 )
 from records.errors import SandboxError
-from records.events import DownloadsPlanned, ModelDownloading, SpecialistDropped
+from records.events import ModelDownloading, SpecialistDropped
 from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
 from sandbox.base import RunResult
@@ -65,13 +63,9 @@ def read_selections(folder: RunFolder) -> tuple[Selection, ...]:
     return SELECTIONS.validate_json((folder.hub / "selection.json").read_bytes())
 
 
-def refuse_selected(folder: RunFolder, slug: str, reason: str) -> None:
-    """Note that a model that was kept is not used, and why: its download showed what its listing did not."""
-    noted = [
-        one.model_copy(update={"kept": False, "reason": f"dropped: {reason}"}) if slug_of(one.repo_id) == slug else one
-        for one in read_selections(folder)
-    ]
-    write_json(folder.hub / "selection.json", [one.model_dump(mode="json") for one in noted])
+def write_selections(folder: RunFolder, selections: Sequence[Selection]) -> None:
+    """Write every candidate's score and reason, the best first."""
+    write_json(folder.hub / "selection.json", [one.model_dump(mode="json") for one in selections])
 
 
 def read_lock(folder: RunFolder) -> ModelsLock:
@@ -95,19 +89,6 @@ def drop_specialists(context: RunContext, state: RunState, reasons: dict[str, st
         context.engine.release(name, state["versions"][name])
         context.emit(SpecialistDropped(stage=stage, model=name, reason=reason))
     return {name: version for name, version in state["versions"].items() if name not in reasons}
-
-
-def announce_downloads(context: RunContext, slugs: Sequence[str]) -> None:
-    """Tell how much is to be downloaded for these models, where something is.
-
-    Raises InfrastructureError where the disk has no room for it.
-    """
-    known = read_candidates(context.folder)
-    wanted = [known[slug] for slug in slugs if find_refusal(known[slug]) is None]
-    plan = context.open_hub().plan_download(wanted)
-    check_space(plan)
-    if plan.missing:
-        context.emit(DownloadsPlanned(models=len(wanted), size=plan.size, missing=plan.missing))
 
 
 def fetch_model(context: RunContext, slug: str) -> DownloadedModel:

@@ -17,7 +17,8 @@ from langgraph.types import Command
 
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import check_sandbox, list_voters, read_lock, specialist_job
+from graphs.fetching import have_voters
+from graphs.jobs import check_sandbox, drop_specialists, read_lock, specialist_job
 from graphs.state import RunState, Update
 from graphs.tables import (
     VOTED,
@@ -70,17 +71,16 @@ LESSON = pa.schema(
 
 
 def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Fine-tune every specialist on the pool, with replay of rows that all agree on."""
-    context, stage, round_, versions = runtime.context, state["stage"], state["learned"] + 1, state["versions"]
+    """Fine-tune every specialist on the pool, with replay of rows that all agree on; one that cannot be had votes no
+    more."""
+    context, stage, round_ = runtime.context, state["stage"], state["learned"] + 1
+    jobs, gone = have_voters(context, state)
     lesson = _write_lesson(context, state, round_)
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
-        futures = [
-            pool.submit(_teach, context, specialist_job(context, one, versions[one.name]), stage, round_, lesson)
-            for one in list_voters(context.folder, state)
-        ]
+        futures = [pool.submit(_teach, context, job, stage, round_, lesson) for job in jobs]
         for future in futures:
             future.result()
-    return {"learned": round_}
+    return {"learned": round_, "versions": drop_specialists(context, state, gone, stage + 1)}
 
 
 def _lesson_folder(context: RunContext, round_: int) -> Path:

@@ -12,9 +12,8 @@ from agents.base import ColumnSample, PersonAnswer, TaskRequest
 from agents.locked import read_parts
 from graphs.context import RunContext
 from graphs.gold import book_gold
-from graphs.jobs import read_candidates
-from graphs.state import Answer, Question, RunState, ScriptState, Update
-from records.candidate import slug_of
+from graphs.jobs import read_candidates, write_selections
+from graphs.state import Answer, Question, RunState
 from records.errors import HubUnreachableError, NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json
@@ -198,7 +197,7 @@ def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
     write_json(context.folder.hub / "crawl.json", [step.model_dump(mode="json") for step in crawl.steps])
 
 
-def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
+def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> None:
     """Shortlist the models to try.
 
     Raises NoSpecialistsError where nothing found can do the task.
@@ -206,7 +205,7 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
     context, settings = runtime.context, runtime.context.settings
     candidates = list(read_candidates(context.folder).values())
     selections = context.team.selector.select(context.read_task(), candidates, settings.shortlist, settings.filters)
-    write_json(context.folder.hub / "selection.json", [one.model_dump(mode="json") for one in selections])
+    write_selections(context.folder, selections)
     kept = [one for one in selections if one.kept]
     if not kept:
         raise NoSpecialistsError(
@@ -215,4 +214,3 @@ def select_candidates(state: RunState, runtime: Runtime[RunContext]) -> Update:
             f"Why each was dropped: {context.folder.hub / 'selection.json'}",
         )
     context.emit(CandidatesSelected(kept=tuple(one.repo_id for one in kept), dropped=len(selections) - len(kept)))
-    return {"scripts": {slug_of(one.repo_id): ScriptState(attempt=1, fallback=False, status="written") for one in kept}}

@@ -185,10 +185,9 @@ def _describe_search(folder: RunFolder, history: RunHistory) -> ReportSearch:
 
 
 def _describe_dropped(folder: RunFolder, history: RunHistory) -> tuple[DroppedModel, ...]:
-    selected = [one for one in read_selections(folder) if not one.kept]
-    dropped = [DroppedModel(name=one.repo_id, reason=one.reason) for one in selected]
-    dropped += [DroppedModel(name=repo_of(slug), reason=why) for slug, why in history.dropped.items()]
-    return tuple(dropped)
+    reasons = {one.repo_id: one.reason for one in read_selections(folder) if not one.kept}
+    reasons |= {repo_of(slug): why for slug, why in history.dropped.items()}
+    return tuple(DroppedModel(name=name, reason=why) for name, why in reasons.items())
 
 
 def _as_words(value: object) -> str:

@@ -24,7 +24,8 @@ from graphs.attempts import (
     write_attempt,
 )
 from graphs.context import RunContext
-from graphs.jobs import Job, announce_downloads, candidate_job, check_sandbox, read_candidates, refuse_selected
+from graphs.fetching import have_jobs, leave_out
+from graphs.jobs import Job, candidate_job, check_sandbox, read_candidates
 from graphs.state import RunState, ScriptState, Update
 from records.candidate import Candidate
 from records.errors import ModelError, NoSpecialistsError
@@ -155,24 +156,24 @@ def _fold(text: str) -> str:
 
 
 def test_scripts(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Run the generated test of every new script in the sandbox, on the real model; one that may not be loaded is
+    """Run the generated test of every new script in the sandbox, on the real model; one that is gone meanwhile is
     dropped.
 
     Raises SandboxRefusedError where a script or a weight is not this package's own and nothing contains it.
     """
     context = runtime.context
     scripts = dict(state["scripts"])
-    jobs: list[Job] = []
-    announce_downloads(context, [slug for slug, one in scripts.items() if one["status"] == "written"])
-    for slug, one in state["scripts"].items():
-        if one["status"] != "written":
-            continue
-        try:
-            jobs.append(candidate_job(context, slug, context.folder.attempt(slug, one["attempt"])))
-            scripts[slug] = ScriptState(attempt=one["attempt"], fallback=one["fallback"], status="tested")
-        except ModelError as error:
-            refuse_selected(context.folder, slug, error.what)
-            scripts[slug] = _drop(context, slug, one, error.what)
+    written = {slug: one for slug, one in state["scripts"].items() if one["status"] == "written"}
+    jobs, gone = have_jobs(
+        context,
+        written,
+        lambda slug: candidate_job(context, slug, context.folder.attempt(slug, written[slug]["attempt"])),
+        others=any(one["status"] == "accepted" for one in scripts.values()),
+    )
+    leave_out(context, gone)
+    for slug, one in written.items():
+        status = "dropped" if slug in gone else "tested"
+        scripts[slug] = ScriptState(attempt=one["attempt"], fallback=one["fallback"], status=status)
     with ThreadPoolExecutor(max_workers=context.settings.concurrency) as pool:
         list(pool.map(lambda job: _test_script(context, job), jobs))
     return {"scripts": scripts}

@@ -14,7 +14,8 @@ from agents.base import Consensus, ReviewRequest
 from graphs.choice import choose_for_review
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
-from graphs.jobs import drop_specialists, list_voters, specialist_job
+from graphs.fetching import have_voters
+from graphs.jobs import drop_specialists
 from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, read_label, read_stage_labels, shards_for
@@ -30,32 +31,39 @@ from specialists.risk import draw_spot_check
 
 def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Have every specialist annotate the rows of this stage, and what earlier stages' reviews labelled where it was not
-    annotated by the version that votes; one that fails votes no more.
+    annotated by the version that votes; one that fails or cannot be had votes no more.
 
-    Raises ModelError where all of them fail; the run can be resumed.
+    Raises ModelError where all of them fail, and as `have_voters` does; the run can be resumed.
     """
     context, stage = runtime.context, state["stage"]
     view = StageView(context, state)
     if stage and (before := StageView(context, {**state, "stage": stage - 1}).scratch).exists():
         shutil.rmtree(before)
     context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(view.rows.number)))
-    jobs = [specialist_job(context, one, state["versions"][one.name]) for one in list_voters(context.folder, state)]
-    features = context.team.reviewer.source == "offline" or context.settings.vote == "calibrated"
-    taught = list_taught(context, stage) if context.settings.vote == "calibrated" else ()
-    assignments = []
-    for job in jobs:
-        known = [shard for one in taught for shard in one.shards(job.name, job.version)]
-        assignments.append(Assignment(job, (*shards_for(view.inputs, job.name), *known), features))
     noted = view.scratch / "failures.json"
     if not noted.exists():  # noted once: what fails in a moment of need might do well when the node runs again
-        failures = _collect_votes(view, assignments)
+        jobs, gone = have_voters(context, state)
+        failures = _collect_votes(view, _assign(view, jobs))
         if len(failures) == len(jobs):
             raise ModelError(
                 "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
             )
-        write_json(noted, failures)
+        write_json(noted, gone | failures)
     failures = json.loads(noted.read_text(encoding="utf-8"))
     return {"versions": drop_specialists(context, state, failures, stage), "round": 0}
+
+
+def _assign(view: StageView, jobs: Sequence[Job]) -> list[Assignment]:
+    """Return what each job annotates: this stage's rows, and those that earlier stages' reviews labelled."""
+    settings = view.context.settings
+    calibrated = settings.vote == "calibrated"
+    taught = list_taught(view.context, view.stage) if calibrated else ()
+    assignments: list[Assignment] = []
+    for job in jobs:
+        known = [shard for one in taught for shard in one.shards(job.name, job.version)]
+        features = calibrated or view.context.team.reviewer.source == "offline"
+        assignments.append(Assignment(job, (*shards_for(view.inputs, job.name), *known), features))
+    return assignments
 
 
 def _collect_votes(view: StageView, assignments: Sequence[Assignment]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from hub.facts import CLASSIFICATION, describe_listed, describe_read, read_files
 from hub.library import configured_endpoint
 from hub.links import choose_filters, find_base
 from records.candidate import Candidate, DownloadedModel, FileFacts, Relation
-from records.errors import HubUnreachableError, InfrastructureError, ModelError
+from records.errors import CorruptFileError, HubUnreachableError, ModelError
 
 _SMALL_FILE = 1_000_000
 _COLLECTIONS = 10
@@ -70,10 +70,10 @@ class HubClient:
         language, `dataset:NAME`, any word of their card's), the most downloaded first, as listed: one request.
 
         Gated, private and disabled ones come as such (`closed`). Offline: those in the cache, read, the best match
-        first. Raises HubUnreachableError where the Hub does not answer.
+        first. Raises HubUnreachableError where the Hub does not answer, or offline where the cache holds none at all.
         """
         if self._connection.offline:
-            return tuple(rank_by_words(list_cached(self._cache), query, tag)[:limit])
+            return tuple(rank_by_words(self._list_cached(), query, tag)[:limit])
         asked = {"search": query, "filter": tag}
         return self._list({name: value for name, value in asked.items() if value}, limit)
 
@@ -93,7 +93,8 @@ class HubClient:
         """Return the model with its configuration, files and card at its commit (its present one, where it has none).
 
         Three requests, and what the Hub redirects. None where it cannot be had (any more), or not without asking, or
-        where a file is not the one that the Hub announces. Raises HubUnreachableError where the Hub does not answer.
+        where a file is not the one that the Hub announces. Raises HubUnreachableError where the Hub does not answer,
+        and InfrastructureError where the disk does not take the files.
         """
         if self._connection.offline:
             return read_cached(self._cache, candidate.repo_id, candidate.revision)
@@ -105,9 +106,7 @@ class HubClient:
                 return None
             files = {file.path: file for file in read_files(item)}
             texts = {name: self._read_text(found, files.get(name)) for name in ("config.json", "README.md")}
-        except HubUnreachableError:
-            raise
-        except (*GONE, ValidationError, ModelError, InfrastructureError):
+        except (*GONE, ValidationError, ModelError, CorruptFileError):
             return None
         return describe_read(item, _parse_config(texts["config.json"]), texts["README.md"])
 
@@ -122,11 +121,22 @@ class HubClient:
         """Return the model on this disk: configuration, tokenizer and safetensors weights, at the candidate's commit.
 
         What is here already is checked again, without a request; what was cut off goes on where it ended, in another
-        process too. Raises ModelError where the model has no safetensors weights, asks for code of its own, or its
-        commit is gone, InfrastructureError where a file is not the one that the Hub announces or does not fit on the
-        disk, and HubUnreachableError where the Hub does not answer, or offline where a file is not in the cache.
+        process too. Raises ModelError where this model cannot be had: it has no safetensors weights, asks for code of
+        its own, or the Hub has a file no more, refuses it, fails on it, or sends another than it announces.
+        Raises InfrastructureError where a cached file is another or the disk has no room, and HubUnreachableError where
+        the Hub does not answer or limits requests, or offline where a file is not in the cache.
         """
         return self._downloader.download(candidate, progress)
+
+    def _list_cached(self) -> list[Candidate]:
+        cached = list_cached(self._cache)
+        if not cached:
+            raise HubUnreachableError(
+                f"HF_HUB_OFFLINE is set, and no text classifier is in the cache, {self._cache.root}.",
+                next_step="Run once with a connection and without HF_HUB_OFFLINE, bring that cache here from a machine "
+                "that has it (HF_HOME), or use the models that come with this program: --hub starter",
+            )
+        return cached
 
     def _list(self, filters: Mapping[str, str], limit: int) -> tuple[Candidate, ...]:
         """Return the first page of a listing. A model whose name is no repository's is left out."""

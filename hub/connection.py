@@ -1,11 +1,13 @@
 """Asks a Hub over HTTP: counted, with a time limit, tried again where that may help, and with failures in our words."""
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from httpx2 import (
@@ -17,6 +19,7 @@ from httpx2 import (
     Timeout,
     TimeoutException,
 )
+from huggingface_hub import get_token
 from huggingface_hub.errors import (
     DisabledRepoError,
     HfHubHTTPError,
@@ -29,7 +32,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_any, stop_before_delay
 
 from hub.library import EMBEDDED, is_configured_hub, is_offline, silence_hub_library
-from records.errors import HubUnreachableError
+from records.errors import HubStatusError, HubUnreachableError
 
 GONE = (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError, DisabledRepoError)
 """The Hub answered that the repository, the commit or the file cannot be had: removed, closed, or never there."""
@@ -137,7 +140,8 @@ class HubConnection:
     def retry(self, act: Callable[[], _T]) -> _T:
         """Return what `act` returns, called again after a failure that may pass.
 
-        Raises one of GONE as the Hub answered, and HubUnreachableError for every other failure.
+        Raises one of GONE as the Hub answered, HubStatusError for another error that it answers with, and
+        HubUnreachableError for every other failure.
         """
         attempts = Retrying(
             retry=retry_if_exception(self._may_pass),
@@ -151,7 +155,7 @@ class HubConnection:
         except GONE:
             raise
         except _NO_ANSWER as failure:
-            raise self.explain(_describe(failure)) from failure
+            raise self._explain_failure(failure) from failure
 
     def explain(self, failure: str) -> HubUnreachableError:
         """Return the error that says how this Hub failed, and what to do."""
@@ -162,6 +166,31 @@ class HubConnection:
             "come with this program.",
         )
 
+    def _explain_failure(self, failure: Exception) -> HubUnreachableError:
+        error = self.explain(describe_failure(failure))
+        if not isinstance(failure, HfHubHTTPError):
+            return error
+        status, answer = failure.response.status_code, describe_failure(failure)
+        asked = read_wait(failure.response.headers, datetime.now(UTC))
+        too_long = asked is not None and status in _PASSING_STATUSES and asked >= _PATIENCE
+        if status == HTTPStatus.TOO_MANY_REQUESTS or too_long:
+            return self._explain_limit(answer, asked)
+        return HubStatusError(error.what, next_step=error.next_step, status=status, answer=answer)
+
+    def _explain_limit(self, answer: str, asked: float | None) -> HubUnreachableError:
+        """Return the error that says how long this Hub wants not to be asked, and what to do; a token helps where it
+        would be sent."""
+        limited = answer.startswith(f"status {HTTPStatus.TOO_MANY_REQUESTS:d}")
+        how = "limits how often it may be asked" if limited else "is busy"
+        wait = "does not say how long to wait" if asked is None else f"asks to wait {math.ceil(asked):,} seconds"
+        until = "a while" if asked is None else "that long"
+        helped = limited and is_configured_hub(self.endpoint) and get_token() is None
+        token = " Or set HF_TOKEN: a Hub allows more to those whom it knows." if helped else ""
+        return HubUnreachableError(
+            f"The Hub at {self.endpoint} {how} ({answer}), and {wait}.",
+            next_step=f"Wait {until}, then go on: `autoannotator resume RUN`, or the same command again.{token}",
+        )
+
     def _may_pass(self, failure: BaseException) -> bool:
         if isinstance(failure, HfHubHTTPError):
             return failure.response.status_code in _PASSING_STATUSES
@@ -169,7 +198,7 @@ class HubConnection:
 
     def _tell_pause(self, state: RetryCallState) -> None:
         if self._tell and state.upcoming_sleep >= _WORTH_TELLING and state.outcome:
-            self._tell(state.upcoming_sleep, _describe(state.outcome.exception()))
+            self._tell(state.upcoming_sleep, describe_failure(state.outcome.exception()))
 
 
 def _choose_wait(state: RetryCallState) -> float:
@@ -194,7 +223,7 @@ def read_wait(headers: Mapping[str, str], now: datetime) -> float | None:
     return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
 
 
-def _describe(failure: BaseException | None) -> str:
+def describe_failure(failure: BaseException | None) -> str:
     """Return one line on why a request failed."""
     if isinstance(failure, HfHubHTTPError):
         return f"status {failure.response.status_code} {failure.server_message or ''}".strip()

@@ -3,25 +3,29 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from httpx2 import RemoteProtocolError
+from huggingface_hub.errors import GatedRepoError
 
 from hub.cache import HubFolders, RepositoryCache, announced_hash, hash_as_announced
-from hub.connection import BROKEN, GONE, HubConnection
+from hub.connection import BROKEN, GONE, HubConnection, describe_failure
+from hub.disk import keeping
 from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files
 from hub.weights import find_fault
 from records.candidate import Candidate, DownloadedModel, FileFacts
-from records.errors import HubUnreachableError, InfrastructureError, ModelError
+from records.errors import CorruptFileError, HubStatusError, HubUnreachableError, ModelError
 from records.folder import file_sha256
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the bytes of all files."""
 
 _REPORT_EVERY = 0.2
+_TRIES = 2
+_FAILING_MODELS = 3
+_SERVER_ERROR = 500
 
 
 class Downloader:
@@ -31,6 +35,7 @@ class Downloader:
         self._connection = connection
         self._cache = RepositoryCache(folders.repositories)
         self._models = folders.models
+        self._failed = 0
 
     def plan(self, candidates: Sequence[Candidate]) -> DownloadPlan:
         """Return what a download of these models takes, without a request.
@@ -53,13 +58,27 @@ class Downloader:
 
         Raises ModelError, InfrastructureError and HubUnreachableError as HubClient.download says.
         """
-        with _keeping(candidate):
+        with keeping(candidate.repo_id, self._cache.root):
             return self._download(candidate, choose_files(candidate), progress)
 
     def fetch(self, candidate: Candidate, file: FileFacts) -> Path:
-        """Return one checked file in the cache, fetched where it is not there. Raises as `download` does."""
-        with _keeping(candidate):
-            return self._fetch(candidate, file, _Throttle(None, 0))
+        """Return one checked file in the cache, fetched where it is not there.
+
+        Raises as `download` does; but where the files of three models in a row are answered with a server's error, it
+        is the Hub that fails and not the models: HubUnreachableError.
+        """
+        try:
+            with keeping(candidate.repo_id, self._cache.root):
+                found = self._fetch(candidate, file, _Throttle(None, 0))
+        except ModelError as error:
+            cause = error.__cause__
+            if isinstance(cause, HubStatusError) and cause.status >= _SERVER_ERROR:
+                self._failed += 1
+                if self._failed >= _FAILING_MODELS:
+                    raise cause from error
+            raise
+        self._failed = 0
+        return found
 
     def _download(self, candidate: Candidate, files: Sequence[FileFacts], progress: Progress | None) -> DownloadedModel:
         folder = self._models / candidate.slug / candidate.revision
@@ -73,7 +92,7 @@ class Downloader:
             found = hash_as_announced(folder / file.path, file)
             if found != announced_hash(file):
                 shutil.rmtree(folder)
-                raise InfrastructureError(
+                raise CorruptFileError(
                     f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint} announces "
                     f"{announced_hash(file)} for this file of {candidate.repo_id}. The folder was deleted.",
                     next_step="Try again; if it stays so, leave this model out.",
@@ -120,7 +139,7 @@ class Downloader:
     def _check_cached(self, candidate: Candidate, file: FileFacts, found: Path) -> None:
         content_hash = hash_as_announced(found, file)
         if content_hash != announced_hash(file):
-            raise InfrastructureError(
+            raise CorruptFileError(
                 f"The cached file {found} has the hash {content_hash}; {announced_hash(file)} is announced for "
                 f"{file.path} of {candidate.repo_id}. Other programs use this cache too, so it was left as it is.",
                 next_step="Delete that file and try again.",
@@ -137,23 +156,44 @@ class Downloader:
             )
         blob.parent.mkdir(parents=True, exist_ok=True)
         part = blob.with_name(f"{blob.name}.incomplete")
+        found = None
+        for _ in range(_TRIES):  # where the beginning was another's download, the second one has it right
+            self._fill_part_of(candidate, file, part, progress)
+            found = hash_as_announced(part, file)
+            if found == announced_hash(file):
+                return part.replace(blob)
+            part.unlink()
+        raise ModelError(
+            f"{file.path} of {candidate.repo_id} came {_TRIES} times with the hash {found}; the Hub at "
+            f"{self._connection.endpoint} announces {announced_hash(file)}. The download was deleted.",
+            next_step="Leave this model out.",
+        )
+
+    def _fill_part_of(self, candidate: Candidate, file: FileFacts, part: Path, progress: "_Throttle") -> None:
+        """Fetch all bytes. Raises ModelError where the Hub answers, and will not or cannot send them."""
+        named = f"{file.path} of {candidate.repo_id} at commit {candidate.revision}"
         try:
             self._fill_part(candidate, file, part, progress)
+        except GatedRepoError as failure:
+            raise ModelError(
+                f"{named} is closed: the Hub at {self._connection.endpoint} wants its owner to be asked for access "
+                f"({describe_failure(failure)}).",
+                next_step="Ask for access and set HF_TOKEN, or leave this model out.",
+            ) from failure
         except GONE as failure:
             raise ModelError(
-                f"{file.path} of {candidate.repo_id} at commit {candidate.revision} is not on the Hub at "
-                f"{self._connection.endpoint} any more.",
+                f"{named} is not on the Hub at {self._connection.endpoint} any more ({describe_failure(failure)}).",
                 next_step="Search again for its present commit, or leave this model out.",
             ) from failure
-        found = hash_as_announced(part, file)
-        if found != announced_hash(file):
-            part.unlink()
-            raise InfrastructureError(
-                f"{file.path} of {candidate.repo_id} came with the hash {found}; the Hub at "
-                f"{self._connection.endpoint} announces {announced_hash(file)}. The download was deleted.",
-                next_step="Try again; if it stays so, leave this model out.",
-            )
-        return part.replace(blob)
+        except HubUnreachableError as failure:
+            never_whole = isinstance(failure.__cause__, RemoteProtocolError)
+            if not never_whole and not isinstance(failure, HubStatusError):
+                raise
+            answer = failure.answer if isinstance(failure, HubStatusError) else describe_failure(failure.__cause__)
+            raise ModelError(
+                f"{named} cannot be had from the Hub at {self._connection.endpoint}: {answer}.",
+                next_step="Try again later, or leave this model out.",
+            ) from failure
 
     def _fill_part(self, candidate: Candidate, file: FileFacts, part: Path, progress: "_Throttle") -> None:
         """Append until all bytes are here. Every connection that brings more of the file may be followed by another."""
@@ -193,18 +233,6 @@ class Downloader:
             return min(found.stat().st_size, file.size)
         part = self._cache.blob(candidate.repo_id, f"{announced_hash(file)}.incomplete")
         return min(part.stat().st_size, file.size) if part.is_file() else 0
-
-
-@contextmanager
-def _keeping(candidate: Candidate) -> Iterator[None]:
-    """Say what to do where the disk does not take the files."""
-    try:
-        yield
-    except OSError as failure:
-        raise InfrastructureError(
-            f"{candidate.repo_id} cannot be kept on this disk: {failure}",
-            next_step="Make room or mend the permissions, or set HF_HOME and AUTOANNOTATOR_CACHE to other folders.",
-        ) from failure
 
 
 def _place(blob: Path, target: Path) -> None:

@@ -43,7 +43,7 @@ def _describe(item: Mapping[str, Any], config: Mapping[str, Any], card: str, *, 
         model_type=_read_text(config.get("model_type")),
         id2label=_read_labels(config) if read else {},
         max_length=_read_max_length(config) if read else None,
-        parameters=total if isinstance(total, int) else None,
+        parameters=_read_count(total) or None,
         tags=_read_texts(item.get("tags")),
         languages=_read_texts(metadata.get("language")),
         licence=", ".join(_read_texts(metadata.get("license"))),
@@ -93,9 +93,10 @@ def _read_labels(config: Mapping[str, Any]) -> dict[int, str]:
     if not isinstance(named, Mapping):
         return {}
     try:
-        return {int(index): str(name) for index, name in sorted(named.items(), key=lambda item: int(item[0]))}
+        labels = {int(index): str(name) for index, name in sorted(named.items(), key=lambda item: int(item[0]))}
     except (TypeError, ValueError):
         return {}
+    return labels if min(labels, default=0) >= 0 else {}
 
 
 def _read_max_length(config: Mapping[str, Any]) -> int | None:
@@ -113,7 +114,7 @@ def _read_mapping(value: object) -> Mapping[str, Any]:
 
 
 def _read_count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return value if isinstance(value, int) and 0 < value < 2**63 else 0
 
 
 def _read_text(value: object) -> str:

@@ -3,12 +3,18 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
 
 from records.base import Record
 
 RepoId = Annotated[str, Field(pattern=r"^(\w[\w.-]*/)?\w[\w.-]*$")]
 """`owner/name` or `name`. It also names folders: no part may begin with a dot."""
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number of things or bytes, as 64 bits hold it."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A number from 0 on, neither infinite nor "not a number"."""
+ClassIndex = NonNegativeInt
 
 
 def slug_of(repo_id: str) -> str:
@@ -26,7 +32,7 @@ class FileFacts(Record):
     sha256, of any other the git blob id."""
 
     path: str
-    size: int = Field(ge=0)
+    size: Count
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     blob_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     """The hashes name files of the cache: nothing else may stand there."""
@@ -40,9 +46,9 @@ class Candidate(Record):
     pipeline_tag: str = ""
     architecture: str = ""
     model_type: str = ""
-    id2label: dict[int, str] = Field(default_factory=dict[int, str])
+    id2label: dict[ClassIndex, str] = Field(default_factory=dict[int, str])
     max_length: int | None = None
-    parameters: int | None = None
+    parameters: Count | None = None
     tags: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     licence: str = ""
@@ -111,13 +117,15 @@ class Crawl(Record):
 
 
 class Selection(Record):
-    """A candidate's score (0 to 1) with its reason, and whether it was kept."""
+    """A candidate's score (0 to 1) with its reason, and whether it was kept. `spare`: only better ones are before it,
+    and it takes the place of one that cannot be had."""
 
     repo_id: RepoId
     revision: str
     score: float = Field(ge=0, le=1)
     reason: str
     kept: bool
+    spare: bool = False
 
 
 class LabelMap(Record):
@@ -126,7 +134,7 @@ class LabelMap(Record):
     `guessed`: nothing says so; it only lets the model run until its rows show what its classes mean.
     """
 
-    classes: dict[int, str | None]
+    classes: dict[ClassIndex, str | None]
     reason: str
     guessed: bool = False
 
@@ -154,9 +162,9 @@ class MapVerdict(Record):
     """
 
     status: Literal["verified", "corrected", "unverified"]
-    proposed: dict[int, str | None]
-    found: dict[int, str | None]
-    margin: float
+    proposed: dict[ClassIndex, str | None]
+    found: dict[ClassIndex, str | None]
+    margin: FiniteFloat
     reason: str
 
 
@@ -164,10 +172,10 @@ class RowCost(Record):
     """What a model costs on a row of this task: the parameters run for every token, the tokens of a mean row, and the
     bytes of its weights. `seconds` a row were measured here; they are shown and decide nothing."""
 
-    parameters: int
-    tokens: float
-    memory: int
-    seconds: float | None = None
+    parameters: Count
+    tokens: Amount
+    memory: Count
+    seconds: Amount | None = None
 
     @property
     def price(self) -> float:
@@ -183,15 +191,15 @@ class Audition(Record):
     other candidates' vote; `truth` says where the probe's labels come from; `weight` is what its vote counts.
     """
 
-    rows: int
+    rows: Count
     truth: Literal["gold", "human", "llm", "consensus"]
-    accuracy: float
-    accuracy_error: float
-    agreement: float
-    label_shares: dict[str, float]
+    accuracy: Amount
+    accuracy_error: Amount
+    agreement: Amount
+    label_shares: dict[str, Amount]
     label_map: MapVerdict
     cost: RowCost
-    weight: float
+    weight: Amount
     passed: bool
     reason: str
 
@@ -202,7 +210,7 @@ class ScriptSource(Record):
     preprocess: str | None = None
     read_logits: str | None = None
     script: str | None = None
-    hyperparameters: dict[str, float] | None = None
+    hyperparameters: dict[str, FiniteFloat] | None = None
 
 
 class Specialist(Record):
@@ -214,15 +222,15 @@ class Specialist(Record):
     """The commit."""
     files: tuple[FileFacts, ...]
     """The files that are used: they and no others are downloaded again with this lock."""
-    id2label: dict[int, str]
-    parameters: int
+    id2label: dict[ClassIndex, str]
+    parameters: Count
     label_map: LabelMap
     dtype: Literal["float32", "bfloat16"]
     source: ScriptSource
     script: str
     """The folder of the accepted script attempt, relative to the run folder."""
     audition: Audition
-    version: int = 0
+    version: Count = 0
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:
@@ -237,3 +245,10 @@ class ModelsLock(Record):
     version: Literal[2] = 2
     hub: str
     specialists: tuple[Specialist, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        total = sum(one.audition.weight for one in self.specialists)
+        if not 0 < total < math.inf:
+            raise ValueError(f"the weights of the specialists' votes add up to {total}, and a vote needs more than 0")
+        return self

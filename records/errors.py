@@ -13,6 +13,8 @@ AutoAnnotatorError
 │   └── NoSpecialistsError     no candidate passed its tests and its audition
 ├── InfrastructureError    a machine or a service: start it, or wait, then `resume`        exit 5
 │   ├── HubUnreachableError
+│   │   └── HubStatusError     it answers, and to this request with an error that stays
+│   ├── CorruptFileError       a kept file is not the one that was announced
 │   ├── LLMUnreachableError
 │   └── SandboxError           the sandbox itself failed, not the program in it
 ├── BudgetReachedError     the money of `--budget` is gone; resumable with more            exit 4
@@ -98,6 +100,19 @@ class InfrastructureError(AutoAnnotatorError):
 
 
 class HubUnreachableError(InfrastructureError):
+    pass
+
+
+class HubStatusError(HubUnreachableError):
+    """The Hub answered one request with the error `status`, however often it was asked; `answer` is what it said."""
+
+    def __init__(self, what: str, *, next_step: str, status: int, answer: str) -> None:
+        super().__init__(what, next_step=next_step)
+        self.status = status
+        self.answer = answer
+
+
+class CorruptFileError(InfrastructureError):
     pass
 
 

@@ -1,8 +1,8 @@
 """Every setting of a run, resolved and frozen; saved with the run as `settings.yaml`. It never holds a secret."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, StringConstraints
+from pydantic import Field, NonNegativeFloat
 
 from records.base import Record
 from records.candidate import Filters
@@ -44,7 +44,7 @@ class Settings(Record):
     """Requests to the Hub for one task, before downloads."""
     max_params: int | None = Field(default=None, ge=1)
     licence: tuple[str, ...] = ()
-    language: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")], ...] = ()
+    language: tuple[str, ...] = ()
     """What a model must be: at most so many parameters, under one of these licences, for one of these languages."""
     lock: str | None = None
     """A models.lock.json: its models are used, and none are searched for."""

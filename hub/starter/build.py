@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save
 
+from hub.disk import keeping
 from hub.starter.adapters import merge_adapter
 from hub.starter.manifest import ENCODER_FOLDER, ENCODER_SHA256, SPECIALISTS_FOLDER, hash_shipped_files, read_manifest
 from hub.starter.recipes import ENCODER, OWNER
@@ -31,18 +32,19 @@ def build_starter_hub(encoder_weights: Path, target: Path) -> Path:
     """Return a folder of repositories `owner/name` inside `target`, building it where it is not there yet.
 
     The folder is named by a hash of what is shipped, and appears whole. Raises InfrastructureError where a built weight
-    has another sha256 than the manifest's.
+    has another sha256 than the manifest's, or the disk does not take the folder.
     """
     finished = target / hash_shipped_files()[:16]
     if finished.is_dir():
         return finished
-    target.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=target))
-    try:
-        _build_repositories(encoder_weights, unfinished)
-        _move_into_place(unfinished, finished)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with keeping("The starter hub", target):
+        target.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=target))
+        try:
+            _build_repositories(encoder_weights, unfinished)
+            _move_into_place(unfinished, finished)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return finished
 
 

@@ -49,9 +49,9 @@ def import_rows(
 ) -> ImportedRows:
     """Stream a data file into the Parquet file `target`, which appears whole, or not at all.
 
-    Its columns are ROW (0, 1, …), ROW_ID, TEXT (the text columns that are not blank, joined by a line break) and the
-    original columns, in row groups of `shard_size` rows. ROW_ID is the `id_column` as text (by default the column
-    whose name is `id` in any case) and, where there is none or it is empty, the row number.
+    Its columns are ROW (0, 1, …), ROW_ID, TEXT (the text columns that are not blank, joined by a line break; empty
+    without text columns) and the original columns, in row groups of `shard_size` rows. ROW_ID is the `id_column` as
+    text (by default the column whose name is `id` in any case) and, where there is none or it is empty, the row number.
 
     Raises DataError, with the place, where the file cannot be read to its end, a column is missing, or a text column
     holds no strings or nothing but numbers, dates, JSON and blanks.
@@ -135,7 +135,7 @@ class _Rows:
         for at, values in zip(self._text, columns, strict=True):
             if at in self._without_text and has_text(values):
                 self._without_text.discard(at)
-        return join_columns(columns)
+        return join_columns(columns) if columns else [""] * batch.num_rows
 
     def _name_rows(self, batch: pa.RecordBatch, numbers: range) -> list[str]:
         if self._id is None:

@@ -2,8 +2,10 @@
 
 import pytest
 
-from agents.languages import languages_of, name_of, primary_code
-from tests.agents.builders import make_candidate
+from agents.languages import languages_of, name_of, primary_code, read_language
+from agents.obstacles import find_misfit, readable_languages
+from records.candidate import Filters
+from tests.agents.builders import make_candidate, make_task
 
 
 @pytest.mark.parametrize(
@@ -34,3 +36,23 @@ def test_a_name_or_a_region_gives_the_code(said: str, code: str) -> None:
 
 def test_a_code_has_a_name() -> None:
     assert (name_of("de"), name_of("pt-BR"), name_of("xx")) == ("german", "portuguese", "xx")
+
+
+def test_a_label_of_the_task_in_a_models_name_is_no_language() -> None:
+    task = make_task("sicilian", "French defence", sentence="Label each chess opening.")
+    model = make_candidate("a/sicilian-or-french", ("sicilian", "french"))
+    assert languages_of(model) == {"fr"}
+    assert readable_languages(task, model) == set()
+    assert find_misfit(task, model, Filters()) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        *(("de", "de"), ("German", "de"), ("zh", "zh"), ("pt-BR", "pt-BR"), ("pt_br", "pt-BR"), ("eng", "en")),
+        *(("ckb", "ckb"), ("yue", "yue"), ("zh-Hant", "zh-Hant"), ("multilingual", "multilingual")),
+        *(("mul", "multilingual"), ("xx", None), ("xyz", None), ("germann", None), ("", None), ("e n", None)),
+    ],
+)
+def test_a_language_is_known_by_its_name_or_its_code(said: str, code: str | None) -> None:
+    assert read_language(said) == code

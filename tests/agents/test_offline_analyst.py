@@ -105,3 +105,26 @@ def test_the_last_answers_are_values_between_commas() -> None:
 def test_the_family_follows_the_labels(labels: tuple[str, ...], family: str) -> None:
     task = OfflineAnalyst().analyse(make_request("Label each text.", {"text": LONG}, labels=labels))
     assert task.family == family
+
+
+@pytest.mark.parametrize(
+    ("sentence", "labels", "language", "family"),
+    [
+        ("label these chess openings as sicilian, french or caro-kann", (), "en", "text classification"),
+        ("label recipes as italian, thai or mexican", (), "en", "text classification"),
+        ("label recipes as italian, thai or greek", (), "en", "text classification"),
+        ("label each recipe by its kitchen", ("italian", "thai", "greek"), "en", "text classification"),
+        ("label German wine reviews as french, italian or greek", (), "de", "text classification"),
+        ("label these English-language recipes as italian, thai or greek", (), "en", "text classification"),
+        ("label these texts as English, German or French", (), "mul", "language identification"),
+        ("sort the tweets into english, french and other", (), "mul", "language identification"),
+        ("which language is this recipe in: italian or thai?", (), "mul", "language identification"),
+        ("is each tweet english or not english?", (), "mul", "language identification"),
+        ("label each French review as positive or negative", (), "fr", "sentiment analysis"),
+    ],
+)
+def test_a_label_that_is_a_languages_name_says_nothing_about_the_texts_language(
+    sentence: str, labels: tuple[str, ...], language: str, family: str
+) -> None:
+    task = OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}, labels=labels))
+    assert (task.language, task.family) == (language, family)

@@ -1,6 +1,8 @@
 """Real repositories on disk, a real Hub server over them, and the list of the requests that it answered."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,6 +65,25 @@ def server(
     make_repository("b/base", card={"pipeline_tag": "fill-mask", "license": "apache-2.0"}, config={})
     with HubServer(tmp_path / "hub", on_request=served_requests.append) as running:
         yield running
+
+
+@pytest.fixture
+def mount_disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Make a small disk in memory, or one that cannot be written to, and return its folder; skips without the right."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"disk-{len(mounted)}"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("no file system may be mounted here")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

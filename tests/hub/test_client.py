@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -304,3 +305,32 @@ def test_a_hub_s_huge_card_is_not_read(client: HubClient, make_repository: Calla
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "padding": "x" * 2_000_000}))
     found = read_first(client, "huge")
     assert found.model_type == ""
+
+
+def test_a_disk_that_takes_nothing_ends_the_reading(server: HubServer, mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("ro")
+    client = HubClient(server.url, disk)
+    [listed] = client.search("tweet", 1)
+    with pytest.raises(InfrastructureError, match="Read-only file system") as caught:
+        client.read(listed)
+    assert str(disk) in caught.value.what
+    assert "AUTOANNOTATOR_CACHE" in caught.value.next_step
+
+
+def test_a_full_disk_ends_the_reading(server: HubServer, mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("size=64k")
+    client = HubClient(server.url, disk)
+    [listed] = client.search("tweet", 1)
+    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free))
+    with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+        client.read(listed)
+    assert str(disk) in caught.value.what
+
+
+def test_a_corrupt_file_in_the_cache_drops_only_its_model(client: HubClient, tmp_path: Path) -> None:
+    listed, other = client.search("sentiment", 2)
+    assert client.read(listed) is not None
+    [config] = (tmp_path / "cache/hubs").rglob("snapshots/*/config.json")
+    config.resolve().write_text("{}")
+    assert client.read(listed) is None
+    assert client.read(other) is not None

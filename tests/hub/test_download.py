@@ -306,7 +306,7 @@ def test_a_listing_is_asked_again_too(hub: Faulty, tmp_path: Path) -> None:
 
 def test_patience_ends_with_the_reason(client: HubClient, candidate: Candidate, hub: Faulty) -> None:
     hub.fault = refuse(503, {"Retry-After": "0"}, 100)
-    with pytest.raises(HubUnreachableError, match="status 503"):
+    with pytest.raises(ModelError, match=f"{WEIGHTS} of ann/model at commit .* cannot be had .* status 503"):
         client.download(candidate)
     assert hub.asked == 6
 
@@ -316,6 +316,41 @@ def test_a_pause_beyond_patience_is_not_waited_for(client: HubClient, candidate:
     with pytest.raises(HubUnreachableError, match="status 429"):
         client.download(candidate)
     assert hub.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "said"),
+    [
+        (429, "86400", "limits how often it may be asked (status 429), and asks to wait 86,400 seconds"),
+        (429, "0", "limits how often it may be asked (status 429), and asks to wait 0 seconds"),
+        (503, "86400", "is busy (status 503), and asks to wait 86,400 seconds"),
+    ],
+)
+def test_a_limit_is_called_one(
+    client: HubClient, candidate: Candidate, hub: Faulty, status: int, retry_after: str, said: str
+) -> None:
+    hub.fault = refuse(status, {"Retry-After": retry_after}, 100)
+    with pytest.raises(HubUnreachableError) as caught:
+        client.download(candidate)
+    assert said in caught.value.what
+    assert hub.url in caught.value.what
+    assert "autoannotator resume" in caught.value.next_step
+    assert "address" not in caught.value.next_step
+    assert "HF_TOKEN" not in caught.value.next_step, "no token goes to this hub"
+
+
+@pytest.mark.parametrize("token", ["", "hf_mine"])
+def test_a_token_is_advised_where_it_would_be_sent_and_is_missing(
+    hub: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", token)
+    client = HubClient(cache=tmp_path / "cache")
+    candidate = find_model(client)
+    hub.fault = refuse(429, {"Retry-After": "86400"}, 1)
+    with pytest.raises(HubUnreachableError) as caught:
+        client.download(candidate)
+    assert ("HF_TOKEN" in caught.value.next_step) is not bool(token)
 
 
 def test_a_wait_is_read_from_every_form() -> None:
@@ -340,8 +375,9 @@ def test_weights_of_another_hash_are_deleted(
         return replace(good, length=len(content), body=[content])
 
     hub.fault = fault
-    with pytest.raises(InfrastructureError, match="The download was deleted") as caught:
+    with pytest.raises(ModelError, match=r"came 2 times with the hash .* The download was deleted") as caught:
         client.download(candidate)
+    assert hub.asked == 2
     [file] = [file for file in candidate.files if file.path == WEIGHTS]
     assert str(file.sha256) in caught.value.what
     cache = repositories(hub, tmp_path)

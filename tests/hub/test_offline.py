@@ -96,7 +96,10 @@ def test_a_missing_file_is_named_with_what_to_do(
 def test_an_empty_cache_holds_no_model(server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     client = HubClient(cache=tmp_path / "cache")
-    assert client.search("tweet", 5) == ()
+    with pytest.raises(HubUnreachableError, match="no text classifier is in the cache") as caught:
+        client.search("tweet", 5)
+    assert str(tmp_path / "home/hub") in caught.value.what
+    assert "without HF_HUB_OFFLINE" in caught.value.next_step
     assert client.read(Candidate(repo_id="ann/tweet-sentiment", revision="0" * 40)) is None
 
 
@@ -124,14 +127,16 @@ def test_an_embedded_hub_answers_offline(server: HubServer, tmp_path: Path) -> N
         "print(len(client.search('sentiment', 9)))"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
-    found = {
-        name: subprocess.run(
+    embedded, other = (
+        subprocess.run(
             [sys.executable, "-c", program, server.url, name],
-            env=environment, cwd=tmp_path, check=True, capture_output=True, text=True,
-        ).stdout.strip()
+            env=environment, cwd=tmp_path, check=False, capture_output=True, text=True,
+        )
         for name in ("starter", "")
-    }  # fmt: skip
-    assert found == {"starter": "3", "": "0"}
+    )  # fmt: skip
+    assert (embedded.returncode, embedded.stdout.strip()) == (0, "3"), embedded.stderr
+    assert other.returncode == 1
+    assert "HubUnreachableError: HF_HUB_OFFLINE is set" in other.stderr
 
 
 def test_a_model_goes_on_at_its_newest_commit(

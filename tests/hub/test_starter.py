@@ -1,6 +1,7 @@
 """The starter hub as a stranger gets it: built with the shipped hashes, served, read and run like any Hub model."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,22 @@ MOST_BYTES = 9_000_000
 @pytest.fixture(scope="module")
 def built(encoder_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_starter_hub(encoder_weights, tmp_path_factory.mktemp("starter"))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(InfrastructureError, match="AUTOANNOTATOR_CACHE") as caught:
+        build_starter_hub(tmp_path / "encoder.safetensors", tmp_path / "file" / "starter")
+    assert str(tmp_path / "file" / "starter") in caught.value.what
+
+
+@pytest.mark.encoder
+def test_a_disk_that_fills_is_named_and_left_empty(encoder_weights: Path, mount_disk: Callable[[str], Path]) -> None:
+    disk = mount_disk("size=100m")
+    with pytest.raises(InfrastructureError, match="No space left on device") as caught:
+        build_starter_hub(encoder_weights, disk)
+    assert str(disk) in caught.value.what
+    assert list(disk.iterdir()) == []
 
 
 def test_every_recipe_is_trained_and_measured() -> None:

@@ -22,6 +22,8 @@ REFUSED = {
     "no way to find rows": (b"words,label\ngood,positive\n", "its rows cannot be found in the data"),
     "no row of the data": (b"id,label\nz,positive\n", "none of its 1 labelled rows is a row of the data"),
     "two labels of one row": (b"id,label\na,positive\nb,\na,negative\n", "rows 0 and 2 are of one text or id"),
+    "no label at all": (b"id,label\na,\nb, \n", "its column 'label' has no label in any of its 2 rows"),
+    "a number that is no label": (b"id,label\na,1\n", "row 0: the label '1' is none of the task's"),
     "another label": (b"id,label\na,positive\nb,so-so\n", "row 1: the label 'so-so' is none of the task's"),
 }
 
@@ -41,6 +43,7 @@ def test_a_gold_file_that_does_not_fit_is_refused_and_nothing_is_left(
     assert status == 2, error
     assert said in error
     assert "gold.csv" in error
+    assert "--text" not in error
     assert not out.exists()
 
 

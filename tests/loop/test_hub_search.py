@@ -8,6 +8,7 @@ import pytest
 
 from autoannotator.command_line import main
 from autoannotator.parser import parse
+from autoannotator.settings import resolve_settings
 from tests.conftest import SENTENCE, Cli
 from tests.llm_server import play_team, serving
 from tests.tiny_hub import LABELS, class_of, label_of
@@ -58,6 +59,45 @@ def test_a_filter_names_itself_where_it_drops(  # noqa: PLR0917 (fixtures)
     printed = capsys.readouterr().out
     assert printed.count(told) == 3
     assert "0 kept" in printed
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--language", "de,xx", "--language 'xx' is not known"),
+        ("--language", "germn", "the nearest are german"),
+        ("--licence", "nosuch", "--licence 'nosuch' is not known"),
+        ("--licence", "apache2.0", "the nearest are apache-2.0"),
+        ("--licence", "license:", "--licence 'license:' is not known"),
+    ],
+)
+def test_an_unknown_language_or_licence_is_refused_with_the_nearest(
+    option: str, value: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["hub", "search", SENTENCE, "--hub", "http://127.0.0.1:9", option, value]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_languages_and_licences_are_kept_as_the_hub_writes_them() -> None:
+    given = {"language": ["German", "pt_br", "multilingual"], "licence": ["Apache-2.0", "other", "license:New-1.0"]}
+    settings = resolve_settings({"task": SENTENCE, "data": "", **given})
+    assert settings.language == ("de", "pt-BR", "multilingual")
+    assert settings.licence == ("apache-2.0", "other", "new-1.0")
+
+
+def test_a_cache_that_cannot_be_written_ends_the_search(cli: Cli, tiny_hub: str, tmp_path: Path) -> None:
+    (tmp_path / "hubs").write_text("a file is in the way")
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, AUTOANNOTATOR_CACHE=str(tmp_path))
+    assert done.returncode == 5
+    assert str(tmp_path / "hubs") in done.stderr
+    assert "AUTOANNOTATOR_CACHE" in done.stderr
+
+
+def test_an_empty_cache_is_told_offline(cli: Cli, tmp_path: Path) -> None:
+    done = cli("hub", "search", SENTENCE, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    assert done.returncode == 5
+    assert "no text classifier is in the cache" in done.stderr
+    assert "--hub starter" in done.stderr
 
 
 def test_a_language_model_may_search_and_select(cli: Cli, tiny_hub: str) -> None:

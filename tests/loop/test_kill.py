@@ -83,6 +83,7 @@ MOMENTS: dict[str, Moment] = {
     "search_hub": begun("search_hub"),
     "the crawl written": written("hub/crawl.json"),
     "select_candidates": begun("select_candidates"),
+    "download_models": begun("download_models"),
     "write_scripts": begun("write_scripts"),
     "test_scripts": begun("test_scripts"),
     "criticise_scripts": begun("criticise_scripts"),

@@ -1,6 +1,7 @@
 """`--lock`: the models of an earlier run again, without a search and without a network, and never a stranger's code."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,19 @@ def point_elsewhere(lock: dict[str, Any]) -> None:
     lock["hub"] = "http://elsewhere:1"
 
 
+def change_figures(**changes: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda lock: lock["specialists"][0]["audition"].update(changes)
+
+
+def silence_all(lock: dict[str, Any]) -> None:
+    for one in lock["specialists"]:
+        one["audition"]["weight"] = 0
+
+
+def enlarge_file(lock: dict[str, Any]) -> None:
+    lock["specialists"][0]["files"][0]["size"] = 2**64
+
+
 WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "of another hub": (point_elsewhere, "are from the hub http://elsewhere:1"),
     "other labels": (
@@ -69,6 +83,23 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         change(source={"preprocess": "open('FILE', 'w')\nreturn text"}), "preprocess uses open",
     ),
     "a script that starts a program": (change(source={"script": FOREIGN}), "imports subprocess"),
+    "a weight that is no number": (change_figures(weight=math.nan), "specialists.0.audition.weight: Input should be"),
+    "an endless weight": (change_figures(weight=math.inf), "specialists.0.audition.weight: Input should be"),
+    "a weight below 0": (change_figures(weight=-1), "specialists.0.audition.weight: Input should be"),
+    "votes that count nothing": (silence_all, "the specialists' votes add up to 0"),
+    "an endless accuracy": (change_figures(accuracy=math.inf), "specialists.0.audition.accuracy: Input should be"),
+    "shares that are none": (
+        change_figures(label_shares={"positive": math.nan}), "specialists.0.audition.label_shares.positive: Input",
+    ),
+    "parameters below 0": (change(parameters=-5), "specialists.0.parameters: Input should be"),
+    "a file of more bytes than there are": (enlarge_file, "specialists.0.files.0.size: Input should be"),
+    "a class before the first": (
+        change(label_map={"classes": {"-1": "negative", "1": "positive"}, "reason": ""}),
+        "specialists.0.label_map.classes.-1.[key]: Input should be",
+    ),
+    "endless hyperparameters": (
+        change(source={"hyperparameters": {"epochs": math.inf}}), "specialists.0.source.hyperparameters.epochs: Input",
+    ),
     "figures that teach nothing": (change(source={"hyperparameters": {"epochs": -1}}), "hyperparameters"),
 }  # fmt: skip
 
