@@ -30,7 +30,8 @@ SETTINGS_OPTIONS = (
     "text", "labels", "sheet", "llm", "hub", "models", "stage_size", "pool_size", "learning", "seed", "threads",
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
     "llm_patience", "llm_price", "review_style", "review_reasons", "show_votes", "gold", "lock", "sandbox",
-    "sandbox_runtime", "gpus", "max_params", "licence", "language",
+    "sandbox_runtime", "gpus", "max_params", "licence", "language", "shortlist", "select_threshold",
+    "hub_requests",
 )  # fmt: skip
 
 
