@@ -32,7 +32,7 @@ SETTINGS_OPTIONS = (
     "concurrency", "llm_concurrency", "llm_requests_per_minute", "llm_tokens_per_minute", "llm_timeout",
     "llm_patience", "llm_price", "budget", "batch_api", "review_style", "review_reasons", "show_votes", "gold", "lock",
     "sandbox", "sandbox_runtime", "gpus", "max_params", "licence", "language", "vote", "rule", "worth",
-    "review_share", "target_error", "confidence",
+    "review_share", "target_error", "confidence", "shortlist", "select_threshold", "hub_requests",
 )  # fmt: skip
 
 

@@ -174,6 +174,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--lock", metavar="FILE", help="a models.lock.json: its models and scripts are used, and none are searched for"
     )
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
+    who.add_argument("--shortlist", type=int, metavar="N", help="models that are downloaded and tried (default 6)")
+    who.add_argument(
+        "--select-threshold",
+        type=float,
+        metavar="T",
+        help="the least score of a model that is tried, 0 to 1 (default 0.2)",
+    )
+    who.add_argument(
+        "--hub-requests", type=int, metavar="N", help="requests to the Hub before downloads, 4 or more (default 56)"
+    )
     _add_filters(who)
     _add_how(parser)
     _add_limits(parser)

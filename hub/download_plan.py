@@ -63,6 +63,6 @@ def check_space(plan: DownloadPlan) -> None:
     if plan.missing > plan.free:
         raise InfrastructureError(
             f"The download needs {plan.missing:,} bytes, and the disk of {plan.folder} has {plan.free:,} free.",
-            next_step="Make room, set HF_HOME and AUTOANNOTATOR_CACHE to folders on a larger disk, or ask for fewer "
-            "models with --models.",
+            next_step="Make room, or set HF_HOME and AUTOANNOTATOR_CACHE to folders on a larger disk, and resume the "
+            "run; or try fewer or smaller models in another: --shortlist N, --max-params 150M.",
         )

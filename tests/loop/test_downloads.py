@@ -12,6 +12,7 @@ import pytest
 from langgraph.runtime import Runtime
 from safetensors.numpy import save_file
 
+from autoannotator.command_line import main
 from autoannotator.wiring import open_context
 from graphs import fetching, preparing
 from graphs.jobs import read_selections
@@ -213,13 +214,17 @@ def run_tiny(cli: Cli, url: str, out: Path, *options: str | Path) -> tuple[int, 
 def test_a_run_ends_well_without_the_model_that_cannot_be_had(cli: Cli, tmp_path: Path) -> None:
     hub = build_tiny_hub(tmp_path / "tiny-hub")
     with HubServer(hub, intercept=of("film", wrong_content)) as server:
-        status, printed = run_tiny(cli, server.url, tmp_path / "out")
+        bounds = ("--shortlist", "2", "--select-threshold", "0.1", "--hub-requests", "40")
+        status, printed = run_tiny(cli, server.url, tmp_path / "out", *bounds)
         assert status == 0, printed
         assert re.search(
             r"Dropped\s+tiny/film-sentiment: model.safetensors of tiny/film-sentiment came 2 times", printed
         )
         report = (tmp_path / "out/report.html").read_text(encoding="utf-8")
         assert report.count("model.safetensors of tiny/film-sentiment came 2 times") == 1
+    settings = (tmp_path / "out/settings.yaml").read_text(encoding="utf-8")
+    for line in ("shortlist: 2", "select_threshold: 0.1", "hub_requests: 40"):
+        assert line in settings
     lock = json.loads((tmp_path / "out/models.lock.json").read_text())
     assert {one["repo_id"] for one in lock["specialists"]} == {"tiny/product-sentiment", "tiny/review-sentiment"}
 
@@ -231,3 +236,24 @@ def test_a_run_ends_well_without_the_model_that_cannot_be_had(cli: Cli, tmp_path
     assert status == 5, printed
     assert f"{given} pins a model that cannot be had as it is pinned: {WEIGHTS} of tiny/product-sentiment" in printed
     assert "status 403" in printed
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--shortlist", "0", "greater than or equal to 1"),
+        ("--shortlist", "many", "invalid int value: 'many'"),
+        ("--select-threshold", "1.5", "less than or equal to 1"),
+        ("--select-threshold", "nan", "--select-threshold"),
+        ("--hub-requests", "3", "greater than or equal to 4"),
+    ],
+)
+def test_a_bad_bound_of_the_search_is_named(
+    option: str, value: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["run", SENTENCE, "--data", str(tmp_path / "rows.txt"), "--out", str(tmp_path / "out"), option, value]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert option in error
+    assert said in error
+    assert not (tmp_path / "out").exists()
