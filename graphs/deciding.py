@@ -1,14 +1,19 @@
-"""What the audit asks of the vote: the label of a row that was reviewed after the last learning, and the risks."""
+"""What the audit asks of the vote: the label of a row that was reviewed after the last learning, and how probable it is
+that a reviewer says otherwise."""
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.reviewing import apply_reviews
 from graphs.state import RunState
+from graphs.tables import DIFFERS, OPINION, read_stage_labels
+from records.folder import read_record
 from records.review_book import BookedReview
-from specialists.arrays import Floats
+from specialists.arrays import Floats, Integers
+from specialists.combination_record import CombinationRecord, restore_combination
 
 
 def decide_audited(
@@ -17,14 +22,49 @@ def decide_audited(
     """Return a stage's labels with reviews in them that came after its end, decided as those before it were.
 
     `table` holds the stage's labels (n_rows,) as the stage left them, `booked` (n_rows,) the later reviews, None where
-    there is none. Nothing is fitted, and nothing is read that a finished run has removed: the same reviews give the
-    same labels whenever they are asked for.
+    there is none. Where the vote was calibrated the answer is weighed as evidence with the stage's own parameters;
+    people's and gold answers, and all under another vote, stand as they are. Nothing is fitted, and nothing is read
+    that a finished run has removed: the same reviews give the same labels whenever they are asked for.
     """
-    return apply_reviews(table, booked)
+    path = context.folder.combination(stage)
+    opinions = table[OPINION].to_pylist()
+    weighed = [
+        place
+        for place, (one, opinion) in enumerate(zip(booked, opinions, strict=True))
+        if one is not None and one.review.source == "llm" and one.review.label is not None and opinion is not None
+    ]
+    decided: list[tuple[str, float] | None] = [None] * len(table)
+    if weighed and path.exists():
+        labels = context.read_task().label_names
+        opinion = np.array([opinions[place] for place in weighed], dtype=np.float64)
+        said = np.array([labels.index(_read_label(booked[place])) for place in weighed], dtype=np.int64)
+        after = _weigh(read_record(path, CombinationRecord), opinion, said)
+        for place, row in zip(weighed, after, strict=True):
+            decided[place] = labels[int(row.argmax())], float(row.max())
+    return apply_reviews(table, booked, decided)
+
+
+def _read_label(booked: BookedReview | None) -> str:
+    return "" if booked is None or booked.review.label is None else booked.review.label
+
+
+def _weigh(record: CombinationRecord, opinion: Floats, answers: Integers) -> Floats:
+    """Return the labels' probabilities (n_rows, n_labels) after the answers (n_rows,)."""
+    vote, scores = np.split(opinion, 2, axis=1)
+    return restore_combination(record).weigh_answers(vote, scores, answers, np.zeros(len(answers)))
 
 
 def expect_difference(context: RunContext, state: RunState, risk: Floats) -> Floats:
-    """Return the estimated probability that the expert's answer differs from a row's label (n_rows,), from that of the
-    label being wrong. It decides in which order rows are widened and how large an audit is planned, and nothing of
-    what is certified."""
-    return risk
+    """Return the estimated probability that the expert's answer differs from a row's label (n_rows,), which is more
+    than that of the label being wrong where the expert errs too; `risk` itself where the vote knows no expert.
+
+    Rows without a text are left out. It decides in which order rows are widened and how large an audit is planned, and
+    nothing of what is certified.
+    """
+    parts: list[Floats] = []
+    for stage in range(state["stages"]):
+        table = read_stage_labels(context.folder, stage)
+        filled = table[DIFFERS].to_numpy(zero_copy_only=False).astype(np.float64)
+        parts.append(filled[np.array([label is not None for label in table["votes"].to_pylist()], dtype=np.bool_)])
+    differs = np.concatenate(parts)
+    return np.where(np.isfinite(differs), differs, risk)

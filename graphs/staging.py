@@ -20,7 +20,7 @@ from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, read_label, read_stage_labels, shards_for
 from graphs.taught import keep_taught, list_taught
-from graphs.voting import StageView, StageVote, decide_step, hold_vote, tabulate_stage
+from graphs.voting import StageView, StageVote, decide_step, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError
 from records.events import RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
 from records.folder import write_json, write_table
@@ -119,7 +119,7 @@ def spot_check(state: RunState, runtime: Runtime[RunContext]) -> None:
     chosen = draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + view.stage)
     inclusion = len(chosen) / max(int(eligible.sum()), 1)
     _review_rows(view, hold_vote(view, number), "spot_check", chosen, inclusion)
-    _write_labels(view)
+    write_stage(view, decide_step(view.stage))
 
 
 def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
@@ -133,7 +133,7 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
     most = math.floor(RELABEL_SHARE * len(mean))
     chosen = choose_confused(mean, (first, second), view.step(number).eligible, most)
     _review_rows(view, held, "relabel", chosen)
-    _write_labels(view)
+    write_stage(view, decide_step(view.stage))
 
 
 def finish_stage(
@@ -158,12 +158,6 @@ def finish_stage(
     if settings.learning and pool >= settings.pool_size:
         return Command(goto="fine_tune", update=update)
     return Command(goto="annotate_stage", update={**update, "stage": stage + 1})
-
-
-def _write_labels(view: StageView) -> None:
-    """Write the stage's labels by all that is known."""
-    step = decide_step(view.stage)
-    write_table(view.context.folder.stage_labels(view.stage), tabulate_stage(view, hold_vote(view, step), step))
 
 
 def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integers, inclusion: float = 1.0) -> None:

@@ -26,13 +26,24 @@ T = TypeVar("T")
 VOTED = "__voted__"
 """The voted label, in the stage tables only: what a review may have changed."""
 
+OPINION, DIFFERS = "__opinion__", "__differs__"
+"""In the stage tables only, where the vote is calibrated: the specialists' mean probabilities and then the head's
+scores, from which a later answer is weighed; and the probability that a reviewer gives another label."""
+
 TOKENS = b"tokens"
 """The key of a table's metadata that says how many tokens its model read."""
 
 EXTRA = {"features", "class_probs"}
 """The columns of an annotation that are only there where they were asked for."""
 
-STAGE_LABELS = pa.schema([(ROW, pa.int64()), (ROW_ID, pa.string()), (VOTED, pa.string()), *LABEL_COLUMNS.items()])
+_HIDDEN: dict[str, pa.DataType] = {
+    ROW: pa.int64(),
+    ROW_ID: pa.string(),
+    VOTED: pa.string(),
+    OPINION: pa.list_(pa.float64()),
+    DIFFERS: pa.float64(),
+}
+STAGE_LABELS = pa.schema([*_HIDDEN.items(), *LABEL_COLUMNS.items()])
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,8 @@ def tabulate_vote(
         ROW: rows.number,
         ROW_ID: rows.row_id,
         VOTED: voted,
+        OPINION: [None] * len(rows.text),
+        DIFFERS: [None] * len(rows.text),
         "label": voted,
         "confidence": spread(vote.confidence.tolist(), filled, len(rows.text)),
         "source": ["vote" if label is not None else None for label in voted],

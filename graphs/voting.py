@@ -16,6 +16,8 @@ from graphs.jobs import weigh_voters
 from graphs.reviewing import ReviewStep, apply_reviews, number_step
 from graphs.state import RunState
 from graphs.tables import (
+    DIFFERS,
+    OPINION,
     StageRows,
     features_of,
     merge_shards,
@@ -28,12 +30,13 @@ from graphs.tables import (
     write_shards,
 )
 from graphs.taught import TaughtSet, first_step, list_taught
-from records.folder import written_whole
+from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
 from records.rows import Review
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, fit_vote, score_rows
-from specialists.combination import NOT_ASKED
+from specialists.combination import NOT_ASKED, Combination
+from specialists.combination_record import record_combination
 from specialists.dawid_skene import fit_dawid_skene
 from specialists.embedding import Matrix, fit_embedding
 from specialists.risk import estimate_risk
@@ -60,6 +63,9 @@ class StageVote:
     after: Floats | None
     taught: int
     """The rows that the vote was fitted to."""
+    combination: Combination | None = None
+    opinion: Floats | None = None
+    """(n_rows, 2 n_labels): the specialists' mean probabilities and the head's scores."""
 
 
 @dataclass(frozen=True)
@@ -143,8 +149,22 @@ def hold_vote(view: StageView, before: int) -> StageVote:
 def tabulate_stage(view: StageView, vote: StageVote, before: int) -> pa.Table:
     """Return the stage's label table: the vote, and what was answered before a step."""
     table = tabulate_vote(view.rows, view.probs, vote.result, stage=view.stage, labels=view.labels, models=view.models)
+    if vote.opinion is not None:
+        for name, values in ((OPINION, vote.opinion.tolist()), (DIFFERS, vote.differs.tolist())):
+            column = pa.array(spread(values, view.filled, len(table)), table.schema.field(name).type)
+            table = table.set_column(table.schema.get_field_index(name), name, column)
     booked = view.step(before).booked()
     return apply_reviews(table, booked, _decide(view, vote, booked))
+
+
+def write_stage(view: StageView, before: int) -> None:
+    """Write the stage's labels by what was answered before a step, and the parameters that a later answer is weighed
+    by."""
+    vote = hold_vote(view, before)
+    folder = view.context.folder
+    if vote.combination is not None:
+        write_json(folder.combination(view.stage), record_combination(vote.combination).model_dump(mode="json"))
+    write_table(folder.stage_labels(view.stage), tabulate_stage(view, vote, before))
 
 
 def _decide(
@@ -154,7 +174,10 @@ def _decide(
     if vote.after is None:
         return None
     best = vote.after.argmax(axis=1)
-    sure = vote.after.max(axis=1)
+    if view.context.settings.target_error is not None:  # what is certified is agreement with the answers
+        said = _read_answers(view, booked)
+        best = np.where(said == NOT_ASKED, best, said)
+    sure = vote.after[np.arange(len(best)), best]
     decided = [(view.labels[label], confidence) for label, confidence in zip(best, sure.tolist(), strict=True)]
     weighed = spread(decided, view.filled, len(view.rows.text))
     return [one if booking is not None else None for one, booking in zip(weighed, booked, strict=True)]
@@ -258,7 +281,8 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
     combination, scores = model.combination, score_rows(model, view.probs, lesson.states)
     prior = combination.predict(mean, scores)
     value, differs = combination.expect_gains(mean, scores), combination.expect_differences(mean, scores)
-    after = combination.weigh_answers(mean, scores, *_read_answers(view, before))
+    answers = _read_answers(view, view.step(before).booked())
+    after = combination.weigh_answers(mean, scores, answers, np.zeros(len(answers)))
     prior, after = _put_taught(view, lesson, fitted, prior, after)
     label = prior.argmax(axis=1).astype(np.int64)
     result = VoteResult(
@@ -267,17 +291,16 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
         confidence=prior.max(axis=1),
         agreement=(view.probs.argmax(axis=2) == label).mean(axis=0),
     )
-    return StageVote(result, disputed, value, differs, after, len(lesson.keys))
+    opinion = np.concatenate([mean, scores], axis=1)
+    return StageVote(result, disputed, value, differs, after, len(lesson.keys), combination, opinion)
 
 
-def _read_answers(view: StageView, before: int) -> tuple[Integers, Floats]:
-    """Return what a reviewer said of each annotated row or its copy, NOT_ASKED where nothing, and no sureness: rows
-    that taught the vote are decided with theirs."""
+def _read_answers(view: StageView, booked: Sequence[BookedReview | None]) -> Integers:
+    """Return what was said of each annotated row or its copy, NOT_ASKED where nothing; `booked` is of all rows."""
     place_of = {label: index for index, label in enumerate(view.labels)}
-    booked = [view.step(before).booked()[place] for place in view.filled]
-    said = [one.review.label if one and one.review.source in EVIDENCE | TRUTH else None for one in booked]
-    answers = np.array([NOT_ASKED if label is None else place_of[label] for label in said], dtype=np.int64)
-    return answers, np.zeros(len(answers))
+    given = [booked[place] for place in view.filled]
+    said = [one.review.label if one and one.review.source in EVIDENCE | TRUTH else None for one in given]
+    return np.array([NOT_ASKED if label is None else place_of[label] for label in said], dtype=np.int64)
 
 
 def _put_taught(

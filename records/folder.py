@@ -214,6 +214,10 @@ class RunFolder:
     def votes(self, stage: int, model: str) -> Path:
         return self.path / "votes" / f"stage-{stage:04d}" / f"{model}.parquet"
 
+    def combination(self, stage: int) -> Path:
+        """The parameters of the vote that decided a stage, where it was calibrated."""
+        return self.path / "votes" / f"stage-{stage:04d}" / "combination.json"
+
     def stage_labels(self, stage: int) -> Path:
         return self.path / "labels" / f"stage-{stage:04d}.parquet"
 
