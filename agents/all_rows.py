@@ -13,7 +13,7 @@ from records.outcome import AllRows, RowsEstimate
 
 
 @dataclass(frozen=True)
-class _Measured:
+class Measured:
     """Tokens, as counted on average: of a request without its rows, and, for each of its rows, read and written."""
 
     fixed: float
@@ -32,7 +32,7 @@ def estimate_all_rows(
     ones, no reply to be at fault, and no text to be the same as another. `usd` is None where no price is known; without
     a counted review there is no estimate, and `reason` says so.
     """
-    measured, reason = _measure(answers)
+    measured, reason = measure_reviews(answers)
     if measured is None or not rows:
         return AllRows(rows=rows, reason=reason or "the file has no row with a text")
     return AllRows(
@@ -43,8 +43,8 @@ def estimate_all_rows(
     )
 
 
-def _measure(answers: Iterable[Answer]) -> tuple[_Measured | None, str]:
-    """Return the tokens, or None and why there are none."""
+def measure_reviews(answers: Iterable[Answer]) -> tuple[Measured | None, str]:
+    """Return the tokens that the endpoint counted on a run's reviews, or None and why there are none."""
     requests = counted = fixed = row_bytes = rows = tokens_in = tokens_out = 0
     for answer in answers:
         length = measure_review([message["content"] for message in json.loads(answer.request)["messages"]])
@@ -58,10 +58,10 @@ def _measure(answers: Iterable[Answer]) -> tuple[_Measured | None, str]:
         reason = "the endpoint counted the tokens of no review" if requests else "no row was reviewed by it"
         return None, reason
     scale = tokens_in / (fixed + row_bytes)
-    return _Measured(fixed=scale * fixed / counted, row_in=scale * row_bytes / rows, row_out=tokens_out / rows), ""
+    return Measured(fixed=scale * fixed / counted, row_in=scale * row_bytes / rows, row_out=tokens_out / rows), ""
 
 
-def _estimate(measured: _Measured, rows: int, requests: int, target: LLMTarget, price: Price | None) -> RowsEstimate:
+def _estimate(measured: Measured, rows: int, requests: int, target: LLMTarget, price: Price | None) -> RowsEstimate:
     share = rows / requests
     tokens_in, tokens_out = round(measured.fixed + share * measured.row_in), round(share * measured.row_out)
     usd = price_request(target, tokens_in, tokens_out, price)

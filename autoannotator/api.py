@@ -11,7 +11,7 @@ from rich.console import Console
 
 from autoannotator.budget import change_budget
 from autoannotator.display import Display
-from autoannotator.runner import GENERATED, find_run, name_run, refuse_to_ask, resume_run, start_run
+from autoannotator.runner import GENERATED, find_run, let_spend, name_run, refuse_to_ask, resume_run, start_run
 from autoannotator.settings import resolve_settings
 from records.errors import SettingsError
 from records.events import Event
@@ -102,7 +102,8 @@ def annotate(
     the options of `autoannotator run` by the same names, with underscores (`hub="starter"`, `models=3`,
     `learning=False`), and the other fields of `records.settings.Settings`. `out` is the run folder. `on_event` is told
     what happens; by default it is shown on standard error. With `yes` a language model on another machine may see
-    rows of the data; without it, that is a PersonError which says how many.
+    rows of the data, and a run whose forecast is over its budget goes on; without it, these are a PersonError which
+    says how many, and a WaitingForPersonError.
 
     Raises the errors of `records.errors`: SettingsError and DataError for what the caller can mend, and
     InfrastructureError, after which `open_run(out).resume()` goes on, as after BudgetReachedError with a larger
@@ -124,7 +125,8 @@ def annotate(
             if table is not None:
                 write_table(folder.path / GIVEN, table)
 
-        return Run(start_run(resolved, path, show, refuse_to_ask, approve=lambda told: yes, prepare=prepare))
+        ask = let_spend(refuse_to_ask) if yes else refuse_to_ask
+        return Run(start_run(resolved, path, show, ask, approve=lambda told: yes, prepare=prepare))
 
 
 def _as_table(data: object) -> pa.Table:

@@ -20,7 +20,7 @@ def choose_ask(display: Display, *, allowed: bool) -> Ask:
         what, _, _ = strip_controls(question["text"]).partition("\n")
         with display.paused():
             answer = display.console.input(Text(f"{what}\n{_choose_prompt(question)}"))
-        if question["asks"] == "go_on" and not _says_yes(answer):
+        if question["asks"] in ("go_on", "spend") and not _says_yes(answer):
             return refuse_to_ask(question)
         return answer.strip(" ,\t") or refuse_to_ask(question)
 
@@ -35,7 +35,7 @@ def _choose_prompt(question: Question) -> str:
             return "Labels, separated by commas: "
         case "text":
             return "Text column: "
-        case "go_on":
+        case "go_on" | "spend":
             return "Go on all the same? [y/N] "
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from autoannotator.asking import choose_approve, choose_ask
 from autoannotator.budget import change_budget
 from autoannotator.display import Display
-from autoannotator.runner import GENERATED, find_run, resume_run, start_run
+from autoannotator.runner import GENERATED, find_run, let_spend, resume_run, start_run
 from autoannotator.settings import resolve_settings
 from autoannotator.summary import align, summarise_run, tell_summary
 from graphs.history import read_history
@@ -52,12 +52,18 @@ def run(options: argparse.Namespace) -> Outcome:
 
 def start(options: argparse.Namespace, task: str | None, data: str | Path, task_file: str | None = None) -> RunFolder:
     """Start a run with the options of the command line, shown as it goes."""
-    given = {name: getattr(options, name) for name in SETTINGS_OPTIONS}
-    settings = resolve_settings({**given, "task": task, "data": data, "task_file": task_file})
+    settings = read_settings(options, task, data, task_file)
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
         approve = choose_approve(display, yes=options.yes, allowed=not options.json)
+        ask = let_spend(ask) if options.yes else ask
         return start_run(settings, options.out, display.take, ask, approve=approve)
+
+
+def read_settings(options: argparse.Namespace, task: str | None, data: str | Path, task_file: str | None) -> Settings:
+    """Return the settings of a new run. Raises SettingsError that names every mistake."""
+    given = {name: getattr(options, name) for name in SETTINGS_OPTIONS}
+    return resolve_settings({**given, "task": task, "data": data, "task_file": task_file})
 
 
 def show_run(folder: RunFolder) -> Outcome:

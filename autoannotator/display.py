@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.text import Text
 
 from autoannotator.terminal import strip_controls
+from graphs.forecast_words import tell_forecast
 from graphs.history import describe_decision
 from records.candidate import repo_of
 from records.events import (
@@ -24,6 +25,7 @@ from records.events import (
     EnsembleChosen,
     EpochTrained,
     Event,
+    Forecasted,
     Gated,
     HubSearched,
     ModelDownloading,
@@ -42,6 +44,7 @@ from records.events import (
     StageVoted,
     TaskResolved,
 )
+from templates.report import format_dollars
 
 DOING = {
     "analyse_task": "reading the sentence and the file",
@@ -53,6 +56,7 @@ DOING = {
     "criticise_scripts": "judging the scripts",
     "repair_scripts": "repairing scripts",
     "audition": "auditioning the candidates on a probe",
+    "estimate": "forecasting what the run will take",
     "annotate_stage": "annotating",
     "vote": "voting",
     "review": "reviewing the riskiest rows",
@@ -174,6 +178,9 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
             lost = f", {event.unlabelled} without an answer" if event.unlabelled else ""
             by = {"llm": "the language model", "consensus": "the candidates' own consensus", "gold": "gold rows"}
             return f"Probe      {event.rows} rows, labels from {by.get(event.truth, event.truth)}{lost}"
+        case Forecasted():
+            left = "" if event.budget_left is None else f"; {format_dollars(event.budget_left)} of the budget are left"
+            return "Forecast   " + "\n           ".join(tell_forecast(event.forecast)) + left
         case EnsembleChosen():
             return f"Ensemble   {', '.join(map(repo_of, event.models))}: {event.reason}"
         case _:

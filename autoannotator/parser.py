@@ -16,7 +16,7 @@ class Commands(Protocol):
     def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...  # noqa: ANN401 (argparse's own)
 
 
-NOT_YET_COMMANDS = ("estimate", "review", "export", "chat", "serve", "mcp", "runs compare")
+NOT_YET_COMMANDS = ("review", "export", "chat", "serve", "mcp", "runs compare")
 
 RUN_EXAMPLES = """examples:
   autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
@@ -27,6 +27,14 @@ RUN_EXAMPLES = """examples:
 exit status: 0 done · 1 a bug · 2 bad usage or input · 3 finished, with unlabelled rows or not certified
 though --target-error asked for it · 4 the budget is reached (resumable with more) · 5 a service cannot be
 reached or a model failed (resumable) · 6 waiting for a person (resumable)
+"""
+
+
+ESTIMATE_EXAMPLES = """examples:
+  autoannotator estimate "Is each tweet offensive or not?" --data tweets.csv --llm openai:MODEL --out run1
+  autoannotator resume run1
+
+The models are searched, tested and auditioned, and the reviewer labels the probe, as in a run. The run folder stays.
 """
 
 
@@ -108,15 +116,9 @@ def _add(parts: Commands, name: str, command: str, purpose: str, examples: str) 
 
 
 def _add_runs(parts: Commands) -> None:
-    run = _add(parts, "run", "commands:run", "label a file", RUN_EXAMPLES)
-    run.add_argument(
-        "task", metavar="TASK", nargs="?", help="what to do, in one sentence; beside --task it replaces the file's"
-    )
-    run.add_argument("--data", metavar="FILE", required=True, help="csv, tsv, txt, json, jsonl, xlsx or parquet")
-    run.add_argument(
-        "--task", dest="task_file", metavar="FILE", help="a task.yaml, as every run folder holds one: it is the task"
-    )
-    _add_run_options(run)
+    _add_task(_add(parts, "run", "commands:run", "label a file", RUN_EXAMPLES))
+    estimate = "forecast what a run would review, spend and take, and stop there"
+    _add_task(_add(parts, "estimate", "forecasting:estimate", estimate, ESTIMATE_EXAMPLES))
     shown = _add(
         parts, "demo", "demo:demo", "label a shipped file of real review sentences", "autoannotator demo --out demo"
     )
@@ -141,6 +143,17 @@ def _add_runs(parts: Commands) -> None:
     runs.add_argument("action", nargs="?", default="list", choices=["list", "show", "delete"])
     runs.add_argument("runs", metavar="RUN", nargs="*", help="run folders, or ids of runs in generated/")
     runs.add_argument("--yes", action="store_true", help="delete without asking")
+
+
+def _add_task(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "task", metavar="TASK", nargs="?", help="what to do, in one sentence; beside --task it replaces the file's"
+    )
+    run.add_argument("--data", metavar="FILE", required=True, help="csv, tsv, txt, json, jsonl, xlsx or parquet")
+    run.add_argument(
+        "--task", dest="task_file", metavar="FILE", help="a task.yaml, as every run folder holds one: it is the task"
+    )
+    _add_run_options(run)
 
 
 def _add_run_argument(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +205,10 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--sandbox-runtime", metavar="NAME", help="Docker's runtime: runsc, kata, or another it knows")
     where.add_argument("--gpus", metavar="GPUS", help="GPUs for Docker's containers: all, a number, or device=ID,ID")
     where.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: generated/<run-id>)")
-    parser.add_argument("--yes", action="store_true", help="ask nothing, and let the model of --llm see rows")
+    parser.add_argument(
+        "--yes", action="store_true",
+        help="ask nothing, let the model of --llm see rows, and begin where the forecast is over the budget",
+    )  # fmt: skip
     for option in NOT_YET_OPTIONS:
         parser.add_argument(option, action=_NotYet, nargs="?", help=argparse.SUPPRESS)
 

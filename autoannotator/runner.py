@@ -35,9 +35,14 @@ def refuse_to_ask(question: Question) -> str:
     """Raise the question as an error, a TaskUnclearError or WaitingForPersonError: nobody is there to answer it."""
     what, _, next_step = question["text"].partition("\n")
     asks = question["asks"]
-    if asks == "go_on":
+    if asks in ("go_on", "spend"):
         raise WaitingForPersonError(what, next_step=next_step)
     raise TaskUnclearError(what, next_step=next_step, asks=asks)
+
+
+def let_spend(ask: Ask) -> Ask:
+    """Return a way of asking by which a run whose forecast is over its budget goes on until that is spent."""
+    return lambda question: "yes" if question["asks"] == "spend" else ask(question)
 
 
 def name_run(task: str) -> str:
@@ -65,8 +70,10 @@ def start_run(
     *,
     approve: Approve,
     prepare: Callable[[RunFolder], None] | None = None,
+    stop_after: str | None = None,
 ) -> RunFolder:
-    """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first.
+    """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first. After the
+    node `stop_after` the run stops, to be resumed from there.
 
     Where the data or the task cannot be used, or the person does not let the language model see their rows, nothing
     is left behind. Raises whatever stopped the run.
@@ -78,7 +85,7 @@ def start_run(
         write_yaml(folder.settings, settings)
         if prepare:
             prepare(folder)
-        run(folder, settings, show, ask, approve=approve)
+        run(folder, settings, show, ask, approve=approve, stop_after=stop_after)
     except (DataError, PersonError, SandboxError):
         if not folder.task.exists():
             _take_back(path, made)
@@ -127,20 +134,25 @@ def resume_run(
     return folder
 
 
-def run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve: Approve, leave: bool = False) -> None:
+def run(
+    folder: RunFolder,
+    settings: Settings,
+    show: Show,
+    ask: Ask,
+    *,
+    approve: Approve,
+    leave: bool = False,
+    stop_after: str | None = None,
+) -> None:
     """Drive the graph over a run folder, with its failure in the events."""
     with folder.locked():
         if read_record(folder.settings, Settings) != settings:
             write_yaml(folder.settings, settings)
-        _run(folder, settings, show, ask, approve=approve, leave=leave)
-
-
-def _run(folder: RunFolder, settings: Settings, show: Show, ask: Ask, *, approve: Approve, leave: bool) -> None:
-    with open_context(folder, settings, show) as context:
-        try:
-            ask_consent(context, approve)
-            context.team.check()
-            drive(context, ask, leave=leave)
-        except AutoAnnotatorError as error:
-            context.emit(RunFailed(error=str(error), exit_status=error.exit_status))
-            raise
+        with open_context(folder, settings, show) as context:
+            try:
+                ask_consent(context, approve)
+                context.team.check()
+                drive(context, ask, leave=leave, stop_after=stop_after)
+            except AutoAnnotatorError as error:
+                context.emit(RunFailed(error=str(error), exit_status=error.exit_status))
+                raise

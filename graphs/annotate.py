@@ -2,8 +2,8 @@
 
 analyse_task → search_hub → select_candidates → download_models → write_scripts → test_scripts → criticise_scripts
       ▲ ask_person                                                    └── repair_scripts ◄──────────┘ (bounded)
-criticise_scripts → audition
-audition → [ annotate_stage → vote → review ( → review … ) → spot_check → criticise_stage
+criticise_scripts → audition → estimate ( → ask_to_spend )
+estimate → [ annotate_stage → vote → review ( → review … ) → spot_check → criticise_stage
            ( → relabel, or → ask_to_go_on ) → finish_stage → (pool ≥ β) fine_tune → gate ] for each stage
            → audit → certify → report
 """
@@ -16,14 +16,25 @@ from langgraph.graph import START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from graphs import auditing, auditioning, criticising, fetching, learning, preparing, reporting, scripting, staging
+from graphs import (
+    auditing,
+    auditioning,
+    criticising,
+    estimating,
+    fetching,
+    learning,
+    preparing,
+    reporting,
+    scripting,
+    staging,
+)
 from graphs.context import RunContext
 from graphs.state import RunState, Update
 from records.events import NodeStarted
 
 Node = Callable[[RunState, Runtime[RunContext]], Command[Any] | Update | None]
 
-WAITING: tuple[Node, ...] = (preparing.ask_person, criticising.ask_to_go_on)
+WAITING: tuple[Node, ...] = (preparing.ask_person, estimating.ask_to_spend, criticising.ask_to_go_on)
 """The nodes that wait for a person; such a node may have no effect before it has the answer."""
 
 NODES: tuple[Node, ...] = (
@@ -37,6 +48,8 @@ NODES: tuple[Node, ...] = (
     scripting.criticise_scripts,
     scripting.repair_scripts,
     auditioning.audition,
+    estimating.estimate,
+    estimating.ask_to_spend,
     staging.annotate_stage,
     staging.vote,
     staging.review,
@@ -68,7 +81,8 @@ def build_graph() -> StateGraph[RunState, RunContext, RunState, RunState]:
     graph.add_edge("write_scripts", "test_scripts")
     graph.add_edge("test_scripts", "criticise_scripts")
     graph.add_edge("repair_scripts", "test_scripts")
-    graph.add_edge("audition", "annotate_stage")
+    graph.add_edge("audition", "estimate")
+    graph.add_edge("ask_to_spend", "annotate_stage")
     graph.add_edge("annotate_stage", "vote")
     graph.add_edge("vote", "review")
     graph.add_edge("spot_check", "criticise_stage")

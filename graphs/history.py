@@ -1,5 +1,6 @@
 """What a run did, told from its events: the report and the terminal are drawn from this."""
 
+import datetime
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from records.events import (
     CandidateDropped,
     EnsembleChosen,
     Event,
+    Forecasted,
     Gated,
     NodeStarted,
     Noticed,
@@ -46,9 +48,14 @@ class RunHistory:
     criticised: dict[int, StageCriticised] = field(default_factory=dict)
     left: dict[str, SpecialistDropped] = field(default_factory=dict)
     """Specialist → since when it votes no more, and why."""
+    forecast_at: datetime.datetime | None = None
+    seconds: float = 0.0
+    """How long the run was at work after its forecast; while it was stopped does not count."""
+    _last: datetime.datetime | None = None
 
     def take(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case an event)
         """Let one more event speak."""
+        self._count_time(event)
         match event:
             case RunStarted():
                 self.ending = None
@@ -62,6 +69,8 @@ class RunHistory:
                 self.dropped[event.model] = event.reason
             case EnsembleChosen():
                 self.ensemble = event.reason
+            case Forecasted():
+                self.forecast_at = self._last
             case StageStarted():
                 self.started[event.stage], self.stages = event, event.stages
             case StageVoted():
@@ -78,6 +87,12 @@ class RunHistory:
                 self.notices[event.message] = None
             case _:
                 pass
+
+    def _count_time(self, event: Event) -> None:
+        at = datetime.datetime.fromisoformat(event.time)
+        if self.forecast_at is not None and self._last is not None and not isinstance(event, RunStarted):
+            self.seconds += (at - self._last).total_seconds()
+        self._last = at
 
     def tell_stages(self) -> tuple[ReportStage, ...]:
         """Return the stages in their order."""

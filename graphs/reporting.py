@@ -12,6 +12,7 @@ from langgraph.runtime import Runtime
 from graphs.audit_rows import read_final_labels
 from graphs.context import RunContext
 from graphs.costing import add_up_cost, describe_cost
+from graphs.forecast_words import compare_forecast
 from graphs.history import RunHistory, read_history
 from graphs.jobs import read_auditions, read_candidates, read_lock, read_selections, read_steps
 from graphs.label_scan import LabelScan, scan_labels
@@ -19,7 +20,7 @@ from graphs.state import RunState
 from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
-from records.outcome import Certificate, Cost
+from records.outcome import Certificate, Cost, Forecast
 from records.readers.importing import iterate_shards
 from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
 from records.settings import Settings
@@ -36,6 +37,7 @@ FILES = (
     ("scripts/", "the generated scripts, their tests and the critic's verdicts"),
     ("votes/", "each specialist's label and probabilities for every row"),
     ("events.jsonl", "what happened, in its order"),
+    ("forecast.json", "what the run was expected to take, told before its first stage"),
     ("cost.json", "what was asked of a language model, and what it cost"),
     ("certificate.json", "what is certified about the labels"),
     ("audit/", "what each audit fixed before its first draw, what it drew, how it ended, and every claim made"),
@@ -87,7 +89,8 @@ def gather_report(folder: RunFolder) -> ReportData:
     """
     settings, task = read_record(folder.settings, Settings), read_record(folder.task, TaskSpec)
     history, scan = read_history(folder), scan_labels(folder)
-    certificate = read_record(folder.certificate, Certificate)
+    certificate, cost = read_record(folder.certificate, Certificate), read_record(folder.cost, Cost)
+    forecast = read_record(folder.forecast, Forecast) if folder.forecast.exists() else None
     offline = settings.llm == "offline"
     return ReportData(
         run_id=folder.run_id,
@@ -110,7 +113,8 @@ def gather_report(folder: RunFolder) -> ReportData:
         dropped=_describe_dropped(folder, history),
         stages=history.tell_stages(),
         decisions=history.tell_decisions(),
-        cost=describe_cost(read_record(folder.cost, Cost)),
+        cost=describe_cost(cost),
+        forecast=compare_forecast(forecast, history, cost, certificate) if forecast else None,
         certificate=certificate.statement,
         certificate_reason=certificate.reason,
         certificate_facts=_list_facts(certificate),

@@ -5,12 +5,12 @@ from typing import Any, Literal, TypedDict
 Update = dict[str, Any]
 """What a node changes of the state: field → new value."""
 
-Asked = Literal["labels", "text", "go_on"]
+Asked = Literal["labels", "text", "go_on", "spend"]
 
 
 class Question(TypedDict):
-    """What the person is asked: the setting it answers (`go_on`: none, the run waits for leave), and the words; the
-    second line says how else to answer.
+    """What the person is asked: the setting it answers (`go_on` and `spend`: none, the run waits for leave, `spend` to
+    begin what the budget will not do for), and the words; the second line says how else to answer.
 
     `in_words`: the answer may be in any words, not only values separated by commas.
     """

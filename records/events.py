@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from records.base import Record
+from records.outcome import Forecast
 
 
 def now() -> str:
@@ -146,6 +147,14 @@ class EnsembleChosen(EventBase):
     type: Literal["ensemble_chosen"] = "ensemble_chosen"
     models: tuple[str, ...]
     reason: str = ""
+
+
+class Forecasted(EventBase):
+    """What the run will take from here on; `budget_left` are the USD that it may still spend, None: no limit."""
+
+    type: Literal["forecasted"] = "forecasted"
+    forecast: Forecast
+    budget_left: float | None = None
 
 
 class StageStarted(EventBase):
@@ -304,6 +313,7 @@ Event = Annotated[
     | ProbeLabelled
     | Auditioned
     | EnsembleChosen
+    | Forecasted
     | StageStarted
     | ShardAnnotated
     | StageVoted

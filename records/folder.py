@@ -189,6 +189,10 @@ class RunFolder:
         return self.path / "cost.json"
 
     @property
+    def forecast(self) -> Path:
+        return self.path / "forecast.json"
+
+    @property
     def manifest(self) -> Path:
         return self.path / "manifest.json"
 

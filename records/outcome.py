@@ -1,4 +1,4 @@
-"""What a run ends with: its certificate, its cost and its manifest."""
+"""What a run ends with, its certificate, its cost and its manifest, and the forecast that it began with."""
 
 from typing import Literal, Self
 
@@ -132,6 +132,56 @@ class Cost(Record):
         """The sum over the roles in USD; None where the price of one is not known."""
         prices = [role.usd for role in self.roles if role.usd is not None]
         return sum(prices) if len(prices) == len(self.roles) else None
+
+
+class Span(Record):
+    """A forecast figure and its range, `low` to `high`."""
+
+    expected: float = Field(ge=0)
+    low: float = Field(ge=0)
+    high: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.low <= self.expected <= self.high:
+            raise ValueError(f"{self.expected} does not lie between {self.low} and {self.high}")
+        return self
+
+
+class Forecast(Record):
+    """`forecast.json`: what a run will take, told before its first stage from a pilot of `pilot` rows.
+
+    Rows reviewed: `reviewed` before the forecast, and from there on `risk`, `spot_checks` and `audit`; `reviews` are
+    all of them. `tokens` and `usd` are the reviewer's for all of these; `usd_ahead` is what of it is still to be spent.
+    `seconds` are from the forecast on, of annotating and reviewing, without fine-tunes. They are None where they cannot
+    be told; `reason` says why there is no price.
+    """
+
+    version: Literal[1] = 1
+    rows: int = Field(ge=0)
+    """Rows that have a text."""
+    pilot: int = Field(ge=0)
+    reviewed: int = Field(ge=0)
+    risk: Span
+    spot_checks: Span
+    audit: Span
+    reviews: Span
+    tokens: Span
+    usd: Span | None
+    usd_ahead: Span | None
+    seconds: Span
+    usd_per_review: float | None = Field(ge=0)
+    interval: str = Field(min_length=1)
+    """What the ranges are, in words."""
+    notes: tuple[str, ...] = ()
+    """What the forecast does not reckon with, or could not know."""
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if {one is None for one in (self.usd, self.usd_ahead, self.usd_per_review)} != {bool(self.reason)}:
+            raise ValueError("either the dollars are there, or the reason why there are none")
+        return self
 
 
 class ListedFile(Record):

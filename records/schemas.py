@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from records.candidate import ModelsLock
 from records.events import EVENT
 from records.ledger import Answer
-from records.outcome import Certificate, Cost, Manifest
+from records.outcome import Certificate, Cost, Forecast, Manifest
 from records.protocol import (
     PROTOCOL_VERSION,
     WORKER_REPLY,
@@ -41,6 +41,7 @@ def make_schemas() -> dict[str, dict[str, Any]]:
         "models-lock.v2": TypeAdapter(ModelsLock),
         "certificate.v1": TypeAdapter(Certificate),
         "cost.v1": TypeAdapter(Cost),
+        "forecast.v1": TypeAdapter(Forecast),
         "manifest.v1": TypeAdapter(Manifest),
     }
     tables = {

@@ -123,6 +123,21 @@ class ReportCost(Record):
     """Why there are none, where that is known."""
 
 
+class ReportForecastLine(Record):
+    """A figure of the forecast with its range, and what it came to, in words."""
+
+    name: str
+    forecast: str
+    actual: str
+
+
+class ReportForecast(Record):
+    """The forecast beside what the run came to; `note` says what its ranges are and what it does not hold."""
+
+    lines: tuple[ReportForecastLine, ...]
+    note: str
+
+
 class HardRow(Record):
     """A row that was hard to label. `votes`: specialist → label; `risk`: estimated error before review, 0 to 1."""
 
@@ -170,6 +185,8 @@ class ReportData(Record):
     stages: tuple[ReportStage, ...]
     decisions: tuple[ReportDecision, ...] = ()
     cost: ReportCost
+    forecast: ReportForecast | None = None
+    """None in a run of an earlier version."""
     certificate: str
     """What is stated of all labels, in a sentence."""
     certificate_reason: str

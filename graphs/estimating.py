@@ -1,0 +1,167 @@
+"""The forecast before the first stage: rows reviewed, tokens, dollars and time, each with a range, from a pilot."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from agents.review_cost import FREE, ReviewPrice, price_review
+from agents.reviewer import make_manner
+from agents.target import Terms, describe_llm
+from graphs.audit_design import find_expert
+from graphs.context import RunContext
+from graphs.pilot import Outlook, Pilot, hold_pilot, look_ahead
+from graphs.reviewing import GOLD_STEP, PROBE_STEP
+from graphs.state import Answer, Question, RunState, Update
+from graphs.tables import find_filled_rows
+from records.events import Forecasted
+from records.folder import read_record, write_json
+from records.outcome import Forecast, Span
+from specialists.certificate import share_error
+from specialists.forecast import AuditTerms, ReviewForecast, ReviewPlan, forecast_reviews
+from templates.report import format_dollars
+
+
+@dataclass(frozen=True)
+class AuditReserve:
+    """What the audit will take: `rows` to review, and what they cost in USD (0 where no price is known, since then
+    there is no budget to keep them back from)."""
+
+    rows: int
+    usd: float
+
+
+def estimate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_to_spend", "annotate_stage"]]:
+    """Forecast what the run will take, and have it wait where that is more than the budget has left."""
+    context = runtime.context
+    if not context.folder.forecast.exists():
+        write_json(context.folder.forecast, make_forecast(context, state))
+    forecast = read_record(context.folder.forecast, Forecast)
+    context.emit(Forecasted(forecast=forecast, budget_left=find_left(context)))
+    if not exceeds_budget(context):
+        return Command(goto="annotate_stage")
+    least = format_dollars(forecast.usd_ahead.low if forecast.usd_ahead else 0.0)
+    question = Question(
+        asks="spend",
+        text=f"The reviews of this run will cost {least} more at least, by the forecast, and "
+        f"{format_dollars(find_left(context) or 0.0)} of the budget of {context.settings.budget:g} USD are left.\n"
+        f"autoannotator resume {context.folder.path} --yes goes on until it is spent, --budget USD with more.",
+        in_words=False,
+    )
+    return Command(goto="ask_to_spend", update={"question": question})
+
+
+def ask_to_spend(state: RunState, runtime: Runtime[RunContext]) -> Update:
+    """Wait until the person lets the run spend what will not do, or gives it more. Nothing else may happen here: this
+    node runs again from its top."""
+    if exceeds_budget(runtime.context):
+        _: Answer = interrupt(state["question"])
+    return {"question": None}
+
+
+def find_left(context: RunContext) -> float | None:
+    """Return the USD of the budget that are left, None where there is no budget."""
+    budget = context.settings.budget
+    return None if budget is None else max(budget - context.ledger.sum_spent(), 0.0)
+
+
+def exceeds_budget(context: RunContext) -> bool:
+    """Return whether even the low end of the forecast is more than the budget has left."""
+    ahead, left = read_record(context.folder.forecast, Forecast).usd_ahead, find_left(context)
+    return left is not None and ahead is not None and ahead.low > left
+
+
+def reserve_audit(context: RunContext) -> AuditReserve:
+    """Return what the forecast says the audit will take: so much is kept back from the budget for it."""
+    forecast = read_record(context.folder.forecast, Forecast)
+    rows = math.ceil(forecast.audit.expected)
+    return AuditReserve(rows=rows, usd=rows * (forecast.usd_per_review or 0.0))
+
+
+def make_forecast(context: RunContext, state: RunState) -> Forecast:
+    """Return what the run will take from here on. Raises ModelError where there is no pilot to tell it from."""
+    settings, pilot = context.settings, hold_pilot(context, state)
+    outlook, probe = look_ahead(context, state, pilot), len(context.reviews.list_step(PROBE_STEP))
+    rows = len(find_filled_rows(context.folder, state["rows"], settings.shard_size))
+    plan = _plan_reviews(context, state, rows, outlook)
+    ahead = forecast_reviews(outlook.rows, plan, settings.seed)
+    price = _price(context, pilot)
+    spent = [one for one in context.ledger.spending() if one.role == "reviewer"]
+    tokens = sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in spent)
+    usd = None if price.usd is None else _scale(ahead.total, price.usd)
+    return Forecast(
+        rows=rows,
+        pilot=len(pilot.numbers),
+        reviewed=probe,
+        risk=ahead.risk,
+        spot_checks=ahead.spot_checks,
+        audit=ahead.audit,
+        reviews=_scale(ahead.total, 1.0, probe),
+        tokens=_scale(ahead.total, price.tokens, tokens),
+        usd=None if usd is None else _scale(usd, 1.0, sum(one.usd or 0.0 for one in spent)),
+        usd_ahead=usd,
+        seconds=_forecast_seconds(context, pilot, rows, ahead.total, price),
+        usd_per_review=price.usd,
+        interval=_describe_interval(context, len(pilot.numbers)),
+        notes=tuple(_list_notes(context, price, ahead)),
+        reason="" if price.usd is not None else f"no price is known for {settings.llm}: state it with --llm-price",
+    )
+
+
+def _plan_reviews(context: RunContext, state: RunState, rows: int, outlook: Outlook) -> ReviewPlan:
+    settings, share, size = context.settings, state["review_share"], state["stage_size"]
+    stages = [min(size, state["rows"] - size * stage) for stage in range(state["stages"])]
+    checked = settings.spot_check_share
+    terms = AuditTerms(settings.target_error, share_error(settings.confidence, 0), outlook.known_rate)
+    return ReviewPlan(
+        rows=rows,
+        reviewed=sum(len(context.reviews.list_step(step)) for step in (GOLD_STEP, PROBE_STEP)),
+        worth=outlook.worth,
+        most=sum(math.floor(share * one) for one in stages),
+        spot_checks=sum(max(1, round(checked * one)) for one in stages) if checked else 0,
+        audit=terms if find_expert(context) in ("llm", "human") else None,
+    )
+
+
+def _price(context: RunContext, pilot: Pilot) -> ReviewPrice:
+    settings = context.settings
+    target = describe_llm(settings.llm)
+    if target is None:
+        return FREE
+    answers = tuple(context.ledger.read_answers("reviewer"))
+    terms = Terms(price=settings.llm_price, batch_api=settings.batch_api)
+    return price_review(answers, context.read_task(), make_manner(settings), pilot.texts, target=target, terms=terms)
+
+
+def _forecast_seconds(context: RunContext, pilot: Pilot, rows: int, reviews: Span, price: ReviewPrice) -> Span:
+    """Return the seconds of annotating all rows, `concurrency` specialists at a time, and of reviewing."""
+    settings = context.settings
+    of_a_row = max(float(pilot.seconds.sum()) / settings.concurrency, float(pilot.seconds.max()))
+    of_a_review = (price.seconds or 0.0) / settings.review_batch / settings.llm_concurrency
+    return _scale(reviews, of_a_review, rows * of_a_row)
+
+
+def _describe_interval(context: RunContext, pilot: int) -> str:
+    method = "binomial (Clopper-Pearson)" if context.settings.target_error is None else "bootstrap"
+    return f"90 % {method} interval over the {pilot:,} rows of the pilot; what the vote will learn is not in it"
+
+
+def _list_notes(context: RunContext, price: ReviewPrice, ahead: ReviewForecast) -> list[str]:
+    settings, reviews = context.settings, price is not FREE
+    told = {
+        "fine-tunes are not in the time": settings.learning,
+        "the endpoint's batches may take a day, which is not in the time": reviews and settings.batch_api,
+        "no review was asked for yet, so the time has none": reviews and price.seconds is None,
+        "the endpoint has counted the tokens of no review: they are estimated from the texts": not price.counted,
+        "later prompts hold examples, which are not in the tokens": reviews and settings.review_style == "few",
+        "the gold rows stand for the file": settings.gold is not None and context.given_lock is None,
+        "more reviewed rows will differ than the target allows: no audit could certify it": not ahead.certifiable,
+        "other roles than the reviewer, and what the result critic asks for, are not in it": reviews,
+    }
+    return [note for note, holds in told.items() if holds]
+
+
+def _scale(span: Span, factor: float, plus: float = 0.0) -> Span:
+    return Span(expected=factor * span.expected + plus, low=factor * span.low + plus, high=factor * span.high + plus)

@@ -1,0 +1,159 @@
+"""The pilot of the forecast: the rows that the specialists annotated for the audition, and how the stages would see
+them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from graphs.context import RunContext
+from graphs.engine import Assignment, Receipt
+from graphs.fetching import have_voters
+from graphs.jobs import list_voters, weigh_voters
+from graphs.reviewing import PROBE_STEP, number_step
+from graphs.state import RunState
+from graphs.tables import (
+    class_probs_of,
+    find_filled_rows,
+    merge_shards,
+    read_texts,
+    shards_for,
+    strings_of,
+    write_shards,
+)
+from graphs.voting import EVIDENCE, TRUTH
+from records.errors import ModelError
+from records.folder import read_record
+from records.review_book import BookedReview
+from records.settings import Settings
+from specialists.arrays import Floats, Integers
+from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
+from specialists.class_maps import read_classes
+from specialists.combination import NOT_ASKED
+from specialists.dawid_skene import fit_dawid_skene
+from specialists.forecast import PilotRows
+from specialists.probe import draw_pool
+from specialists.vote import take_majority, take_soft_vote
+
+_ALL = 2**62
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """`numbers`, `texts` (n_pilot,): the rows; `probs` (n_specialists, n_pilot, n_labels); `seconds` (n_specialists,):
+    what each specialist took for a row."""
+
+    numbers: Integers
+    texts: list[str]
+    probs: Floats
+    seconds: Floats
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The pilot as the stages would see it: its rows, the `worth` of a review on the scale of their values, and the
+    share of the reviewed rows whose label differs from the reviewer's answer, or that got none."""
+
+    rows: PilotRows
+    worth: float
+    known_rate: float
+
+
+def hold_pilot(context: RunContext, state: RunState) -> Pilot:
+    """Return the pilot. Under a given lock there was no audition: the specialists annotate rows for it now.
+
+    Raises ModelError where all of them fail at that.
+    """
+    folder = context.folder.scratch / "audition"
+    names = [one.name for one in list_voters(context.folder, state)]
+    if context.given_lock is not None:
+        names = _annotate(context, state, folder)
+    inputs, labels = sorted(folder.glob("rows-*.parquet")), context.read_task().label_names
+    maps = {one.name: one.label_map.classes for one in list_voters(context.folder, state)}
+    rows = [pq.read_table(path) for path in inputs]
+    probs, seconds = [], []
+    for name in names:
+        shards = shards_for(inputs, name)
+        probs.append(read_classes(class_probs_of(merge_shards(shards, labels)), maps[name], labels))
+        seconds.append(sum(read_record(shard.receipt, Receipt).seconds for shard in shards))
+    numbers = np.array([number for table in rows for number in table["id"].to_pylist()], dtype=np.int64)
+    texts = [text for table in rows for text in strings_of(table, "text")]
+    return Pilot(numbers, texts, np.stack(probs), np.array(seconds) / max(len(numbers), 1))
+
+
+def _annotate(context: RunContext, state: RunState, folder: Path) -> list[str]:
+    """Have the specialists of a lock annotate a pool as large as an audition's; return those that could."""
+    settings = context.settings
+    population = find_filled_rows(context.folder, state["rows"], settings.shard_size)
+    drawn = draw_pool(len(population), settings.probe_size * settings.probe_pool, settings.seed)
+    numbers = population[drawn].tolist()
+    texts = read_texts(context.folder, numbers, settings.shard_size)
+    inputs = write_shards(folder, numbers, texts, settings.shard_size)
+    jobs, _ = have_voters(context, state)
+    failures = context.engine.annotate([Assignment(job, shards_for(inputs, job.name), classes=True) for job in jobs])
+    able = [job.name for job in jobs if job not in failures]
+    if not able:
+        raise ModelError(
+            "; ".join(failures.values()), next_step=f"autoannotator resume {context.folder.path} tries again."
+        )
+    return able
+
+
+def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
+    """Return how the stages would see the pilot, by what is reviewed so far: the vote that they begin with, but for the
+    specialists' hidden states, which the pilot does not have."""
+    settings, source = context.settings, context.team.reviewer.source
+    booked = context.reviews.list_labelled(number_step(0, "risk"), _ALL)
+    asked = context.reviews.list_step(PROBE_STEP)
+    unanswered = sum(one.review.label is None for one in asked)
+    if settings.vote == "calibrated" and (source in EVIDENCE or len(booked) >= LEAST_TAUGHT):
+        value, differs, unlike = _look_calibrated(pilot, booked, context.read_task().label_names)
+        is_taught = True
+    else:
+        value = differs = 1.0 - _vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings)
+        unlike, is_taught = 0, False
+    known_rate = (unanswered + unlike) / max(len(asked), 1)
+    own = pilot.probs.argmax(axis=2)
+    disputed = (own != own[:1]).any(axis=0).astype(np.float64)
+    if settings.rule == "disagreement":
+        return Outlook(PilotRows(disputed, differs), 0.5, known_rate)
+    if source == "offline":  # it gets all that it may see, or nothing: see graphs/choice.py
+        return Outlook(PilotRows(disputed + value, differs), np.inf if is_taught else 0.0, known_rate)
+    return Outlook(PilotRows(value, differs), settings.worth, known_rate)
+
+
+def _look_calibrated(pilot: Pilot, booked: Sequence[BookedReview], labels: Sequence[str]) -> tuple[Floats, Floats, int]:
+    """Return each row's value and the probability that the reviewer differs (n_pilot,), and how many of the reviewer's
+    answers so far are not the label that the vote takes after them."""
+    place_of = {int(number): place for place, number in enumerate(pilot.numbers)}
+    known = [one for one in booked if one.review.row in place_of]
+    said = np.array([labels.index(one.review.label or "") for one in known], dtype=np.int64)
+    true = np.array([one.review.source in TRUTH for one in known], dtype=np.bool_)
+    sureness = [np.nan if one.review.sureness is None else one.review.sureness for one in known]
+    rows = ReviewedRows(
+        probs=pilot.probs[:, [place_of[one.review.row] for one in known]],
+        states=None,
+        answers=np.where(true, NOT_ASKED, said),
+        truth=np.where(true, said, NOT_ASKED),
+        sureness=np.where(true, np.nan, np.array(sureness, dtype=np.float64)),
+        inclusion=np.array([one.inclusion for one in known], dtype=np.float64),
+    )
+    fitted = fit_vote(rows)
+    mean, scores = pilot.probs.mean(axis=0), score_rows(fitted.model, pilot.probs, None)
+    combination = fitted.model.combination
+    unlike = int((~true & (fitted.after.argmax(axis=1) != said)).sum())
+    return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), unlike
+
+
+def _vote_plainly(probs: Floats, weights: Floats, settings: Settings) -> Floats:
+    """Return the confidence (n_pilot,) of the vote by `--vote` that learns from no answer."""
+    own, n_labels = probs.argmax(axis=2), probs.shape[2]
+    match settings.vote:
+        case "majority":
+            return (own == take_majority(own, n_labels)).mean(axis=0)
+        case "dawid_skene":
+            return fit_dawid_skene(own, n_labels).weigh(own).max(axis=1)
+        case _:
+            return take_soft_vote(probs, weights).confidence
