@@ -123,7 +123,8 @@ class Display:
 
 def tell(event: Event) -> str:
     """Return an event in one line; empty where it is not worth one."""
-    return _tell_endpoint(event) or _tell_surroundings(event) or _tell_preparation(event) or _tell_stage(event)
+    telling = (_tell_endpoint, _tell_surroundings, _tell_preparation, _tell_forecast, _tell_stage)
+    return next(filter(None, (tell_part(event) for tell_part in telling)), "")
 
 
 def _tell_endpoint(event: Event) -> str:
@@ -132,6 +133,15 @@ def _tell_endpoint(event: Event) -> str:
             return f"Model      {event.model} at {event.host} may see up to {event.rows:,} rows"
         case EndpointPaused():
             return f"Paused     {event.seconds:.0f} s: {event.host} {event.reason}"
+        case _:
+            return ""
+
+
+def _tell_forecast(event: Event) -> str:
+    match event:
+        case Forecasted():
+            left = "" if event.budget_left is None else f"; {format_dollars(event.budget_left)} of the budget are left"
+            return "Forecast   " + "\n           ".join(tell_forecast(event.forecast)) + left
         case _:
             return ""
 
@@ -178,9 +188,6 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
             lost = f", {event.unlabelled} without an answer" if event.unlabelled else ""
             by = {"llm": "the language model", "consensus": "the candidates' own consensus", "gold": "gold rows"}
             return f"Probe      {event.rows} rows, labels from {by.get(event.truth, event.truth)}{lost}"
-        case Forecasted():
-            left = "" if event.budget_left is None else f"; {format_dollars(event.budget_left)} of the budget are left"
-            return "Forecast   " + "\n           ".join(tell_forecast(event.forecast)) + left
         case EnsembleChosen():
             return f"Ensemble   {', '.join(map(repo_of, event.models))}: {event.reason}"
         case _:

@@ -1,13 +1,14 @@
 """The forecast before the first stage: rows reviewed, tokens, dollars and time, each with a range, from a pilot."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, overload
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents.review_cost import FREE, ReviewPrice, price_review
+from agents.review_cost import FREE, ReviewPrice, count_requests, price_reviews
 from agents.reviewer import make_manner
 from agents.target import Terms, describe_llm
 from graphs.audit_design import find_expert
@@ -19,6 +20,7 @@ from graphs.tables import find_filled_rows
 from records.events import Forecasted
 from records.folder import read_record, write_json
 from records.outcome import Forecast, Span
+from specialists.audit import LOOK
 from specialists.certificate import share_error
 from specialists.forecast import AuditTerms, ReviewForecast, ReviewPlan, forecast_reviews
 from templates.report import format_dollars
@@ -76,8 +78,7 @@ def exceeds_budget(context: RunContext) -> bool:
 def reserve_audit(context: RunContext) -> AuditReserve:
     """Return what the forecast says the audit will take: so much is kept back from the budget for it."""
     forecast = read_record(context.folder.forecast, Forecast)
-    rows = math.ceil(forecast.audit.expected)
-    return AuditReserve(rows=rows, usd=rows * (forecast.usd_per_review or 0.0))
+    return AuditReserve(rows=math.ceil(forecast.audit.expected), usd=forecast.audit_usd or 0.0)
 
 
 def make_forecast(context: RunContext, state: RunState) -> Forecast:
@@ -85,12 +86,14 @@ def make_forecast(context: RunContext, state: RunState) -> Forecast:
     settings, pilot = context.settings, hold_pilot(context, state)
     outlook, probe = look_ahead(context, state, pilot), len(context.reviews.list_step(PROBE_STEP))
     rows = len(find_filled_rows(context.folder, state["rows"], settings.shard_size))
-    plan = _plan_reviews(context, state, rows, outlook)
-    ahead = forecast_reviews(outlook.rows, plan, settings.seed)
+    ahead = forecast_reviews(outlook.rows, _plan_reviews(context, state, rows, outlook), settings.seed)
     price = _price(context, pilot)
     spent = [one for one in context.ledger.spending() if one.role == "reviewer"]
     tokens = sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in spent)
-    usd = None if price.usd is None else _scale(ahead.total, price.usd)
+    calls = _Calls(settings.target_error is not None, state["stages"], ahead)
+    requests = calls.count(settings.review_batch)
+    usd = _add_up(ahead.total, requests, price.row_usd, price.request_usd)
+    audit_usd = _add_up(ahead.audit, calls.count_audit(settings.review_batch), price.row_usd, price.request_usd)
     return Forecast(
         rows=rows,
         pilot=len(pilot.numbers),
@@ -98,16 +101,42 @@ def make_forecast(context: RunContext, state: RunState) -> Forecast:
         risk=ahead.risk,
         spot_checks=ahead.spot_checks,
         audit=ahead.audit,
-        reviews=_scale(ahead.total, 1.0, probe),
-        tokens=_scale(ahead.total, price.tokens, tokens),
-        usd=None if usd is None else _scale(usd, 1.0, sum(one.usd or 0.0 for one in spent)),
+        reviews=_shift(ahead.total, probe),
+        tokens=_shift(_add_up(ahead.total, requests, price.row_tokens, price.request_tokens), tokens),
+        usd=None if usd is None else _shift(usd, sum(one.usd or 0.0 for one in spent)),
         usd_ahead=usd,
-        seconds=_forecast_seconds(context, pilot, rows, ahead.total, price),
-        usd_per_review=price.usd,
+        audit_usd=None if audit_usd is None else audit_usd.expected,
+        seconds=_forecast_seconds(context, pilot, rows, calls, price),
         interval=_describe_interval(context, len(pilot.numbers)),
         notes=tuple(_list_notes(context, price, ahead)),
-        reason="" if price.usd is not None else f"no price is known for {settings.llm}: state it with --llm-price",
+        reason="" if usd is not None else f"no price is known for {settings.llm}: state it with --llm-price",
     )
+
+
+@dataclass(frozen=True)
+class _Calls:
+    """The requests for the reviews ahead: every stage asks by itself, and an audit for a target look by look."""
+
+    has_target: bool
+    stages: int
+    ahead: ReviewForecast
+
+    def count(self, batch: int) -> Span:
+        """Return the requests of at most `batch` rows."""
+        risk, spot_checks = (
+            _map(part, lambda rows: count_requests(rows, self.stages, batch))
+            for part in (self.ahead.risk, self.ahead.spot_checks)
+        )
+        parts = (risk, spot_checks, self.count_audit(batch))
+        return Span(
+            expected=sum(one.expected for one in parts),
+            low=sum(one.low for one in parts),
+            high=sum(one.high for one in parts),
+        )
+
+    def count_audit(self, batch: int) -> Span:
+        """Return those of the audit."""
+        return _map(self.ahead.audit, lambda rows: count_requests(rows, rows / LOOK if self.has_target else 1, batch))
 
 
 def _plan_reviews(context: RunContext, state: RunState, rows: int, outlook: Outlook) -> ReviewPlan:
@@ -132,15 +161,15 @@ def _price(context: RunContext, pilot: Pilot) -> ReviewPrice:
         return FREE
     answers = tuple(context.ledger.read_answers("reviewer"))
     terms = Terms(price=settings.llm_price, batch_api=settings.batch_api)
-    return price_review(answers, context.read_task(), make_manner(settings), pilot.texts, target=target, terms=terms)
+    return price_reviews(answers, context.read_task(), make_manner(settings), pilot.texts, target=target, terms=terms)
 
 
-def _forecast_seconds(context: RunContext, pilot: Pilot, rows: int, reviews: Span, price: ReviewPrice) -> Span:
+def _forecast_seconds(context: RunContext, pilot: Pilot, rows: int, calls: _Calls, price: ReviewPrice) -> Span:
     """Return the seconds of annotating all rows, `concurrency` specialists at a time, and of reviewing."""
     settings = context.settings
     of_a_row = max(float(pilot.seconds.sum()) / settings.concurrency, float(pilot.seconds.max()))
-    of_a_review = (price.seconds or 0.0) / settings.review_batch / settings.llm_concurrency
-    return _scale(reviews, of_a_review, rows * of_a_row)
+    waits = calls.count(settings.review_batch * settings.llm_concurrency)
+    return _map(waits, lambda waited: rows * of_a_row + waited * (price.seconds or 0.0))
 
 
 def _describe_interval(context: RunContext, pilot: int) -> str:
@@ -163,5 +192,25 @@ def _list_notes(context: RunContext, price: ReviewPrice, ahead: ReviewForecast) 
     return [note for note, holds in told.items() if holds]
 
 
-def _scale(span: Span, factor: float, plus: float = 0.0) -> Span:
-    return Span(expected=factor * span.expected + plus, low=factor * span.low + plus, high=factor * span.high + plus)
+def _map(span: Span, change: Callable[[float], float]) -> Span:
+    """Return the span of a figure that grows with another's."""
+    return Span(expected=change(span.expected), low=change(span.low), high=change(span.high))
+
+
+def _shift(span: Span, by: float) -> Span:
+    return _map(span, lambda figure: figure + by)
+
+
+@overload
+def _add_up(rows: Span, requests: Span, of_a_row: float, of_a_request: float) -> Span: ...
+@overload
+def _add_up(rows: Span, requests: Span, of_a_row: float | None, of_a_request: float | None) -> Span | None: ...
+def _add_up(rows: Span, requests: Span, of_a_row: float | None, of_a_request: float | None) -> Span | None:
+    """Return what rows in requests take; None where that is not known of one."""
+    if of_a_row is None or of_a_request is None:
+        return None
+    return Span(
+        expected=of_a_row * rows.expected + of_a_request * requests.expected,
+        low=of_a_row * rows.low + of_a_request * requests.low,
+        high=of_a_row * rows.high + of_a_request * requests.high,
+    )

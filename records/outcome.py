@@ -170,7 +170,8 @@ class Forecast(Record):
     usd: Span | None
     usd_ahead: Span | None
     seconds: Span
-    usd_per_review: float | None = Field(ge=0)
+    audit_usd: float | None = Field(ge=0)
+    """What of it the audit is expected to cost."""
     interval: str = Field(min_length=1)
     """What the ranges are, in words."""
     notes: tuple[str, ...] = ()
@@ -179,7 +180,7 @@ class Forecast(Record):
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
-        if {one is None for one in (self.usd, self.usd_ahead, self.usd_per_review)} != {bool(self.reason)}:
+        if {one is None for one in (self.usd, self.usd_ahead, self.audit_usd)} != {bool(self.reason)}:
             raise ValueError("either the dollars are there, or the reason why there are none")
         return self
 

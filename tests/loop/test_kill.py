@@ -91,6 +91,7 @@ MOMENTS: dict[str, Moment] = {
     "the repaired script's test": begun("test_scripts"),
     "audition": begun("audition"),
     "the probe annotated": written("scratch/audition/*/rows-00000.parquet"),
+    "estimate": begun("estimate"),
     "annotate_stage": begun("annotate_stage"),
     "vote": begun("vote"),
     "review": begun("review"),

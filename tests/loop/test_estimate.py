@@ -1,0 +1,112 @@
+"""The forecast before the first stage: what it says, where it makes a run wait, and what it came to."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from autoannotator import annotate
+from autoannotator.api import Run, open_run
+from autoannotator.command_line import main
+from records.errors import WaitingForPersonError
+from records.events import StageStarted
+from records.folder import read_record
+from records.outcome import Forecast
+from tests.conftest import SENTENCE
+from tests.llm_server import LLMServer, play_team, read_role, read_rows, serving
+from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
+
+ROWS = 160
+PROBE = 32
+PRICE = (1.0, 2.0)
+OPTIONS: dict[str, Any] = {"sandbox": "process", "learning": False, "stage_size": 40}
+
+pytestmark = pytest.mark.xdist_group("estimate")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]) -> Iterator[LLMServer]:
+    monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
+    with serving(play_team(LABELS, label_of, class_of)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        yield server
+
+
+def write_rows(folder: Path, rows: int = ROWS) -> Path:
+    data = folder / "rows.csv"
+    pd.DataFrame({"text": [text for text, _ in make_sentences(rows, seed=8)]}).to_csv(data, index=False)
+    return data
+
+
+def count_reviewed(server: LLMServer) -> int:
+    return sum(len(read_rows(one)) for one in server.requests() if read_role(one) == "reviewer")
+
+
+def test_estimate_stops_after_the_forecast_and_resume_goes_on(
+    one_model_hub: str, tmp_path: Path, server: LLMServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    arguments = ["--hub", one_model_hub, "--llm", "openai:scripted", "--llm-price", "1,2", "--sandbox", "process"]
+    fixed = ["--no-learning", "--stage-size", "40", "--out", str(out), "--json"]
+    assert main(["estimate", SENTENCE, "--data", str(write_rows(tmp_path)), *arguments, *fixed]) == 0
+    told = json.loads(capsys.readouterr().out)
+    run = open_run(out)
+    forecast = read_record(run.folder.forecast, Forecast)
+    assert told["forecast"] == forecast.model_dump(mode="json")
+    assert told["next"] == f"autoannotator resume {out}"
+    assert (forecast.rows, forecast.pilot, forecast.reviewed) == (ROWS, 2 * PROBE, PROBE)
+    assert count_reviewed(server) == PROBE, "nothing but the probe was asked for"
+    check_money(forecast, server)
+    assert not any(isinstance(event, StageStarted) for event in run.folder.read_events())
+    assert main(["resume", str(out), "--json"]) == 0
+    finished = json.loads(capsys.readouterr().out)
+    assert finished["rows"] == ROWS
+    assert read_record(run.folder.forecast, Forecast) == forecast, "it was told once"
+    reviewed = count_reviewed(server)
+    assert forecast.reviews.low <= reviewed <= forecast.reviews.high
+    page = run.report.read_text(encoding="utf-8")
+    assert "Forecast, and what it came to" in page
+    assert f": {reviewed:,}</dd>" in page
+
+
+def check_money(forecast: Forecast, server: LLMServer) -> None:
+    """Dollars are what the probe's tokens cost, scaled to the rows."""
+    assert forecast.usd is not None
+    assert forecast.usd_ahead is not None
+    assert forecast.audit_usd is not None
+    asked = [one for one in server.log if read_role(one.request) == "reviewer"]
+    read = sum(len(message["content"].split()) for one in asked for message in one.request["messages"])
+    written = sum(len(str(one.answer).split()) for one in asked)
+    usd = (read * PRICE[0] + written * PRICE[1]) / 1e6
+    assert 0.5 * usd / PROBE < forecast.audit_usd / forecast.audit.expected < usd / PROBE, "its requests are fuller"
+    assert 0 < forecast.usd_ahead.low < forecast.usd_ahead.expected < forecast.usd_ahead.high
+    assert forecast.usd.expected == pytest.approx(forecast.usd_ahead.expected + usd)
+
+
+def start(hub: str, out: Path, budget: float, **settings: Any) -> Run:
+    return annotate(
+        SENTENCE, data=write_rows(out.parent), hub=hub, llm="openai:scripted", llm_price=PRICE, out=out, budget=budget,
+        on_event=lambda event: None, rule="disagreement", **OPTIONS, **settings,
+    )  # fmt: skip
+
+
+def test_a_run_whose_forecast_is_over_its_budget_waits(
+    tiny_hub: str, tmp_path: Path, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hardly a cent above the probe: what is spent by then is measured first."""
+    monkeypatch.setattr("graphs.estimating.find_left", lambda context: 0.0)
+    with pytest.raises(WaitingForPersonError, match=r"\$0.00 of the budget of 5 USD are left") as waiting:
+        start(tiny_hub, tmp_path / "out", 5.0)
+    assert waiting.value.exit_status == 6
+    run = open_run(tmp_path / "out")
+    asked = len(server.log)
+    with pytest.raises(WaitingForPersonError):
+        run.resume(on_event=lambda event: None)
+    assert len(server.log) == asked, "a run that waits spends nothing"
+    monkeypatch.undo()
+    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+    run.resume(on_event=lambda event: None, budget=6.0)
+    assert run.labels["label"].notna().all(), "more money is leave enough"
