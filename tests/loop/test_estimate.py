@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import pandas as pd
 import pytest
 
 from autoannotator import annotate
-from autoannotator.api import Run, open_run
+from autoannotator.api import open_run
 from autoannotator.command_line import main
+from autoannotator.runner import let_spend, refuse_to_ask
+from graphs.state import Question
 from records.errors import WaitingForPersonError
-from records.events import StageStarted
+from records.events import Event, ProbeLabelled, StageStarted
 from records.folder import read_record
+from records.ledger import Ledger
 from records.outcome import Forecast
 from tests.conftest import SENTENCE
 from tests.llm_server import LLMServer, play_team, read_role, read_rows, serving
@@ -22,7 +26,14 @@ from tests.tiny_hub import LABELS, class_of, label_of, make_sentences
 ROWS = 160
 PROBE = 32
 PRICE = (1.0, 2.0)
-OPTIONS: dict[str, Any] = {"sandbox": "process", "learning": False, "stage_size": 40}
+SETTINGS: dict[str, Any] = {
+    "llm": "openai:scripted",
+    "llm_price": PRICE,
+    "budget": 5.0,
+    "stage_size": 40,
+    "sandbox": "process",
+    "learning": False,
+}
 
 pytestmark = pytest.mark.xdist_group("estimate")
 
@@ -86,27 +97,33 @@ def check_money(forecast: Forecast, server: LLMServer) -> None:
     assert forecast.usd.expected == pytest.approx(forecast.usd_ahead.expected + usd)
 
 
-def start(hub: str, out: Path, budget: float, **settings: Any) -> Run:
-    return annotate(
-        SENTENCE, data=write_rows(out.parent), hub=hub, llm="openai:scripted", llm_price=PRICE, out=out, budget=budget,
-        on_event=lambda event: None, rule="disagreement", **OPTIONS, **settings,
-    )  # fmt: skip
-
-
-def test_a_run_whose_forecast_is_over_its_budget_waits(
-    tiny_hub: str, tmp_path: Path, server: LLMServer, monkeypatch: pytest.MonkeyPatch
+def test_a_run_whose_forecast_is_over_its_budget_waits_for_leave_or_money(
+    one_model_hub: str, tmp_path: Path, server: LLMServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Hardly a cent above the probe: what is spent by then is measured first."""
-    monkeypatch.setattr("graphs.estimating.find_left", lambda context: 0.0)
-    with pytest.raises(WaitingForPersonError, match=r"\$0.00 of the budget of 5 USD are left") as waiting:
-        start(tiny_hub, tmp_path / "out", 5.0)
-    assert waiting.value.exit_status == 6
-    run = open_run(tmp_path / "out")
+    out = tmp_path / "out"
+
+    def spend(event: Event) -> None:
+        """Have hardly anything left once the probe was paid for."""
+        if isinstance(event, ProbeLabelled):
+            with closing(Ledger(out / "ledger.sqlite")) as ledger:
+                ledger.open_charge("reviewer", None, "scripted", 4.99999 - ledger.sum_spent())
+
+    with pytest.raises(
+        WaitingForPersonError, match=r"more at least, by the forecast, and \$0.00\d+ of the budget"
+    ) as waits:
+        annotate(SENTENCE, data=write_rows(tmp_path, 80), hub=one_model_hub, out=out, on_event=spend, **SETTINGS)
+    assert waits.value.exit_status == 6
     asked = len(server.log)
-    with pytest.raises(WaitingForPersonError):
-        run.resume(on_event=lambda event: None)
+    assert main(["resume", str(out)]) == 6
+    assert "--yes goes on until it is spent, --budget USD with more" in capsys.readouterr().err
+    assert main(["resume", str(out), "--budget", "5.00001"]) == 6, "that does not do either"
     assert len(server.log) == asked, "a run that waits spends nothing"
-    monkeypatch.undo()
-    monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-    run.resume(on_event=lambda event: None, budget=6.0)
-    assert run.labels["label"].notna().all(), "more money is leave enough"
+    assert main(["resume", str(out), "--budget", "6"]) == 0, "more money is leave enough"
+    assert len(server.log) > asked
+
+
+def test_yes_spends_and_answers_no_other_question() -> None:
+    ask = let_spend(refuse_to_ask)
+    assert ask(Question(asks="spend", text="Over the budget.\nNext.", in_words=False)) == "yes"
+    with pytest.raises(WaitingForPersonError):
+        ask(Question(asks="go_on", text="The critic would stop.\nNext.", in_words=False))
