@@ -48,7 +48,7 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool) -> 
         # it is not `next` any more, and yet not the end.
         given: Any = None if snapshot.tasks else {"answers": []}
         if snapshot.values and not snapshot.tasks and not is_settled(context.folder, context.settings):
-            given = _reopen(context)
+            given = _reopen(context, cast(RunState, snapshot.values))
         while snapshot.tasks or not snapshot.values or given is not None:
             if snapshot.interrupts:
                 question: Question = snapshot.interrupts[0].value
@@ -57,7 +57,7 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool) -> 
                 graph.invoke(given, config, context=context, durability="sync")
             snapshot, given, leave = graph.get_state(config), None, False
             if not snapshot.tasks and _answers_another_target(context.folder, context.settings):
-                given = _reopen(context)
+                given = Command(goto="audit")
         return cast(RunState, snapshot.values)
 
 
@@ -71,10 +71,15 @@ def _answers_another_target(folder: RunFolder, settings: Settings) -> bool:
     return read_record(folder.certificate, Certificate).target != settings.target_error
 
 
-def _reopen(context: RunContext) -> Command[Any]:
-    """Open a run that has ended at its audit: it is not finished from here on."""
+def _reopen(context: RunContext, state: RunState) -> Command[Any]:
+    """Open a run that has ended: at the first stage whose reviews the budget did not reach, where there is more money
+    now, else at its audit. It is not finished from here on."""
     context.folder.manifest.unlink(missing_ok=True)
-    return Command(goto="audit")
+    short, budget = state["short"], context.settings.budget
+    if short is None or (budget is not None and budget <= short["budget"]):
+        return Command(goto="audit")
+    counters = {name: short[name] for name in ("stage", "pool", "pool_from", "unlabelled")}
+    return Command(goto="annotate_stage", update={**counters, "short": None})
 
 
 def _approve(question: Question) -> str:
