@@ -33,6 +33,7 @@ def change_budget(folder: RunFolder, budget: float, show: Callable[[Event], None
             spent = check_spending(ledger, budget)
             if (target := describe_llm(settings.llm)) is not None:
                 open_purse(target, ledger, make_terms(settings))
+        folder.manifest.unlink(missing_ok=True)  # it goes on: it is not finished from here on
         write_yaml(folder.settings, settings)
         had = "none" if before.budget is None else f"{before.budget:g} USD"
         event = Noticed(message=f"the budget is {budget:g} USD now, of which {spent:.4f} are spent; before: {had}")
