@@ -10,17 +10,18 @@ from records.errors import SettingsError
 from records.events import Event, Noticed
 from records.folder import RunFolder, read_record, write_yaml
 from records.ledger import Ledger
+from records.outcome import Certificate
 from records.settings import Settings
 
 
 def change_budget(folder: RunFolder, budget: float, show: Callable[[Event], None]) -> None:
-    """Let an unfinished run spend so many USD in all, what it has spent included.
+    """Let a run that is not finished, or that the budget ended, spend so many USD in all, what it has spent included.
 
     `settings.yaml` is written anew with it, so that it says what the run goes by; the events keep what it was before.
     Raises SettingsError where the run is finished, where it is no more than what is spent, and where that or the price
     is not known; nothing has changed then.
     """
-    if folder.manifest.exists():
+    if folder.manifest.exists() and not read_record(folder.certificate, Certificate).budget_reached:
         raise SettingsError(
             f"--budget {budget:g}: the run {folder.run_id} has finished, and spends no more",
             next_step="Leave --budget out, or start a new run.",
@@ -32,6 +33,7 @@ def change_budget(folder: RunFolder, budget: float, show: Callable[[Event], None
             spent = check_spending(ledger, budget)
             if (target := describe_llm(settings.llm)) is not None:
                 open_purse(target, ledger, make_terms(settings))
+        folder.manifest.unlink(missing_ok=True)  # it goes on: it is not finished from here on
         write_yaml(folder.settings, settings)
         had = "none" if before.budget is None else f"{before.budget:g} USD"
         event = Noticed(message=f"the budget is {budget:g} USD now, of which {spent:.4f} are spent; before: {had}")

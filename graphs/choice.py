@@ -7,9 +7,11 @@ import numpy as np
 
 from agents.review_cost import estimate_tokens
 from agents.reviewer import make_manner
+from graphs.reviewing import ReviewStep
 from graphs.taught import first_step
 from graphs.voting import StageView, StageVote
-from specialists.arrays import Booleans, Integers
+from specialists.arrays import Integers
+from specialists.audit_planning import choose_start
 from specialists.review_value import choose_reviews
 from specialists.risk import choose_riskiest
 
@@ -23,34 +25,51 @@ class Chosen:
 
     rows: Integers
     is_last: bool
+    is_short: bool = False
+    """Whether more would be worth it and are not paid for."""
 
 
-def choose_for_review(view: StageView, held: StageVote, number: int, share: float) -> Chosen:
-    """Return the rows of a stage to review at a step: by the paper's rule, all that the specialists dispute; else those
-    whose review removes most errors for its money, as long as one is expected to remove `--worth`.
+def choose_for_review(view: StageView, held: StageVote, number: int, share: float, allowed: int | None) -> Chosen:
+    """Return the rows of a stage to review at a step, those first that need it most.
 
-    In all no more than `share` of the stage is reviewed for risk. The reviewer without a language model has no
-    reliability of its own to reckon with: it gets what is disputed, and then what is least sure.
+    In all no more than `share` of the stage is reviewed for risk, nor more rows than the budget allows (None: any).
     """
-    step, n_rows, settings = view.step(number), len(view.rows.text), view.context.settings
-    open_ = step.eligible[view.filled]
+    step, n_rows = view.step(number), len(view.rows.text)
     first = first_step(view.stage)
     done = sum(one is not None and first <= one.step < number for one in step.own())
     most = max(0, math.floor(share * n_rows) - done)
+    wanted = _rank_wanted(view, held, step)
+    # Without anything learned from the answers a second round would choose as the first.
+    in_one = held.after is None or view.context.settings.rule == "disagreement"
+    batch = max(min(int(ROUND_SHARE * n_rows), held.taught), view.context.settings.review_batch)
+    size = most if in_one else min(most, batch)
+    paid = size if allowed is None else min(size, max(0, allowed - done))
+    return Chosen(
+        rows=view.filled[wanted[:paid]],
+        is_last=in_one or len(wanted) <= size or size == most,
+        is_short=paid < min(size, len(wanted)),
+    )
+
+
+def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers:
+    """Return the places of all annotated rows that are to be reviewed by what is known now, in the order of their need.
+
+    By the paper's rule all that the specialists dispute. Under a target the riskiest, until the others meet it by the
+    estimates. Else those whose review is expected to remove `--worth` errors, most errors for its tokens first. The
+    reviewer without a language model has no reliability of its own to reckon with: it gets what is disputed, then what
+    is least sure, and nothing where gold rows taught the vote, which then knows more than it does.
+    """
+    settings, open_ = view.context.settings, step.eligible[view.filled]
     if settings.rule == "disagreement":
-        return Chosen(view.filled[np.flatnonzero(held.disputed & open_)][:most], is_last=True)
+        return np.flatnonzero(held.disputed & open_)
     if view.context.team.reviewer.source == "offline":
-        return Chosen(view.filled[_choose_least_sure(held, open_, most)], is_last=True)
-    batch = max(min(int(ROUND_SHARE * n_rows), held.taught), settings.review_batch)
-    size = most if held.after is None else min(most, batch)
+        known = held.after is not None
+        return choose_riskiest(held.result.agreement, held.value, open_, 0 if known else len(open_))
+    if settings.target_error is not None:
+        order = np.argsort(-held.differs, kind="stable")
+        order = order[open_[order]]
+        unanswered = sum(one is not None and one.review.label is None for one in step.own())
+        room = math.floor(settings.target_error * len(open_)) - unanswered
+        return order[: choose_start(held.differs[order], max(room, 0))]
     cost = estimate_tokens(view.context.read_task(), make_manner(settings), view.texts)
-    chosen = choose_reviews(held.value, cost, open_, size, worth=settings.worth)
-    return Chosen(view.filled[chosen], is_last=held.after is None or len(chosen) < size or size == most)
-
-
-def _choose_least_sure(held: StageVote, open_: Booleans, most: int) -> Integers:
-    """Return what to give the reviewer without a language model: nothing where gold rows taught the vote, which then
-    knows more than it does."""
-    if held.after is not None:
-        return np.zeros(0, dtype=np.int64)
-    return choose_riskiest(held.result.agreement, held.value, open_, most)
+    return choose_reviews(held.value, cost, open_, len(open_), worth=settings.worth)

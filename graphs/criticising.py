@@ -14,7 +14,7 @@ from graphs.jobs import drop_specialists
 from graphs.reviewing import ReviewStep, number_step
 from graphs.state import Answer, Question, RunState, Update
 from graphs.tables import VOTED, read_stage_labels, read_stage_rows
-from records.errors import ReplyError
+from records.errors import BudgetReachedError, ReplyError
 from records.events import Noticed, StageCriticised
 from records.figures import StageCounts, StageFigures, VoterCounts
 from records.folder import read_record, write_json
@@ -54,6 +54,9 @@ def _judge(context: RunContext, state: RunState) -> Decision | None:
     """Return the critic's decision; None where it gave none. A critic that is no use must not end a run."""
     try:
         return context.team.result_critic.criticise(context.read_task(), gather_figures(context, state))
+    except BudgetReachedError as error:
+        context.emit(Noticed(message=f"The result critic was not asked about stage {state['stage'] + 1}: {error.what}"))
+        return None
     except ReplyError as error:
         message = f"What the result critic said of stage {state['stage'] + 1} cannot be used; the run goes on"
         context.emit(Noticed(message=f"{message}: {error.what}"))

@@ -53,7 +53,7 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool, sto
         # it is not `next` any more, and yet not the end.
         given: Any = None if snapshot.tasks else {"answers": []}
         if snapshot.values and not snapshot.tasks and not is_settled(context.folder, context.settings):
-            given = _reopen(context)
+            given = _reopen(context, cast(RunState, snapshot.values))
         while snapshot.tasks or not snapshot.values or given is not None:
             if snapshot.interrupts:
                 given = _take_up(context, snapshot.interrupts[0].value, ask, leave)
@@ -63,7 +63,7 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool, sto
             if stops and not snapshot.interrupts:
                 break
             if not snapshot.tasks and _answers_another_target(context.folder, context.settings):
-                given = _reopen(context)
+                given = Command(goto="audit")
         return cast(RunState, snapshot.values)
 
 
@@ -87,10 +87,15 @@ def _answers_another_target(folder: RunFolder, settings: Settings) -> bool:
     return read_record(folder.certificate, Certificate).target != settings.target_error
 
 
-def _reopen(context: RunContext) -> Command[Any]:
-    """Open a run that has ended at its audit: it is not finished from here on."""
+def _reopen(context: RunContext, state: RunState) -> Command[Any]:
+    """Open a run that has ended: at the first stage whose reviews the budget did not reach, where there is more money
+    now, else at its audit. It is not finished from here on."""
     context.folder.manifest.unlink(missing_ok=True)
-    return Command(goto="audit")
+    short, budget = state["short"], context.settings.budget
+    if short is None or (budget is not None and budget <= short["budget"]):
+        return Command(goto="audit")
+    counters = {name: short[name] for name in ("stage", "pool", "pool_from", "unlabelled")}
+    return Command(goto="annotate_stage", update={**counters, "short": None})
 
 
 def _approve(question: Question) -> str:

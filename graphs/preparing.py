@@ -55,6 +55,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
         "pool_from": 0,
         "learned": 0,
         "unlabelled": 0,
+        "short": None,
     }
     return Command(goto="search_hub", update=update)
 

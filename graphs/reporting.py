@@ -184,6 +184,7 @@ def _describe_search(folder: RunFolder, history: RunHistory) -> ReportSearch:
         auditioned=len(auditions),
         rows=first.rows,
         truth=truths[first.truth],
+        reviewed=first.rows if auditions and first.truth in ("llm", "human") else 0,
         reason=history.ensemble,
     )
 

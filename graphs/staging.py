@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agents.base import Consensus, ReviewRequest
+from graphs.allowance import allow_reviews, note_short
 from graphs.choice import choose_for_review
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
@@ -104,25 +105,28 @@ def review(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["re
     view, round_ = StageView(runtime.context, state), state["round"]
     number = number_step(view.stage, "risk", round_)
     held = hold_vote(view, number)
-    chosen = choose_for_review(view, held, number, state["review_share"])
-    _review_rows(view, held, "risk", chosen.rows)
-    if chosen.is_last or round_ + 1 == MOST_ROUNDS:
-        return Command(goto="spot_check")
+    allowed = allow_reviews(view.context, state)
+    chosen = choose_for_review(view, held, number, state["review_share"], allowed)
+    paid = _review_rows(view, held, "risk", chosen.rows) and not chosen.is_short
+    update: Update = {} if paid else {"short": note_short(view.context, state)}
+    if chosen.is_last or not paid or round_ + 1 == MOST_ROUNDS:
+        return Command(goto="spot_check", update=update)
     return Command(goto="review", update={"round": round_ + 1})
 
 
-def spot_check(state: RunState, runtime: Runtime[RunContext]) -> None:
+def spot_check(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Review a small uniform sample of the rows that nobody looked at, and write what the stage's labels are now."""
     settings, view = runtime.context.settings, StageView(runtime.context, state)
     number = number_step(view.stage, "spot_check")
     eligible = view.step(number).eligible
     chosen = draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + view.stage)
     inclusion = len(chosen) / max(int(eligible.sum()), 1)
-    _review_rows(view, hold_vote(view, number), "spot_check", chosen, inclusion)
+    paid = _review_rows(view, hold_vote(view, number), "spot_check", chosen, inclusion)
     write_stage(view, decide_step(view.stage))
+    return {} if paid else {"short": note_short(view.context, state)}
 
 
-def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
+def relabel(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Review rows of this stage that are torn between the two labels which the result critic doubts."""
     view = StageView(runtime.context, state)
     first, second = (view.labels.index(label) for label in state["relabel"])
@@ -132,8 +136,9 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> None:
     mean[view.filled] = held.result.mean
     most = math.floor(RELABEL_SHARE * len(mean))
     chosen = choose_confused(mean, (first, second), view.step(number).eligible, most)
-    _review_rows(view, held, "relabel", chosen)
+    paid = _review_rows(view, held, "relabel", chosen)
     write_stage(view, decide_step(view.stage))
+    return {} if paid else {"short": note_short(view.context, state)}
 
 
 def finish_stage(
@@ -160,8 +165,9 @@ def finish_stage(
     return Command(goto="annotate_stage", update={**update, "stage": stage + 1})
 
 
-def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integers, inclusion: float = 1.0) -> None:
-    """Have the chosen rows of the stage reviewed, and write the answers down."""
+def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integers, inclusion: float = 1.0) -> bool:
+    """Have the chosen rows of the stage reviewed, and write the answers down; return whether there was money for all
+    of them."""
     context, settings = view.context, view.context.settings
     round_ = view.state["round"] if kind == "risk" else 0
     step = view.step(number_step(view.stage, kind, round_))
@@ -189,6 +195,7 @@ def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integ
             source=context.team.reviewer.source,
         )
     )
+    return len(reviews) == len(request.rows)
 
 
 def _gather_consensus(view: StageView, held: StageVote, chosen: Integers) -> Consensus | None:

@@ -37,6 +37,17 @@ class ScriptState(TypedDict):
     status: Literal["written", "tested", "refused", "accepted", "dropped"]
 
 
+class Short(TypedDict):
+    """The first stage for whose reviews the budget had too little, that budget in USD, and counters of the state before
+    this stage."""
+
+    stage: int
+    budget: float
+    pool: int
+    pool_from: int
+    unlabelled: int
+
+
 class RunState(TypedDict):
     """Written to the checkpoint after every node; everything else of a run is files in its folder."""
 
@@ -63,3 +74,5 @@ class RunState(TypedDict):
     learned: int
     """How many fine-tunes were tried."""
     unlabelled: int
+    short: Short | None
+    """Where a larger budget takes the run up again; None where the money has done so far."""

@@ -121,6 +121,11 @@ class ReviewBook:
                     found[key] = _as_booked(row)
         return found
 
+    def count_asked(self) -> int:
+        """Return how many texts a language model was asked about."""
+        with self._lock:
+            return int(self._connection.execute("SELECT COUNT(*) FROM reviews WHERE source = 'llm'").fetchone()[0])
+
     def list_labelled(self, before_step: int, most: int, *, from_step: int = FIRST_STEP) -> tuple[BookedReview, ...]:
         """Return reviews that a language model, a person or gold rows decided at `from_step` or later and before a
         step, the latest first."""

@@ -49,6 +49,8 @@ class ReportSearch(Record):
     rows: int
     truth: str
     reason: str
+    reviewed: int = 0
+    """Of these rows, those that a reviewer was asked about."""
 
 
 class DroppedModel(Record):
@@ -206,7 +208,8 @@ class ReportData(Record):
 
     @property
     def reviewed(self) -> int:
-        return sum(stage.all_reviewed for stage in self.stages)
+        """Rows that the run had reviewed for its labels: the probe's, and every stage's. The audit's come on top."""
+        return self.search.reviewed + sum(stage.all_reviewed for stage in self.stages)
 
     @property
     def relabelled(self) -> int:
