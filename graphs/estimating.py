@@ -151,6 +151,7 @@ def _plan_reviews(context: RunContext, state: RunState, rows: int, outlook: Outl
         most=sum(math.floor(share * one) for one in stages),
         spot_checks=sum(max(1, round(checked * one)) for one in stages) if checked else 0,
         audit=terms if find_expert(context) in ("llm", "human") else None,
+        target=outlook.target,
     )
 
 

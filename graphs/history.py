@@ -48,7 +48,7 @@ class RunHistory:
     criticised: dict[int, StageCriticised] = field(default_factory=dict)
     left: dict[str, SpecialistDropped] = field(default_factory=dict)
     """Specialist → since when it votes no more, and why."""
-    forecast_at: datetime.datetime | None = None
+    has_forecast: bool = False
     seconds: float = 0.0
     """How long the run was at work after its forecast; while it was stopped does not count."""
     _last: datetime.datetime | None = None
@@ -70,7 +70,7 @@ class RunHistory:
             case EnsembleChosen():
                 self.ensemble = event.reason
             case Forecasted():
-                self.forecast_at = self._last
+                self.has_forecast = True
             case StageStarted():
                 self.started[event.stage], self.stages = event, event.stages
             case StageVoted():
@@ -90,7 +90,7 @@ class RunHistory:
 
     def _count_time(self, event: Event) -> None:
         at = datetime.datetime.fromisoformat(event.time)
-        if self.forecast_at is not None and self._last is not None and not isinstance(event, RunStarted):
+        if self.has_forecast and self._last is not None and not isinstance(event, RunStarted):
             self.seconds += (at - self._last).total_seconds()
         self._last = at
 

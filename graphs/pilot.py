@@ -53,12 +53,14 @@ class Pilot:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The pilot as the stages would see it: its rows, the `worth` of a review on the scale of their values, and the
-    share of the reviewed rows whose label differs from the reviewer's answer, or that got none."""
+    """The pilot as the stages would see it: its rows, the `worth` of a review on the scale of their values, or the
+    `target` until which they are reviewed instead, and the share of the reviewed rows whose label differs from the
+    reviewer's answer, or that got none."""
 
     rows: PilotRows
     worth: float
     known_rate: float
+    target: float | None = None
 
 
 def hold_pilot(context: RunContext, state: RunState) -> Pilot:
@@ -121,6 +123,8 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
         return Outlook(PilotRows(disputed, differs), 0.5, known_rate)
     if source == "offline":  # it gets all that it may see, or nothing: see graphs/choice.py
         return Outlook(PilotRows(disputed + value, differs), np.inf if is_taught else 0.0, known_rate)
+    if settings.target_error is not None:
+        return Outlook(PilotRows(differs, differs), settings.worth, known_rate, settings.target_error)
     return Outlook(PilotRows(value, differs), settings.worth, known_rate)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import beta
 
 from records.outcome import Span
 from specialists.arrays import Floats, Integers
-from specialists.audit_planning import forecast_audit
+from specialists.audit_planning import choose_start, forecast_audit
 from specialists.certificate import count_allowed, size_sample
 
 LEVEL = 0.9
@@ -43,8 +43,9 @@ class AuditTerms:
 @dataclass(frozen=True)
 class ReviewPlan:
     """What is known beforehand: the `rows` that have a text, `reviewed` of them already; a row is reviewed where its
-    value is at least `worth`, at most `most` rows in all; `spot_checks` rows are reviewed beside; `audit` is None
-    where there is nobody to ask."""
+    value is at least `worth`, or, where the stages have a `target`, the rows of the greatest value until the others are
+    estimated to meet it; at most `most` rows in all; `spot_checks` rows are reviewed beside; `audit` is None where there
+    is nobody to ask."""
 
     rows: int
     reviewed: int
@@ -52,6 +53,7 @@ class ReviewPlan:
     most: int
     spot_checks: int
     audit: AuditTerms | None
+    target: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ def forecast_reviews(pilot: PilotRows, plan: ReviewPlan, seed: int) -> ReviewFor
         return ReviewForecast(nothing, nothing, nothing, nothing)
     if len(pilot.value) == 0:
         raise ValueError(f"a pilot without a row tells nothing of {plan.rows} rows")
-    share = float((pilot.value >= plan.worth).mean())
+    share = _find_share(pilot, plan)
     expected, certifiable = _count_rows(pilot, plan, share)
-    if plan.audit is None or plan.audit.target is None:
+    if plan.target is None and (plan.audit is None or plan.audit.target is None):
         others = np.stack([_count_rows(pilot, plan, one)[0] for one in bound_share(share, len(pilot.value))])
         low, high = others.min(axis=0), others.max(axis=0)
     else:
@@ -99,6 +101,20 @@ def bound_share(share: float, rows: int) -> tuple[float, float]:
     low = 0.0 if found == 0 else float(beta.ppf(tail, found, rows - found + 1))
     high = 1.0 if found == rows else float(beta.ppf(1.0 - tail, found + 1, rows - found))
     return low, high
+
+
+def _find_share(pilot: PilotRows, plan: ReviewPlan) -> float:
+    """Return the share of the rows to be reviewed for risk, as far as there may be so many."""
+    if plan.target is None:
+        return float((pilot.value >= plan.worth).mean())
+    left = plan.rows - plan.reviewed
+    riskiest = _stretch(np.sort(pilot.differs)[::-1], left)
+    return choose_start(riskiest, count_allowed(left, plan.target)) / max(left, 1)
+
+
+def _stretch(ordered: Floats, rows: int) -> Floats:
+    """Return the figures of so many rows, of which those of a pilot are an ordered sample."""
+    return ordered[np.arange(rows) * len(ordered) // max(rows, 1)]
 
 
 def _count_rows(pilot: PilotRows, plan: ReviewPlan, share: float) -> tuple[Integers, bool]:
@@ -121,10 +137,9 @@ def _count_audited(pilot: PilotRows, plan: ReviewPlan, unreviewed: int, reviewed
     order = np.argsort(-pilot.value, kind="stable")
     first = min(round(reviewed_share * len(order)), len(order) - 1)
     rest = np.sort(pilot.differs[order[first:]])[::-1]
-    scaled = rest[np.arange(unreviewed) * len(rest) // unreviewed]
     known = round(terms.known_rate * (plan.rows - unreviewed))
     allowed = count_allowed(plan.rows, terms.target)
-    forecast = forecast_audit(scaled, allowed=allowed, known=known, error=terms.error)
+    forecast = forecast_audit(_stretch(rest, unreviewed), allowed=allowed, known=known, error=terms.error)
     return (0, False) if forecast is None else (forecast.reviews, True)
 
 
@@ -135,5 +150,5 @@ def _resample(pilot: PilotRows, plan: ReviewPlan, seed: int) -> Integers:
     for _ in range(RESAMPLES):
         drawn = generator.integers(n_rows, size=n_rows)
         sample = PilotRows(pilot.value[drawn], pilot.differs[drawn])
-        counts.append(_count_rows(sample, plan, float((sample.value >= plan.worth).mean()))[0])
+        counts.append(_count_rows(sample, plan, _find_share(sample, plan))[0])
     return np.stack(counts)

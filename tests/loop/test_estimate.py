@@ -80,7 +80,7 @@ def test_estimate_stops_after_the_forecast_and_resume_goes_on(
     assert forecast.reviews.low <= reviewed <= forecast.reviews.high
     page = run.report.read_text(encoding="utf-8")
     assert "Forecast, and what it came to" in page
-    assert f": {reviewed:,}</dd>" in page
+    assert f"<dd>{reviewed:,}; forecast " in page
 
 
 def check_money(forecast: Forecast, server: LLMServer) -> None:

@@ -81,6 +81,13 @@ def test_a_calibrated_vote_has_those_reviewed_that_are_worth_it(tmp_path: Path) 
         assert outlook.rows.differs[wanted].mean() > 2 * outlook.rows.differs[~wanted].mean()
 
 
+def test_under_a_target_the_riskiest_are_reviewed_first(tmp_path: Path) -> None:
+    with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], target_error=0.1) as outlook:
+        assert outlook.target == 0.1
+        assert (outlook.rows.value == outlook.rows.differs).all()
+        assert (np.argsort(-outlook.rows.value, kind="stable")[: ROWS // 4] % 4 == 0).all()
+
+
 def test_the_papers_rule_has_all_that_is_disputed(tmp_path: Path) -> None:
     with looking(tmp_path, source="llm", answers=[], rule="disagreement", vote="majority") as outlook:
         assert count_wanted(outlook.rows, outlook.worth) == ROWS // 4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from records.outcome import Span
-from specialists.audit_planning import forecast_audit
+from specialists.audit_planning import choose_start, forecast_audit
 from specialists.certificate import size_sample
 from specialists.forecast import LEVEL, AuditTerms, PilotRows, ReviewPlan, bound_share, forecast_reviews
 
@@ -94,6 +94,15 @@ def test_the_bootstrap_holds_what_the_whole_file_takes() -> None:
         told = forecast_reviews(PilotRows(np.zeros(400), drawn), plan, seed=seed).audit
         held += told.low <= whole <= told.high
     assert held >= 15
+
+
+def test_stages_with_a_target_review_the_riskiest_until_the_others_meet_it() -> None:
+    risk = np.linspace(0.4, 0.0, 400)
+    told = forecast_reviews(PilotRows(risk, risk), make_plan(rows=4200, target=0.1, audit=None), seed=0)
+    assert told.risk.expected == pytest.approx(choose_start(np.repeat(risk, 10), 400), abs=10)
+    assert told.risk.low < told.risk.expected < told.risk.high
+    met = forecast_reviews(PilotRows(risk, risk), make_plan(target=0.21, audit=None), seed=0)
+    assert met.risk.expected == 0
 
 
 def test_a_target_that_the_reviews_already_miss_is_not_audited() -> None:
