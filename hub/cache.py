@@ -96,11 +96,11 @@ class RepositoryCache:
             if not os.path.lexists(pointer):
                 shutil.copyfile(blob, pointer)
 
-    def lock(self, repo_id: str, content_hash: str) -> AbstractContextManager[object]:
-        """Hold the lock that the library takes for this file too."""
+    def lock(self, repo_id: str, name: str) -> AbstractContextManager[object]:
+        """Hold a lock of a repository; for a file, by its hash, the one that the library takes for it too."""
         folder = self.root / ".locks" / self._repository(repo_id).name
         folder.mkdir(parents=True, exist_ok=True)
-        return WeakFileLock(folder / f"{content_hash}.lock")
+        return WeakFileLock(folder / f"{name}.lock")
 
     def snapshots(self) -> Iterator[tuple[str, str, Path]]:
         """Yield the repository, the commit and the folder of every snapshot."""

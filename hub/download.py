@@ -1,7 +1,6 @@
 """Downloads a model's chosen files at its commit: announced beforehand, resumed where they were cut off, checked."""
 
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -91,11 +90,11 @@ class Downloader:
         for file in files:
             found = hash_as_announced(folder / file.path, file)
             if found != announced_hash(file):
-                shutil.rmtree(folder)
                 raise CorruptFileError(
-                    f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint} announces "
-                    f"{announced_hash(file)} for this file of {candidate.repo_id}. The folder was deleted.",
-                    next_step="Try again; if it stays so, leave this model out.",
+                    f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint}, or the lock "
+                    f"that pins the model, says {announced_hash(file)} of this file of {candidate.repo_id}. It was "
+                    "right when it came, so it was left as it is.",
+                    next_step=f"Where no lock pins it, delete {folder} and try again.",
                 )
         sha256 = {file.path: file.sha256 or file_sha256(folder / file.path) for file in files}
         return DownloadedModel(
@@ -108,15 +107,19 @@ class Downloader:
         """Gather the files in a folder aside and move it into place when it is whole."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         names = [file.path for file in files]
-        with tempfile.TemporaryDirectory(prefix="download-", dir=folder.parent) as temporary:
-            aside = Path(temporary) / "files"
+        aside = folder.with_name(f"download-{folder.name}")
+        with self._cache.lock(candidate.repo_id, aside.name):  # so what is there already, a killed process left
+            shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir()
-            for file in files:
-                _place(self._fetch(candidate, file, progress), aside / file.path)
-                if fault := find_fault(aside / file.path, names):
-                    raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
-            if not folder.is_dir():
-                aside.rename(folder)
+            try:
+                for file in files:
+                    _place(self._fetch(candidate, file, progress), aside / file.path)
+                    if fault := find_fault(aside / file.path, names):
+                        raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
+                if not folder.is_dir():
+                    aside.rename(folder)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
 
     def _fetch(self, candidate: Candidate, file: FileFacts, progress: "_Throttle") -> Path:
         content_hash = announced_hash(file)
@@ -165,7 +168,8 @@ class Downloader:
             part.unlink()
         raise ModelError(
             f"{file.path} of {candidate.repo_id} came {_TRIES} times with the hash {found}; the Hub at "
-            f"{self._connection.endpoint} announces {announced_hash(file)}. The download was deleted.",
+            f"{self._connection.endpoint} announces another, or the lock that pins the model says so: "
+            f"{announced_hash(file)}. The download was deleted.",
             next_step="Leave this model out.",
         )
 
@@ -229,6 +233,9 @@ class Downloader:
                     raise
 
     def _count_cached(self, candidate: Candidate, file: FileFacts) -> int:
+        kept = self._models / candidate.slug / candidate.revision / file.path
+        if kept.is_file() and kept.stat().st_size == file.size:
+            return file.size
         if found := self._cache.find(candidate.repo_id, candidate.revision, file):
             return min(found.stat().st_size, file.size)
         part = self._cache.blob(candidate.repo_id, f"{announced_hash(file)}.incomplete")

@@ -245,10 +245,10 @@ def test_weights_that_are_not_the_announced_ones_are_refused(client: HubClient) 
     candidate = read_first(client, "tweet")
     folder = Path(client.download(candidate).folder)
     (folder / "model.safetensors").write_bytes(b"other weights")
-    with pytest.raises(InfrastructureError, match="announces") as caught:
+    with pytest.raises(InfrastructureError, match="or the lock that pins the model") as caught:
         client.download(candidate)
     assert hashlib.sha256(b"other weights").hexdigest() in str(caught.value)
-    assert not folder.exists()
+    assert (folder / "model.safetensors").read_bytes() == b"other weights", "nothing is deleted on a lock's word"
 
 
 def test_a_model_without_safetensors_is_listed_but_not_downloaded(client: HubClient) -> None:

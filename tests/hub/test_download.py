@@ -462,6 +462,7 @@ def test_a_killed_process_is_followed_by_one_that_goes_on(
             time.sleep(0.01)
         first.send_signal(signal.SIGKILL)
     [part] = cache.rglob("*.incomplete")
+    assert len([one for one in (tmp_path / "cache").rglob("download-*") if one.is_dir()]) == 1
     kept = part.stat().st_size
     assert len(weights) // 3 <= kept < len(weights)
     assert client.plan_download([candidate]).missing == len(weights) - kept
@@ -469,4 +470,5 @@ def test_a_killed_process_is_followed_by_one_that_goes_on(
     hub.fault, hub.sent = None, 0
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     assert hub.sent == len(weights) - kept
+    assert not [one for one in (tmp_path / "cache").rglob("download-*") if one.is_dir()], "what the killed process left beside is gone"
     assert client.download(candidate).sha256[WEIGHTS] == hashlib.sha256(weights).hexdigest()
