@@ -43,9 +43,9 @@ class AuditTerms:
 @dataclass(frozen=True)
 class ReviewPlan:
     """What is known beforehand: the `rows` that have a text, `reviewed` of them already; a row is reviewed where its
-    value is at least `worth`, or, where the stages have a `target`, the rows of the greatest value until the others are
-    estimated to meet it; at most `most` rows in all; `spot_checks` rows are reviewed beside; `audit` is None where there
-    is nobody to ask."""
+    value is at least `worth`, or, where the stages have a `target`, the rows of the greatest value until the others
+    are estimated to meet it; at most `most` rows in all; `spot_checks` rows are reviewed beside; `audit` is None where
+    there is nobody to ask."""
 
     rows: int
     reviewed: int
