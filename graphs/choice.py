@@ -36,7 +36,7 @@ def choose_for_review(view: StageView, held: StageVote, number: int, share: floa
     """
     step, n_rows = view.step(number), len(view.rows.text)
     first = first_step(view.stage)
-    done = sum(one is not None and first <= one.step < number for one in step.own())
+    done = sum(one is not None and first <= one.step for one in step.own())
     most = max(0, math.floor(share * n_rows) - done)
     wanted = _rank_wanted(view, held, step)
     # Without anything learned from the answers a second round would choose as the first.
@@ -46,7 +46,7 @@ def choose_for_review(view: StageView, held: StageVote, number: int, share: floa
     paid = size if allowed is None else min(size, max(0, allowed - done))
     return Chosen(
         rows=view.filled[wanted[:paid]],
-        is_last=in_one or len(wanted) <= size or size == most,
+        is_last=in_one or len(wanted) == 0 or size == most,
         is_short=paid < min(size, len(wanted)),
     )
 

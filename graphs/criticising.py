@@ -136,10 +136,10 @@ def _count_before(context: RunContext, state: RunState, stage: int) -> StageCoun
 
 def _count_stage(context: RunContext, state: RunState, stage: int) -> StageCounts:
     rows = read_stage_rows(context.folder, stage, state["stage_size"], context.settings.shard_size)
-    step = number_step(stage, "spot_check")
-    booked = ReviewStep(number=step, reviews=context.reviews, rows=rows).booked()
+    booked = ReviewStep(number=number_step(stage + 1, "risk"), reviews=context.reviews, rows=rows).booked()
     table = read_stage_labels(context.folder, stage).to_pylist()
-    return count_rows(table, booked, context.read_task().label_names, spot_check=step)
+    spot_check = number_step(stage, "spot_check")
+    return count_rows(table, booked, context.read_task().label_names, spot_check=spot_check)
 
 
 def count_rows(

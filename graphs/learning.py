@@ -120,7 +120,8 @@ def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, 
         for row in rows
         if read_label(row["review_label"]) is not None and row["copied_from"] is None
     }
-    agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote"]
+    # A vote that stands against its review has its row in the pool already: it must not be held out and taught at once.
+    agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote" and row[ROW] not in pooled]
     labels = context.read_task().label_names
     chosen = choose_replay(
         np.array([labels.index(row[VOTED]) for row in agreed], dtype=np.int64),

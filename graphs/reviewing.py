@@ -22,6 +22,9 @@ MOST_KNOWN = 2000
 GOLD_STEP, PROBE_STEP = FIRST_STEP, FIRST_STEP + 1
 """The steps before the first stage: labels that the person gave, and the reviews of the audition's probe."""
 
+EVIDENCE, TRUTH = frozenset({"llm"}), frozenset({"gold", "human"})
+"""Whose answers the vote learns from. The reviewer without a language model only repeats what the specialists say."""
+
 StepKind = Literal["risk", "spot_check", "relabel"]
 """The steps of a stage, in their order."""
 
@@ -53,10 +56,9 @@ class ReviewStep:
     @cached_property
     def eligible(self) -> Booleans:
         """(n_rows,): rows that have a text which no earlier step reviewed, the first of its kind in this stage."""
-        before = {key for key, booked in self.reviews.find(self.keys).items() if booked.step < self.number}
         first = np.zeros(len(self.keys), dtype=np.bool_)
         first[np.unique(self.keys, return_index=True)[1]] = True
-        return first & ~self.rows.empty & np.array([key not in before for key in self.keys], dtype=np.bool_)
+        return first & ~self.rows.empty & np.array([one is None for one in self.booked()], dtype=np.bool_)
 
     def gather_rows(self, table: pa.Table, chosen: Integers, *, show_votes: bool) -> tuple[ReviewRow, ...]:
         """Return the chosen rows, with what each specialist said only where the reviewer is to see it.
@@ -87,15 +89,15 @@ class ReviewStep:
         self.reviews.record([self.keys[place] for place in places], booked)
 
     def own(self) -> list[BookedReview | None]:
-        """Return for each row the review that it has had itself so far."""
+        """Return for each row the review that it has had itself before this step."""
         return [
             one if one is not None and one.review.row == number else None
             for one, number in zip(self.booked(), self.rows.number.tolist(), strict=True)
         ]
 
     def booked(self) -> list[BookedReview | None]:
-        """Return for each row the review that its text has had so far."""
-        found = self.reviews.find(self.keys)
+        """Return for each row the review that its text has had before this step."""
+        found = {key: one for key, one in self.reviews.find(self.keys).items() if one.step < self.number}
         return [found.get(key) for key in self.keys]
 
 
@@ -132,7 +134,13 @@ def apply_reviews(
             row["label"], row["confidence"] = weighed
             row["source"] = review.source if review.label == row["label"] else "vote"
         elif review.label is not None:
-            # How sure a language model says it is has not been calibrated: it stays in the review book.
-            confidence = review.sureness if review.source == "offline" else None
-            row["label"], row["source"], row["confidence"] = review.label, review.source, confidence
+            row["label"], row["source"], row["confidence"] = review.label, review.source, _read_confidence(review)
     return pa.Table.from_pylist(rows, schema=STAGE_LABELS)
+
+
+def _read_confidence(review: Review) -> float | None:
+    """Return the probability that an answer is right which stands as it was given: what gold rows and people say is
+    the truth. How sure a language model says it is has not been calibrated, and stays in the review book."""
+    if review.source in TRUTH:
+        return 1.0
+    return review.sureness if review.source == "offline" else None

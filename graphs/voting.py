@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.jobs import weigh_voters
-from graphs.reviewing import ReviewStep, apply_reviews, number_step
+from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, number_step
 from graphs.state import RunState
 from graphs.tables import (
     DIFFERS,
@@ -38,12 +38,9 @@ from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, 
 from specialists.combination import NOT_ASKED, Combination
 from specialists.combination_record import record_combination
 from specialists.dawid_skene import fit_dawid_skene
-from specialists.embedding import Matrix, fit_embedding
+from specialists.embedding import LANDMARKS, Matrix, fit_embedding
 from specialists.risk import estimate_risk
 from specialists.vote import VoteResult, take_majority, take_soft_vote
-
-EVIDENCE, TRUTH = frozenset({"llm"}), frozenset({"gold", "human"})
-"""Whose answers the vote learns from. The reviewer without a language model only repeats what the specialists say."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ def _decide(
         return None
     best = vote.after.argmax(axis=1)
     if view.context.settings.target_error is not None:  # what is certified is agreement with the answers
-        said = _read_answers(view, booked)
+        said = _read_answers(view, booked, EVIDENCE | TRUTH)
         best = np.where(said == NOT_ASKED, best, said)
     sure = vote.after[np.arange(len(best)), best]
     decided = [(view.labels[label], confidence) for label, confidence in zip(best, sure.tolist(), strict=True)]
@@ -266,8 +263,10 @@ def _embed(view: StageView, sets: Sequence[TaughtSet]) -> tuple[Matrix, Matrix]:
     path = view.scratch / "states.npz"
     if not path.exists():
         features = view.features
-        embedding = fit_embedding(features, view.context.settings.seed)
         known = np.concatenate([_read_known(view, sets, model)[1] for model in view.models], axis=1)
+        # A last stage of a few rows tells little of how states lie: earlier ones, the latest first, make up for it.
+        typical = np.concatenate([features, known[: max(0, LANDMARKS - len(features))]])
+        embedding = fit_embedding(typical, view.context.settings.seed)
         stage, earlier = (embedding.embed(one).astype(np.float32) for one in (features, known))
         with written_whole(path) as temporary, temporary.open("wb") as file:
             np.savez(file, stage=stage, known=earlier)
@@ -281,9 +280,12 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
     combination, scores = model.combination, score_rows(model, view.probs, lesson.states)
     prior = combination.predict(mean, scores)
     value, differs = combination.expect_gains(mean, scores), combination.expect_differences(mean, scores)
-    answers = _read_answers(view, view.step(before).booked())
+    booked = view.step(before).booked()
+    answers = _read_answers(view, booked, EVIDENCE | TRUTH)
     after = combination.weigh_answers(mean, scores, answers, np.zeros(len(answers)))
     prior, after = _put_taught(view, lesson, fitted, prior, after)
+    truth = _read_answers(view, booked, TRUTH)  # however many rows there are for the vote to learn from
+    after[truth != NOT_ASKED] = np.eye(len(view.labels))[truth[truth != NOT_ASKED]]
     label = prior.argmax(axis=1).astype(np.int64)
     result = VoteResult(
         label=label,
@@ -295,11 +297,12 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
     return StageVote(result, disputed, value, differs, after, len(lesson.keys), combination, opinion)
 
 
-def _read_answers(view: StageView, booked: Sequence[BookedReview | None]) -> Integers:
-    """Return what was said of each annotated row or its copy, NOT_ASKED where nothing; `booked` is of all rows."""
+def _read_answers(view: StageView, booked: Sequence[BookedReview | None], sources: frozenset[str]) -> Integers:
+    """Return what these sources said of each annotated row or its copy, NOT_ASKED where nothing; `booked` is of all
+    rows."""
     place_of = {label: index for index, label in enumerate(view.labels)}
     given = [booked[place] for place in view.filled]
-    said = [one.review.label if one and one.review.source in EVIDENCE | TRUTH else None for one in given]
+    said = [one.review.label if one and one.review.source in sources else None for one in given]
     return np.array([NOT_ASKED if label is None else place_of[label] for label in said], dtype=np.int64)
 
 

@@ -72,8 +72,12 @@ class FittedVote:
 def fit_vote(rows: ReviewedRows) -> FittedVote:
     """Fit head, combination and the reviewer's reliability to the reviewed rows.
 
-    With fewer than LEAST_TAUGHT rows, the plain vote and an ordinary reviewer.
+    With fewer than LEAST_TAUGHT rows, the plain vote and an ordinary reviewer. Raises ValueError for a row that has
+    neither an answer nor a truth.
     """
+    unknown = (rows.answers == NOT_ASKED) & (rows.truth == NOT_ASKED)
+    if unknown.any():
+        raise ValueError(f"{int(unknown.sum())} of {len(unknown)} rows have neither an answer nor a truth")
     n_labels = rows.probs.shape[2]
     vote = rows.probs.mean(axis=0)
     sureness = centre_sureness(rows.sureness)

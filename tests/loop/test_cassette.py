@@ -45,7 +45,8 @@ def label(folder: Path, events: list[Event]) -> Run:
     return annotate(
         SENTENCE, data=folder / "reviews.csv", out=folder / "out", hub="starter", llm="openai:hand-answered",
         sandbox="process", models=2, shortlist=2, stage_size=15, review_share=1.0, largest_review_share=1.0,
-        spot_check_share=0.0, review_reasons=True, dtype="float32", threads=1, concurrency=2, llm_timeout=1700.0,
+        spot_check_share=0.0, vote="soft", worth=0.0, review_reasons=True,
+        dtype="float32", threads=1, concurrency=2, llm_timeout=1700.0,
         on_event=events.append,
     )  # fmt: skip
 

@@ -37,7 +37,8 @@ def make_table() -> pa.Table:
 def apply(book: ReviewBook, *reviews: Review) -> list[dict]:
     step = ReviewStep(number=2, reviews=book, rows=STAGE)
     step.book(reviews)
-    return apply_reviews(make_table(), step.booked()).to_pylist()
+    assert not any(step.booked()), "a step that runs again knows what was said before it"
+    return apply_reviews(make_table(), ReviewStep(number=3, reviews=book, rows=STAGE).booked()).to_pylist()
 
 
 def test_a_label_of_a_language_model_wins_and_has_no_calibrated_confidence(book: ReviewBook) -> None:
@@ -54,6 +55,12 @@ def test_a_label_of_a_language_model_wins_and_has_no_calibrated_confidence(book:
 def test_the_probability_of_the_reviewer_without_a_language_model_is_kept(book: ReviewBook) -> None:
     (first, *_) = apply(book, Review(row=10, label="good", source="offline", sureness=0.8))
     assert (first["label"], first["source"], first["confidence"]) == ("good", "offline", 0.8)
+
+
+def test_what_the_person_says_is_certain(book: ReviewBook) -> None:
+    first, *_, same, _ = apply(book, Review(row=10, label="good", source="gold"))
+    assert (first["label"], first["source"], first["confidence"]) == ("good", "gold", 1.0)
+    assert (same["source"], same["confidence"], same["copied_from"]) == ("gold", 1.0, "id-10")
 
 
 def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote_and_says_so(book: ReviewBook) -> None:
