@@ -181,7 +181,7 @@ def _describe_interval(context: RunContext, pilot: int) -> str:
 def _list_notes(context: RunContext, price: ReviewPrice, ahead: ReviewForecast) -> list[str]:
     settings, reviews = context.settings, price is not FREE
     told = {
-        "fine-tunes are not in the time": settings.learning,
+        "the time is that of annotating and reviewing, not of starting models, of fitting, or of fine-tunes": True,
         "the endpoint's batches may take a day, which is not in the time": reviews and settings.batch_api,
         "no review was asked for yet, so the time has none": reviews and price.seconds is None,
         "the endpoint has counted the tokens of no review: they are estimated from the texts": not price.counted,

@@ -470,5 +470,6 @@ def test_a_killed_process_is_followed_by_one_that_goes_on(
     hub.fault, hub.sent = None, 0
     subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     assert hub.sent == len(weights) - kept
-    assert not [one for one in (tmp_path / "cache").rglob("download-*") if one.is_dir()], "what the killed process left beside is gone"
+    left = [one for one in (tmp_path / "cache").rglob("download-*") if one.is_dir()]
+    assert not left, "what the killed process had put aside is gone"
     assert client.download(candidate).sha256[WEIGHTS] == hashlib.sha256(weights).hexdigest()

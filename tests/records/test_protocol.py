@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from records.events import EVENT, StageVoted
+from records.outcome import Forecast
 from records.protocol import (
     PROTOCOL_VERSION,
     WORKER_REPLY,
@@ -86,10 +87,12 @@ def test_every_schema_is_versioned_in_its_name_and_its_id():
 
 
 def test_the_schema_of_a_message_demands_what_tells_it_apart():
-    events = make_schemas()["event.v1.json"]["$defs"]
-    assert len(events) == len(EVENT.json_schema()["discriminator"]["mapping"])
-    assert all("type" in event["required"] for event in events.values())
-    assert "type" in events[StageVoted.__name__]["required"]
+    records = make_schemas()["event.v1.json"]["$defs"]
+    named = EVENT.json_schema()["discriminator"]["mapping"].values()
+    events = {name.rpartition("/")[2] for name in named}
+    assert StageVoted.__name__ in events
+    assert all("type" in records[name]["required"] for name in events)
+    assert "version" in records[Forecast.__name__]["required"], "a record that an event holds"
 
 
 def test_the_schema_of_the_labels_names_every_column_in_order():
