@@ -43,11 +43,12 @@ def choose_for_review(view: StageView, held: StageVote, number: int, share: floa
     in_one = held.after is None or view.context.settings.rule == "disagreement"
     batch = max(min(int(ROUND_SHARE * n_rows), held.taught), view.context.settings.review_batch)
     size = most if in_one else min(most, batch)
-    paid = size if allowed is None else min(size, max(0, allowed - done))
+    asked = min(size, len(wanted))
+    paid = asked if allowed is None else min(asked, max(0, allowed - done))
     return Chosen(
         rows=view.filled[wanted[:paid]],
-        is_last=in_one or len(wanted) == 0 or size == most,
-        is_short=paid < min(size, len(wanted)),
+        is_last=in_one or asked in (0, most),
+        is_short=paid < asked,
     )
 
 

@@ -12,7 +12,7 @@ from graphs.context import RunContext
 from graphs.engine import Assignment, Receipt
 from graphs.fetching import have_voters
 from graphs.jobs import list_voters, weigh_voters
-from graphs.reviewing import PROBE_STEP, number_step
+from graphs.reviewing import EVIDENCE, PROBE_STEP, TRUTH, number_step
 from graphs.state import RunState
 from graphs.tables import (
     class_probs_of,
@@ -23,7 +23,6 @@ from graphs.tables import (
     strings_of,
     write_shards,
 )
-from graphs.voting import EVIDENCE, TRUTH
 from records.errors import ModelError
 from records.folder import read_record
 from records.review_book import BookedReview

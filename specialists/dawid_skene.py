@@ -72,7 +72,7 @@ def fit_dawid_skene(
     for _ in range(steps):
         before, posterior = posterior, _weigh(model, patterns)
         model = _estimate(patterns, counts, posterior)
-        if np.abs(posterior - before).max() < tolerance:
+        if np.abs(posterior - before).max(initial=0.0) < tolerance:
             break
     return model
 

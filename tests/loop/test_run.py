@@ -173,7 +173,9 @@ def test_all_that_was_asked_is_in_the_ledger_and_the_cost(finished: FinishedRun)
     for role in cost["roles"]:
         told[role["role"]] += role["requests"]
     assert told == roles
-    assert {role["stage"] for role in cost["roles"] if role["role"] == "reviewer"} == {None, 0, 1, 2, 3}
+    assert {role["stage"] for role in cost["roles"] if role["role"] == "reviewer"} == {None, 0, 1, 2, 3, 4}, (
+        "the probe's, the stages', and the audit's"
+    )
     assert all(role["usd"] is None and "no price" in role["reason"] for role in cost["roles"])
     assert all(one["tokens"] > 0 for one in cost["specialists"])
 

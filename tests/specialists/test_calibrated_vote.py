@@ -212,3 +212,33 @@ def test_a_reviewer_that_is_worse_than_the_vote_is_not_worth_asking() -> None:
 
     assert value(signal=1.0, accuracy=0.97) > 0.1
     assert value(signal=5.0, accuracy=0.6) < 0.01
+
+
+def test_a_row_of_which_nothing_is_known_is_refused() -> None:
+    rows = review(make_task(), np.arange(100), 0.9)
+    answers = rows.answers.copy()
+    answers[[3, 7]] = NOT_ASKED
+    with pytest.raises(ValueError, match="2 of 100 rows have neither an answer nor a truth"):
+        fit_vote(replace(rows, answers=answers))
+    truth = np.where(answers == NOT_ASKED, 0, NOT_ASKED)
+    assert (fit_vote(replace(rows, answers=answers, truth=truth)).after[[3, 7], 0] == 1.0).all()
+
+
+def test_a_label_that_no_reviewed_row_has_keeps_a_probability() -> None:
+    task = make_task()
+    chosen = np.flatnonzero(task.gold != 1)[:200]
+    rows = replace(review(task, chosen, 0.9), truth=task.gold[chosen])
+    probs = apply_vote(fit_vote(rows).model, task.probs, task.states)
+    assert (probs > 0.0).all()
+    assert np.allclose(probs.sum(axis=1), 1.0)
+
+
+def test_one_specialist_and_one_row_are_enough() -> None:
+    task = make_task()
+    alone = Task(task.probs[:1], task.states, task.gold)
+    model = fit_vote(review(alone, np.arange(200), 0.9)).model
+    one = apply_vote(model, alone.probs[:, :1], alone.states[:1])
+    assert one.shape == (1, 3)
+    assert np.allclose(one, apply_vote(model, alone.probs, alone.states)[:1])
+    state = np.ones((1, 30), dtype=np.float32)
+    assert np.isfinite(fit_embedding(state, seed=0).embed(state)).all()

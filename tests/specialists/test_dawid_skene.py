@@ -40,3 +40,8 @@ def test_rows_with_the_same_votes_have_the_same_probabilities() -> None:
 
 def test_a_tie_goes_to_the_first_label() -> None:
     assert take_majority(np.array([[2, 1], [1, 1], [0, 2]]), 3).tolist() == [0, 1]
+
+
+def test_a_stage_without_rows_has_no_labels() -> None:
+    votes = np.zeros((3, 0), dtype=np.int64)
+    assert fit_dawid_skene(votes, 2).weigh(votes).shape == (0, 2)
