@@ -1,10 +1,10 @@
 """What a budget leaves for the reviews of a stage: its share of the money, less what the audit at the end will take."""
 
 from graphs.context import RunContext
+from graphs.estimating import reserve_audit
 from graphs.state import RunState, Short
 from records.base import Record
 from records.folder import read_record, write_json
-from specialists.certificate import size_sample
 
 
 class Allowance(Record):
@@ -36,7 +36,7 @@ def _reckon(context: RunContext, state: RunState, budget: float) -> int | None:
         return None
     price = spent / asked
     to_come = state["rows"] - state["stage"] * state["stage_size"]
-    left = budget - context.ledger.sum_spent() - price * size_sample(state["rows"], state["rows"])
+    left = budget - context.ledger.sum_spent() - reserve_audit(context).usd
     return max(0, int(left / price * min(1.0, state["stage_size"] / to_come)))
 
 

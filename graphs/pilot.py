@@ -26,15 +26,13 @@ from graphs.tables import (
 from records.errors import ModelError
 from records.folder import read_record
 from records.review_book import BookedReview
-from records.settings import Settings
 from specialists.arrays import Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
 from specialists.class_maps import read_classes
 from specialists.combination import NOT_ASKED
-from specialists.dawid_skene import fit_dawid_skene
 from specialists.forecast import PilotRows
+from specialists.plain_vote import vote_plainly
 from specialists.probe import draw_pool
-from specialists.vote import take_majority, take_soft_vote
 
 _ALL = 2**62
 
@@ -113,7 +111,7 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
         value, differs, unlike = _look_calibrated(pilot, booked, context.read_task().label_names)
         is_taught = True
     else:
-        value = differs = 1.0 - _vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings)
+        value = differs = 1.0 - vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote).confidence
         unlike, is_taught = 0, False
     known_rate = (unanswered + unlike) / max(len(asked), 1)
     own = pilot.probs.argmax(axis=2)
@@ -148,15 +146,3 @@ def _look_calibrated(pilot: Pilot, booked: Sequence[BookedReview], labels: Seque
     combination = fitted.model.combination
     unlike = int((~true & (fitted.after.argmax(axis=1) != said)).sum())
     return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), unlike
-
-
-def _vote_plainly(probs: Floats, weights: Floats, settings: Settings) -> Floats:
-    """Return the confidence (n_pilot,) of the vote by `--vote` that learns from no answer."""
-    own, n_labels = probs.argmax(axis=2), probs.shape[2]
-    match settings.vote:
-        case "majority":
-            return (own == take_majority(own, n_labels)).mean(axis=0)
-        case "dawid_skene":
-            return fit_dawid_skene(own, n_labels).weigh(own).max(axis=1)
-        case _:
-            return take_soft_vote(probs, weights).confidence

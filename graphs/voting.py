@@ -37,10 +37,10 @@ from specialists.arrays import Booleans, Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, fit_vote, score_rows
 from specialists.combination import NOT_ASKED, Combination
 from specialists.combination_record import record_combination
-from specialists.dawid_skene import fit_dawid_skene
 from specialists.embedding import LANDMARKS, Matrix, fit_embedding
+from specialists.plain_vote import vote_plainly
 from specialists.risk import estimate_risk
-from specialists.vote import VoteResult, take_majority, take_soft_vote
+from specialists.vote import VoteResult
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ def hold_vote(view: StageView, before: int) -> StageVote:
         known = len(view.context.reviews.list_labelled(before, LEAST_TAUGHT))
         if source in EVIDENCE or known == LEAST_TAUGHT:
             return _hold_calibrated(view, _gather_lesson(view, before), disputed, before)
-    result = _vote_plainly(view)
+    weights = weigh_voters(view.context.folder, view.state)
+    result = vote_plainly(view.probs, weights, settings.vote)
     risk = estimate_risk(result)
     return StageVote(result, disputed, risk, risk, None, 0)
 
@@ -183,24 +184,6 @@ def _decide(
 def _find_disputed(probs: Floats) -> Booleans:
     own = probs.argmax(axis=2)
     return np.asarray((own != own[:1]).any(axis=0))
-
-
-def _vote_plainly(view: StageView) -> VoteResult:
-    """Return the vote by `--vote`; the calibrated one, with nothing to learn from, is the soft vote."""
-    probs, method = view.probs, view.context.settings.vote
-    soft = take_soft_vote(probs, weigh_voters(view.context.folder, view.state))
-    if method in ("calibrated", "soft"):
-        return soft
-    own = probs.argmax(axis=2)
-    n_labels = probs.shape[2]
-    if method == "majority":
-        label = take_majority(own, n_labels)
-        mean = (own[:, :, None] == np.arange(n_labels)).mean(axis=0)
-    else:
-        mean = fit_dawid_skene(own, n_labels).weigh(own)
-        label = mean.argmax(axis=1).astype(np.int64)
-    confidence = mean[np.arange(len(label)), label]
-    return VoteResult(label=label, mean=mean, confidence=confidence, agreement=(own == label).mean(axis=0))
 
 
 @dataclass(frozen=True)
