@@ -19,7 +19,8 @@ STAGE, ROWS = 40, 161
 """Four whole stages, and a last one of one row."""
 WITHOUT_TEXT = range(STAGE, 2 * STAGE)
 """A whole stage without a text."""
-TWICE = (5, 130)
+TWICE = (4, 130)
+"""A gold row, and its copy but for white space and case in a later stage."""
 GOLD = [*range(0, STAGE, 2), *range(2 * STAGE, 2 * STAGE + 20)]
 """Rows of the first and the third stage whose label the person gives."""
 
@@ -119,9 +120,9 @@ def test_a_poor_reviewer_is_evidence_and_not_truth(labels: pd.DataFrame) -> None
 
 def test_a_copy_has_the_answer_and_the_label_of_its_first(labels: pd.DataFrame) -> None:
     first, copy = (labels.iloc[number] for number in TWICE)
-    if pd.notna(first["review_label"]):
-        assert (copy["copied_from"], copy["review_label"]) == (first["id"], first["review_label"])
-    assert labels["copied_from"].notna().sum() <= 1
+    assert copy["copied_from"] == first["id"]
+    assert (copy["label"], copy["source"], copy["confidence"]) == (first["label"], "gold", 1.0)
+    assert labels["copied_from"].notna().sum() == 1
 
 
 def test_every_round_is_in_the_events(whole: Run) -> None:
