@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
 from hub.cache import RepositoryCache
-from hub.facts import CLASSIFICATION, describe_read
+from hub.facts import CLASSIFICATION, YAML_FAULTS, describe_read
 from hub.weights import choose_weights
 from records.candidate import Candidate
 
@@ -115,7 +115,7 @@ def _parse(load: Callable[[str], object], text: str) -> Mapping[str, Any]:
     """Return the mapping that a text holds; empty where it holds another thing or is broken."""
     try:
         value = load(text)
-    except (ValueError, RecursionError, yaml.YAMLError):
+    except YAML_FAULTS:
         return {}
     return value if isinstance(value, dict) else {}
 

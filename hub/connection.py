@@ -208,19 +208,23 @@ def _choose_wait(state: RetryCallState) -> float:
     return min(2.0 ** (state.attempt_number - 1), _LONGEST_STEP) if asked is None else asked
 
 
+LONGEST_WAIT = 10.0**9
+"""Seconds; whoever asks for a longer wait is understood as well."""
+
+
 def read_wait(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that an answer asks to wait, or None: by `Retry-After`, in seconds or as a date, or by the
     Hub's own `RateLimit`, where nothing is left of it."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
-        return float(text)
+        return min(float(text), LONGEST_WAIT)
     if text:
         try:
             return max((parsedate_to_datetime(text) - now).total_seconds(), 0.0)
         except (ValueError, TypeError):  # not a date, or one that names no time zone
             return None
     limit = parse_ratelimit_headers(headers)
-    return float(limit.reset_in_seconds) if limit and limit.remaining == 0 else None
+    return float(min(limit.reset_in_seconds, LONGEST_WAIT)) if limit and limit.remaining == 0 else None
 
 
 def describe_failure(failure: BaseException | None) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import yaml
+
 from records.candidate import Candidate, FileFacts
 
 CLASSIFICATION = "text-classification"
@@ -25,8 +27,22 @@ def describe_listed(item: Mapping[str, Any]) -> Candidate:
     return _describe(item, _read_mapping(item.get("config")), card="", read=False)
 
 
+LONGEST_CARD = 16_000
+"""Characters of a model's card that anybody reads."""
+
+YAML_FAULTS = (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError, TypeError)
+"""What YAML's reader raises for metadata that a stranger wrote: its own errors, and those of values that a tag makes it
+convert and that are none."""
+
+
 def describe_read(item: Mapping[str, Any], config: Mapping[str, Any], card: str) -> Candidate:
-    """Return the candidate for a model's facts with the metadata of its files, its configuration, and its card."""
+    """Return the candidate for a model's facts with the metadata of its files, its configuration, and its card.
+
+    A longer card is kept by its beginning and its end, where the warnings stand: whoever wrote it does not decide how
+    long it is read.
+    """
+    if len(card) > LONGEST_CARD:
+        card = f"{card[: 3 * LONGEST_CARD // 4]}\n…\n{card[-LONGEST_CARD // 4 :]}"
     return _describe(item, config, card, read=True)
 
 

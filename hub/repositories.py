@@ -16,6 +16,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from pydantic import Field
 
+from hub.facts import YAML_FAULTS
 from records.base import Record
 
 RELATIONS = ("adapter", "finetune", "merge", "quantized")
@@ -123,7 +124,7 @@ class Repository:
             return {}
         try:
             metadata = yaml.load(text[4:].partition("\n---")[0], Loader=yaml.CSafeLoader)
-        except (yaml.YAMLError, ValueError):
+        except YAML_FAULTS:
             return {}
         return metadata if isinstance(metadata, dict) else {}
 

@@ -363,6 +363,8 @@ def test_a_wait_is_read_from_every_form() -> None:
     assert read_wait({"Retry-After": "Thu, 01 Jan 2020 00:00:00 GMT"}, now) == 0
     assert read_wait({"ratelimit": '"api";r=0;t=55'}, now) == 55
     assert read_wait({"ratelimit": '"api";r=3;t=55'}, now) is None
+    endless = "9" * 400
+    assert read_wait({"Retry-After": endless}, now) == read_wait({"ratelimit": f'"api";r=0;t={endless}'}, now) == 1e9
     for other in ("", "soon", "-1", "1.2.3", "Thu, 99 Jan 2026", "Thu, 01 Jan 2026 00:00:09"):
         assert read_wait({"Retry-After": other}, now) is None
 

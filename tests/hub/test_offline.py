@@ -115,6 +115,11 @@ def test_what_other_programs_left_is_passed_over(client: HubClient, cached: Cand
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(config)
         (folder / "README.md").write_text("---\n: [\n---\n")
+    for place, value in enumerate(('!!int ""', '!!float ""', "!!timestamp foo", "!!bool x")):
+        folder = root / "models--x--masked" / "snapshots" / (f"{place}" * 40)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text('{"architectures": ["BertForMaskedLM"]}')
+        (folder / "README.md").write_text(f"---\nlanguage: {value}\n---\n")
     (root / "models--x--named/snapshots/main").mkdir(parents=True)
     assert [one.repo_id for one in client.search("x", 9)] == [cached.repo_id]
 
