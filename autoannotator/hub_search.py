@@ -21,7 +21,10 @@ from records.ledger import Ledger
 from records.settings import Settings
 from records.task import TaskSpec
 
-OPTIONS = ("llm", "hub", "labels", "max_params", "licence", "language")
+OPTIONS = (
+    *("llm", "hub", "labels", "max_params", "licence", "language"),
+    *("shortlist", "select_threshold", "hub_requests"),
+)
 SHOWN_DROPPED = 20
 """How many of the models that are left out the table shows; --json has them all."""
 

@@ -187,17 +187,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         "--lock", metavar="FILE", help="a models.lock.json: its models and scripts are used, and none are searched for"
     )
     who.add_argument("--models", type=int, metavar="K", help="specialists that vote (default 3)")
-    who.add_argument("--shortlist", type=int, metavar="N", help="models that are downloaded and tried (default 6)")
-    who.add_argument(
-        "--select-threshold",
-        type=float,
-        metavar="T",
-        help="the least score of a model that is tried, 0 to 1 (default 0.2)",
-    )
-    who.add_argument(
-        "--hub-requests", type=int, metavar="N", help="requests to the Hub before downloads, 4 or more (default 56)"
-    )
-    _add_filters(who)
+    _add_search_options(who)
     _add_how(parser)
     _add_limits(parser)
     where = parser.add_argument_group("where")
@@ -263,7 +253,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     limits.add_argument(
         "--budget", type=float, metavar="USD",
-        help="what the run may spend on the language model; at its end the run stops, and `resume --budget` goes on",
+        help="what the run may spend on the language model; where it does not reach, rows keep their vote",
     )  # fmt: skip
     limits.add_argument(
         "--batch-api", action="store_true", default=None,
@@ -271,7 +261,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_filters(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
+def _add_search_options(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> None:
     group.add_argument(
         "--max-params", type=_read_number, metavar="N", help="the most parameters of a model: 150M, 1.5B or a number"
     )
@@ -282,6 +272,13 @@ def _add_filters(group: argparse._ArgumentGroup | argparse.ArgumentParser) -> No
         "--language", type=_split_list, metavar="A,B",
         help="languages that models may be for, as codes: de,fr (default: the task's)",
     )  # fmt: skip
+    group.add_argument("--shortlist", type=int, metavar="N", help="models that are downloaded and tried (default 6)")
+    group.add_argument(
+        "--select-threshold", type=float, metavar="T", help="the least score of a model that is tried (default 0.2)"
+    )
+    group.add_argument(
+        "--hub-requests", type=int, metavar="N", help="requests to the Hub before downloads, 4 or more (default 56)"
+    )
 
 
 def _read_number(text: str) -> int:
@@ -332,4 +329,4 @@ def _add_hub(parts: Commands) -> None:
     search.add_argument(
         "--hub", metavar="HUB", help="a Hub's URL, or starter (default: HF_ENDPOINT, else the public Hub)"
     )
-    _add_filters(search)
+    _add_search_options(search)

@@ -37,6 +37,14 @@ def test_json_holds_every_model_and_every_step(cli: Cli, tiny_hub: str) -> None:
     assert told["requests"] == sum(step["requests"] for step in told["steps"]) <= 56
 
 
+def test_the_search_is_bounded_as_a_runs_is(cli: Cli, tiny_hub: str) -> None:
+    bounds = ("--shortlist", "1", "--hub-requests", "20", "--select-threshold", "0.1")
+    done = cli("hub", "search", SENTENCE, "--hub", tiny_hub, *bounds, "--json")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert sum(model["kept"] for model in told["models"]) == 1
+    assert told["requests"] <= 20
+
+
 @pytest.mark.parametrize(
     ("option", "value", "told"),
     [
