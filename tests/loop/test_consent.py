@@ -56,7 +56,7 @@ def test_without_a_word_nothing_is_sent_and_nothing_is_left(cli: Cli, data: Path
     assert done.returncode == 2, done.stderr
     # The analyst's 20, 8 for the scripts' tests, a probe of 80, half of 400 rows for their risk, 2 % to spot-check,
     # 10 % of a confused pair, one a stage, 5 % to audit.
-    assert "gpt at models.example.org may see up to 380 of the 400 rows" in done.stderr
+    assert "gpt at models.example.org may see up to 400 of the 400 rows" in done.stderr
     assert "--yes" in done.stderr
     assert "password" not in done.stderr
     assert not (tmp_path / "runs").exists()
@@ -78,8 +78,8 @@ def test_a_word_is_shown_recorded_and_good_for_one_model_at_one_host(
     assert done.returncode == 5, done.stderr
     assert server.log, "the analyst was asked"
     host = far(server)["OPENAI_BASE_URL"].split("/")[2]
-    assert f"gpt at {host} may see up to 380 rows" in done.stderr
-    assert approvals(out) == [(host, "gpt", 380)]
+    assert f"gpt at {host} may see up to 400 rows" in done.stderr
+    assert approvals(out) == [(host, "gpt", 400)]
     kinds = [type(event) for event in RunFolder.open(out).read_events()]
     assert kinds.index(EndpointApproved) < kinds.index(NodeStarted)
 
@@ -99,7 +99,7 @@ def test_an_endpoint_on_this_machine_is_told_of_and_needs_no_word(
 ) -> None:
     done = cli(*command(data, tmp_path / "out", "--sandbox", "process"), OPENAI_BASE_URL=server.base_url)
     assert done.returncode == 5, done.stderr
-    assert "may see up to 380 of the 400 rows. It runs on this machine." in done.stderr
+    assert "may see up to 400 of the 400 rows. It runs on this machine." in done.stderr
     assert approvals(tmp_path / "out") == []
     assert any(isinstance(event, Noticed) for event in RunFolder.open(tmp_path / "out").read_events())
 
@@ -111,7 +111,7 @@ def test_at_a_terminal_the_person_is_asked(
     out = data.parent / "out"
     said, ended = talk(command(data, out, "--sandbox", "process"), {**run_environment, **far(server)}, answer)
     assert ended == status, said
-    assert "may see up to 380 of the 400 rows. Go on? [y/N]" in said
+    assert "may see up to 400 of the 400 rows. Go on? [y/N]" in said
     assert bool(server.log) == (answer == "y")
     assert out.exists() == (answer == "y")
 
