@@ -105,4 +105,5 @@ def _describe(one: Specialist) -> Candidate:
         id2label=one.id2label,
         parameters=one.parameters or None,
         files=one.files,
+        source="lock",
     )

@@ -19,6 +19,7 @@ from hub.download_plan import DownloadPlan
 from hub.facts import CLASSIFICATION, describe_listed, describe_read, read_files
 from hub.library import configured_endpoint
 from hub.links import choose_filters, find_base
+from hub.model_folders import ModelFolders
 from records.candidate import Candidate, DownloadedModel, FileFacts, Relation
 from records.errors import CorruptFileError, HubUnreachableError, ModelError
 
@@ -53,6 +54,7 @@ class HubClient:
         self._connection = HubConnection(self.endpoint, embedded=embedded is not None, tell=tell)
         folders = choose_folders(self.endpoint, cache or default_cache(), embedded)
         self._cache = RepositoryCache(folders.repositories)
+        self._models = ModelFolders(folders.models)
         self._downloader = Downloader(self._connection, folders)
 
     @property
@@ -97,7 +99,7 @@ class HubClient:
         and InfrastructureError where the disk does not take the files.
         """
         if self._connection.offline:
-            return read_cached(self._cache, candidate.repo_id, candidate.revision)
+            return read_cached(self._cache, self._models, candidate.repo_id, candidate.revision)
         at_commit = f"/revision/{candidate.revision}" if candidate.revision else ""
         try:
             item = self._get_mapping(f"/api/models/{candidate.repo_id}{at_commit}", {"blobs": True})
@@ -129,10 +131,11 @@ class HubClient:
         return self._downloader.download(candidate, progress)
 
     def _list_cached(self) -> list[Candidate]:
-        cached = list_cached(self._cache)
+        cached = list_cached(self._cache, self._models)
         if not cached:
             raise HubUnreachableError(
-                f"HF_HUB_OFFLINE is set, and no text classifier is in the cache, {self._cache.root}.",
+                f"HF_HUB_OFFLINE is set, and no text classifier is in the cache, {self._cache.root}, or in "
+                f"{self._models.root}.",
                 next_step="Run once with a connection and without HF_HUB_OFFLINE, bring that cache here from a machine "
                 "that has it (HF_HOME), or use the models that come with this program: --hub starter",
             )

@@ -13,6 +13,7 @@ from hub.cache import HubFolders, RepositoryCache, announced_hash, hash_as_annou
 from hub.connection import BROKEN, GONE, HubConnection, describe_failure
 from hub.disk import keeping
 from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files
+from hub.model_folders import ModelFolders, list_sizes
 from hub.weights import find_fault
 from records.candidate import Candidate, DownloadedModel, FileFacts
 from records.errors import CorruptFileError, HubStatusError, HubUnreachableError, ModelError
@@ -25,6 +26,7 @@ _REPORT_EVERY = 0.2
 _TRIES = 2
 _FAILING_MODELS = 3
 _SERVER_ERROR = 500
+_LOCK = "the lock that pins this model"
 
 
 class Downloader:
@@ -33,7 +35,7 @@ class Downloader:
     def __init__(self, connection: HubConnection, folders: HubFolders) -> None:
         self._connection = connection
         self._cache = RepositoryCache(folders.repositories)
-        self._models = folders.models
+        self._models = ModelFolders(folders.models)
         self._failed = 0
 
     def plan(self, candidates: Sequence[Candidate]) -> DownloadPlan:
@@ -41,16 +43,19 @@ class Downloader:
 
         Raises ModelError as `download` does for a model that is never downloaded.
         """
-        files = [
-            PlannedFile(
-                repo_id=candidate.repo_id, path=file.path, size=file.size, cached=self._count_cached(candidate, file)
-            )
-            for candidate in candidates
-            for file in choose_files(candidate)
-        ]
+        files = [one for candidate in candidates for one in self._plan_model(candidate)]
         root = self._cache.root
         existing = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
         return DownloadPlan(files=tuple(files), folder=str(root), free=shutil.disk_usage(existing).free)
+
+    def _plan_model(self, candidate: Candidate) -> list[PlannedFile]:
+        files = choose_files(candidate)
+        whole = self._models.holds(candidate, files)
+        counts = [file.size if whole else self._count_cached(candidate, file) for file in files]
+        return [
+            PlannedFile(repo_id=candidate.repo_id, path=file.path, size=file.size, cached=cached)
+            for file, cached in zip(files, counts, strict=True)
+        ]
 
     def download(self, candidate: Candidate, progress: Progress | None) -> DownloadedModel:
         """Return the model in a folder that holds its chosen files, checked, and nothing else.
@@ -80,55 +85,54 @@ class Downloader:
         return found
 
     def _download(self, candidate: Candidate, files: Sequence[FileFacts], progress: Progress | None) -> DownloadedModel:
-        folder = self._models / candidate.slug / candidate.revision
-        if folder.is_dir() and {path.name for path in folder.iterdir()} != {file.path for file in files}:
-            shutil.rmtree(folder)
-        if not folder.is_dir():
+        self._models.sweep()
+        folder = self._models.place(candidate.slug, candidate.revision)
+        if not self._is_right(candidate, files, folder):
             plan = self.plan([candidate])
             check_space(plan)
-            self._fill_folder(candidate, files, folder, _Throttle(progress, plan.size))
-        for file in files:
-            found = hash_as_announced(folder / file.path, file)
-            if found != announced_hash(file):
-                raise CorruptFileError(
-                    f"{folder / file.path} has the hash {found}; the Hub at {self._connection.endpoint}, or the lock "
-                    f"that pins the model, says {announced_hash(file)} of this file of {candidate.repo_id}. It was "
-                    "right when it came, so it was left as it is.",
-                    next_step=f"Where no lock pins it, delete {folder} and try again.",
-                )
+            self._build(candidate, files, _Throttle(progress, plan.size))
         sha256 = {file.path: file.sha256 or file_sha256(folder / file.path) for file in files}
         return DownloadedModel(
             repo_id=candidate.repo_id, revision=candidate.revision, folder=str(folder.resolve()), sha256=sha256
         )
 
-    def _fill_folder(
-        self, candidate: Candidate, files: Sequence[FileFacts], folder: Path, progress: "_Throttle"
-    ) -> None:
-        """Gather the files in a folder aside and move it into place when it is whole."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
+    def _is_right(self, candidate: Candidate, files: Sequence[FileFacts], folder: Path) -> bool:
+        """Return whether a folder holds these files and no others, each with its announced hash.
+
+        Raises ModelError where it is a lock that announces another: the file was right when it came.
+        """
+        if list_sizes(folder).keys() != {file.path for file in files}:
+            return False
+        for file in files:
+            wanted, found = self._read_announced(candidate, file), hash_as_announced(folder / file.path, file)
+            if found != wanted and candidate.source == "lock":
+                raise _blame_lock(candidate, file, folder / file.path, found)
+            if found != wanted:
+                return False
+        return True
+
+    def _build(self, candidate: Candidate, files: Sequence[FileFacts], progress: "_Throttle") -> None:
+        """Gather the files in a folder aside and move it into place when it is whole and checked.
+
+        A folder that is there stays until then.
+        """
         names = [file.path for file in files]
-        aside = folder.with_name(f"download-{folder.name}")
-        with self._cache.lock(candidate.repo_id, aside.name):  # so what is there already, a killed process left
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir()
-            try:
-                for file in files:
-                    _place(self._fetch(candidate, file, progress), aside / file.path)
-                    if fault := find_fault(aside / file.path, names):
-                        raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
-                if not folder.is_dir():
-                    aside.rename(folder)
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
+        with self._models.building(candidate) as aside:
+            if self._is_right(candidate, files, self._models.place(candidate.slug, candidate.revision)):
+                return  # another process built it while this one waited
+            for file in files:
+                _place(self._fetch(candidate, file, progress), aside / file.path)
+                if fault := find_fault(aside / file.path, names):
+                    raise ModelError(f"{candidate.repo_id}: {fault}.", next_step="Leave this model out.")
+            if not self._is_right(candidate, files, aside):
+                raise CorruptFileError(
+                    f"The files of {candidate.repo_id} changed while they were put into {aside}.",
+                    next_step="Try again; if it stays so, have the disk checked.",
+                )
+            self._models.put(aside, candidate)
 
     def _fetch(self, candidate: Candidate, file: FileFacts, progress: "_Throttle") -> Path:
-        content_hash = announced_hash(file)
-        if content_hash is None:
-            raise ModelError(
-                f"the Hub at {self._connection.endpoint} announces no hash of {file.path} of {candidate.repo_id}, so "
-                "that it cannot be checked.",
-                next_step="Leave this model out.",
-            )
+        content_hash = self._read_announced(candidate, file)
         with self._cache.lock(candidate.repo_id, content_hash):
             found = self._cache.find(candidate.repo_id, candidate.revision, file)
             if found is None:
@@ -139,14 +143,30 @@ class Downloader:
         progress.finish(file.size)
         return found.resolve()
 
+    def _read_announced(self, candidate: Candidate, file: FileFacts) -> str:
+        content_hash = announced_hash(file)
+        if content_hash is None:
+            raise ModelError(
+                f"{self._name_source(candidate)} announces no hash of {file.path} of {candidate.repo_id}, so that it "
+                "cannot be checked.",
+                next_step="Leave this model out.",
+            )
+        return content_hash
+
+    def _name_source(self, candidate: Candidate) -> str:
+        return _LOCK if candidate.source == "lock" else f"the Hub at {self._connection.endpoint}"
+
     def _check_cached(self, candidate: Candidate, file: FileFacts, found: Path) -> None:
         content_hash = hash_as_announced(found, file)
-        if content_hash != announced_hash(file):
-            raise CorruptFileError(
-                f"The cached file {found} has the hash {content_hash}; {announced_hash(file)} is announced for "
-                f"{file.path} of {candidate.repo_id}. Other programs use this cache too, so it was left as it is.",
-                next_step="Delete that file and try again.",
-            )
+        if content_hash == announced_hash(file):
+            return
+        if candidate.source == "lock":
+            raise _blame_lock(candidate, file, found, content_hash)
+        raise CorruptFileError(
+            f"The cached file {found} has the hash {content_hash}; {announced_hash(file)} is announced for "
+            f"{file.path} of {candidate.repo_id}. Other programs use this cache too, so it was left as it is.",
+            next_step="Delete that file and try again.",
+        )
 
     def _fetch_blob(self, candidate: Candidate, file: FileFacts, blob: Path, progress: "_Throttle") -> Path:
         """Fetch a file beside its place, go on where an earlier attempt ended, and move it there when it is right."""
@@ -167,9 +187,9 @@ class Downloader:
                 return part.replace(blob)
             part.unlink()
         raise ModelError(
-            f"{file.path} of {candidate.repo_id} came {_TRIES} times with the hash {found}; the Hub at "
-            f"{self._connection.endpoint} announces another, or the lock that pins the model says so: "
-            f"{announced_hash(file)}. The download was deleted.",
+            f"{file.path} of {candidate.repo_id} came {_TRIES} times with the hash {found} from the Hub at "
+            f"{self._connection.endpoint}; {self._name_source(candidate)} announces {announced_hash(file)}. The "
+            "download was deleted.",
             next_step="Leave this model out.",
         )
 
@@ -233,13 +253,19 @@ class Downloader:
                     raise
 
     def _count_cached(self, candidate: Candidate, file: FileFacts) -> int:
-        kept = self._models / candidate.slug / candidate.revision / file.path
-        if kept.is_file() and kept.stat().st_size == file.size:
-            return file.size
         if found := self._cache.find(candidate.repo_id, candidate.revision, file):
             return min(found.stat().st_size, file.size)
         part = self._cache.blob(candidate.repo_id, f"{announced_hash(file)}.incomplete")
         return min(part.stat().st_size, file.size) if part.is_file() else 0
+
+
+def _blame_lock(candidate: Candidate, file: FileFacts, found: Path, content_hash: str) -> ModelError:
+    return ModelError(
+        f"{_LOCK} announces the hash {announced_hash(file)} of {file.path} of {candidate.repo_id}; {found} has "
+        f"{content_hash}. It was checked when it came, so it was left as it is.",
+        next_step=f"Give the lock as its run wrote it; or, if this disk spoiled the file, delete {found.parent} and "
+        "try again.",
+    )
 
 
 def _place(blob: Path, target: Path) -> None:

@@ -36,6 +36,8 @@ def find_refusal(candidate: Candidate) -> str | None:
     names = {file.path for file in candidate.files}
     if _ADAPTER in names:
         return "it is an adapter to another model, and only whole models are loaded"
+    if candidate.source == "cache":
+        return "weights not in the cache: only what was read of it is here, and HF_HUB_OFFLINE forbids to ask for more"
     others = sorted({PurePosixPath(name).suffix for name in names} & _NEVER_LOADED)
     found = f" (it has {', '.join(others)} files)" if others else ""
     return f"only safetensors weights are ever loaded, and it has no whole set of them at its root{found}"

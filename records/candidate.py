@@ -68,6 +68,9 @@ class Candidate(Record):
     read: bool = True
     """Whether its configuration, files and card were read; else only what a listing shows is known: no `id2label`,
     `max_length`, `files`, `own_code` and `card`."""
+    source: Literal["hub", "cache", "lock"] = "hub"
+    """Who says all this: the Hub, the files that this disk's cache holds (of which there may be more on the Hub), or
+    the lock that pins the model."""
 
     @property
     def slug(self) -> str:

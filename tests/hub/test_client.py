@@ -245,10 +245,52 @@ def test_weights_that_are_not_the_announced_ones_are_refused(client: HubClient) 
     candidate = read_first(client, "tweet")
     folder = Path(client.download(candidate).folder)
     (folder / "model.safetensors").write_bytes(b"other weights")
-    with pytest.raises(InfrastructureError, match="or the lock that pins the model") as caught:
+    with pytest.raises(InfrastructureError, match=r"The cached file .*/blobs/") as caught:
         client.download(candidate)
     assert hashlib.sha256(b"other weights").hexdigest() in str(caught.value)
-    assert (folder / "model.safetensors").read_bytes() == b"other weights", "nothing is deleted on a lock's word"
+    assert (folder / "model.safetensors").read_bytes() == b"other weights", (
+        "nothing is deleted unless a right one is had"
+    )
+
+
+def test_a_spoiled_model_gives_way_to_a_right_one(client: HubClient) -> None:
+    candidate = read_first(client, "tweet")
+    model = client.download(candidate)
+    weights = Path(model.folder) / "model.safetensors"
+    right = weights.read_bytes()
+    weights.unlink()  # its second name, in the Hub's cache, keeps the content
+    weights.write_bytes(b"other weights")
+    assert client.download(candidate) == model
+    assert weights.read_bytes() == right
+
+
+def announce_another_hash(candidate: Candidate) -> Candidate:
+    files = tuple(
+        file.model_copy(update={"sha256": "0" * 64}) if file.path == "model.safetensors" else file
+        for file in candidate.files
+    )
+    return candidate.model_copy(update={"files": files, "source": "lock"})
+
+
+@pytest.mark.parametrize("emptied", [(), ("models",), ("hub",), ("models", "hub")])
+def test_a_lock_of_another_hash_is_blamed_itself_and_nothing_is_deleted(
+    client: HubClient, tmp_path: Path, emptied: tuple[str, ...], served_requests: list[ServedRequest]
+) -> None:
+    candidate = read_first(client, "tweet")
+    folder = Path(client.download(candidate).folder)
+    [own] = (tmp_path / "cache/hubs").iterdir()
+    for name in emptied:
+        shutil.rmtree(own / name)
+    kept = {path: path.read_bytes() for path in own.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    asked = len(served_requests)
+    with pytest.raises(ModelError) as caught:
+        client.download(announce_another_hash(candidate))
+    for said in ("the lock that pins this model announces", "0" * 64, "model.safetensors of ann/tweet-sentiment"):
+        assert said in caught.value.what
+    assert "the Hub" not in caught.value.what or emptied == ("models", "hub")
+    assert (len(served_requests) == asked) is (emptied != ("models", "hub")), "what is here already tells enough"
+    assert kept.items() <= {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}.items()
+    assert client.download(candidate).folder == str(folder)
 
 
 def test_a_model_without_safetensors_is_listed_but_not_downloaded(client: HubClient) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from safetensors.numpy import save_file
 from hub.cache import choose_folders
 from hub.client import HubClient
 from hub.connection import read_wait
+from hub.model_folders import ModelFolders
 from hub.responses import HubRequest, HubResponse
 from hub.server import HubServer
 from records.candidate import Candidate
@@ -475,3 +477,66 @@ def test_a_killed_process_is_followed_by_one_that_goes_on(
     left = [one for one in (tmp_path / "cache").rglob("download-*") if one.is_dir()]
     assert not left, "what the killed process had put aside is gone"
     assert client.download(candidate).sha256[WEIGHTS] == hashlib.sha256(weights).hexdigest()
+
+
+def list_aside(tmp_path: Path) -> list[str]:
+    return sorted(one.name for one in (tmp_path / "cache").rglob("download-*") if one.is_dir())
+
+
+def test_what_a_killed_process_left_of_any_model_goes_with_the_next_download(
+    client: HubClient, candidate: Candidate, hub: Faulty, tmp_path: Path
+) -> None:
+    models = choose_folders(hub.url, tmp_path / "cache", None).models
+    blobs = repositories(hub, tmp_path) / "models--bob--other/blobs"
+    old, new = models / "bob--other/download-k3j2x1", models / "bob--other/download-a1b2c3"
+    for folder in (models / "bob--other" / f"download-{'a' * 40}" / "files", old, new, blobs):
+        folder.mkdir(parents=True)
+    begun = blobs / f"{'b' * 64}.incomplete"
+    begun.write_bytes(b"half")
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+    client.download(candidate)
+    assert list_aside(tmp_path) == [new.name], "of a name without a lock only its age tells"
+    assert begun.read_bytes() == b"half"
+
+
+@pytest.mark.parametrize("same_home", [True, False])
+def test_what_another_process_builds_is_left_alone(
+    client: HubClient, candidate: Candidate, hub: Faulty, tmp_path: Path, same_home: bool
+) -> None:
+    """Two runs share the folders of models, with one Hub's cache or with two."""
+    another = candidate.model_copy(update={"repo_id": "bob/other"})
+    models = ModelFolders(choose_folders(hub.url, tmp_path / "cache", None).models)
+    with models.building(another) as files:
+        (files / "config.json").write_text("{}")
+        if not same_home:
+            shutil.rmtree(repositories(hub, tmp_path))
+        client.download(candidate)
+        assert [path.name for path in files.iterdir()] == ["config.json"]
+        models.put(files, another)
+    assert list_aside(tmp_path) == []
+    assert (models.place(another.slug, another.revision) / "config.json").read_text() == "{}"
+
+
+def test_a_killed_process_leaves_nothing_aside_once_another_model_came(
+    client: HubClient, candidate: Candidate, hub: Faulty, tmp_path: Path
+) -> None:
+    """The lock ends with its process, however that ended."""
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from hub.model_folders import ModelFolders; from records.candidate import Candidate\n"
+        "with ModelFolders(Path(sys.argv[1])).building(Candidate.model_validate_json(sys.argv[2])):\n"
+        "    print('here', flush=True); time.sleep(600)"
+    )
+    another = candidate.model_copy(update={"repo_id": "bob/other"})
+    models = choose_folders(hub.url, tmp_path / "cache", None).models
+    command = [sys.executable, "-c", program, str(models), another.model_dump_json()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "here\n"
+        client.download(candidate)
+        assert list_aside(tmp_path) == [f"download-{candidate.revision}"], "its process lives"
+        first.send_signal(signal.SIGKILL)
+    client.download(candidate)
+    assert list_aside(tmp_path) == []

@@ -1,6 +1,8 @@
 """With HF_HUB_OFFLINE no request is made, and what the cache holds is found and used."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,8 +12,9 @@ import pytest
 
 from hub.client import HubClient
 from hub.server import HubServer, ServedRequest
+from hub.weights import find_refusal
 from records.candidate import Candidate
-from records.errors import HubUnreachableError
+from records.errors import HubUnreachableError, ModelError
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +49,8 @@ def client(
 def test_a_cached_model_is_found_with_what_its_files_say(client: HubClient, cached: Candidate) -> None:
     [found] = client.search("anything about tweets", 5)
     assert found.read
-    not_known = {"created": "", "modified": "", "tags": (), "files": ()}
+    assert (found.source, cached.source) == ("cache", "hub")
+    not_known = {"created": "", "modified": "", "tags": (), "files": (), "source": "hub"}
     assert found.model_copy(update=not_known) == cached.model_copy(update=not_known)
     assert {"sentiment", "en", "dataset:tweets", "license:mit", "base_model:b/base"} <= set(found.tags)
     assert set(found.files) == set(cached.files)
@@ -76,6 +80,59 @@ def test_everything_works_without_a_request(
         assert {path.name for path in Path(model.folder).iterdir()} == set(model.sha256)
     assert served_requests == []
     assert client.requests == 0
+
+
+@pytest.fixture
+def moved(client: HubClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubClient:
+    """An offline client with the models' folders, and an HF_HOME in which nothing is."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "new home"))
+    return HubClient(cache=tmp_path / "cache")
+
+
+def test_a_model_that_is_whole_needs_no_hub_cache(moved: HubClient, cached: Candidate) -> None:
+    assert moved.plan_download([cached]).missing == 0
+    [found] = moved.search("tweet", 5)
+    assert (found.repo_id, found.revision, found.id2label) == (cached.repo_id, cached.revision, cached.id2label)
+    assert found.source == "cache"
+    assert moved.read(found) == found
+    assert moved.plan_download([found]).missing == 0
+    assert moved.download(found) == moved.download(cached)
+
+
+def test_a_model_of_another_size_is_planned_again(moved: HubClient, cached: Candidate, tmp_path: Path) -> None:
+    [weights] = (tmp_path / "cache/models").rglob("model.safetensors")
+    weights.write_bytes(b"spoiled")
+    plan = moved.plan_download([cached])
+    assert plan.missing == plan.size
+
+
+def test_the_hubs_card_and_the_models_weights_are_put_together(
+    client: HubClient, cached: Candidate, tmp_path: Path
+) -> None:
+    for snapshot in (tmp_path / "home/hub").rglob("snapshots/*/model.safetensors"):
+        snapshot.unlink()
+    [bare] = client.search("tweet", 5)
+    assert (find_refusal(bare) or "").startswith("weights not in the cache")
+    with pytest.raises(ModelError, match="weights not in the cache"):
+        client.download(bare)
+    [found] = HubClient(cache=tmp_path / "cache").search("tweet", 5)
+    assert find_refusal(found) is None
+    assert found.card == cached.card
+    assert {(file.path, file.size) for file in found.files} == {(file.path, file.size) for file in cached.files}
+
+
+def test_a_cache_without_links_is_read_by_content(client: HubClient, cached: Candidate, tmp_path: Path) -> None:
+    """As `huggingface_hub` leaves it on a file system that knows no symbolic links."""
+    [snapshot] = (tmp_path / "home/hub").glob("models--ann--*/snapshots/*")
+    for link in snapshot.iterdir():
+        content = link.read_bytes()
+        link.unlink()
+        link.write_bytes(content)
+    shutil.rmtree(snapshot.parents[1] / "blobs")
+    [found] = client.search("tweet", 5)
+    hashes = {file.path: file.sha256 for file in found.files}
+    assert hashes == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in snapshot.iterdir()}
+    assert set(client.download(found).sha256) == set(client.download(cached).sha256)
 
 
 def test_a_missing_file_is_named_with_what_to_do(
