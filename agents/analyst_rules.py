@@ -20,6 +20,16 @@ _CLEARLY_LONGEST = 2.0
 """How many times longer than every other column the text column must be, on average, to be told by its length."""
 
 _LANGUAGE = re.compile(rf"\b({'|'.join(NAMES)})\b", re.IGNORECASE)
+_COMMON_WORDS = frozenset({"polish", "danish", "mandarin", "basque"})
+"""Languages' names that, in small letters, are other English words too: a polish, a pastry, a fruit, a garment."""
+_BEFORE = re.compile(r"\b(?:in|into|from|speaks?|reads?|written)\W+$", re.IGNORECASE)
+_BEFORE_TEXTS = re.compile(r"(?:^|\b(?:all|each|every|of|the|these|this|those|our|my|whether|if|for|and|or)\W+)$", re.I)
+_LANGUAGE_AFTER = re.compile(r"\W(?:languages?|speaking|speakers?|translations?)\b", re.IGNORECASE)
+_TEXTS_AFTER = re.compile(
+    r"(?:\W\w+)?\W(?:texts?|tweets?|posts?|comments?|reviews?|messages?|mails?|emails?|sentences?|headlines?|articles?|"
+    r"news|documents?|questions?|titles?)\b",
+    re.IGNORECASE,
+)
 
 
 class OfflineAnalyst:
@@ -52,9 +62,20 @@ class OfflineAnalyst:
 
 def _find_languages(sentence: str, labels: Sequence[str]) -> set[str]:
     """Return the codes of the languages that the sentence names, but not in a label: "French" as the
-    opening of a game of chess says nothing about the language in which that is described."""
+    opening of a game of chess says nothing about the language in which that is described; nor does nail polish."""
     own = {word for label in labels for word in normalise_name(label).split()}
-    return {NAMES[name] for name in map(str.casefold, _LANGUAGE.findall(sentence)) if name not in own}
+    named = {found[0].casefold() for found in _LANGUAGE.finditer(sentence) if _means_language(sentence, found)}
+    return {NAMES[name] for name in named - own}
+
+
+def _means_language(sentence: str, found: re.Match[str]) -> bool:
+    """Return whether a language's name stands for the language: in a sentence that has capitals, one that is a common
+    word too is written with one, or a word beside it speaks of languages, or of "each polish tweet"."""
+    if found[0] not in _COMMON_WORDS or sentence.islower():
+        return True
+    before, after = sentence[: found.start()], sentence[found.end() :]
+    of_texts = _BEFORE_TEXTS.search(before) and _TEXTS_AFTER.match(after)
+    return bool(_BEFORE.search(before) or _LANGUAGE_AFTER.match(after) or of_texts)
 
 
 def _apply_answers(request: TaskRequest) -> TaskRequest:

@@ -128,3 +128,23 @@ def test_a_label_that_is_a_languages_name_says_nothing_about_the_texts_language(
 ) -> None:
     task = OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}, labels=labels))
     assert (task.language, task.family) == (language, family)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language"),
+    [
+        ("Is each nail polish review positive or negative?", "en"),
+        ("Label each review of a danish or of a mandarin as positive or negative", "en"),
+        ("Is each Polish review positive or negative?", "pl"),
+        ("Is each polish review positive or negative?", "pl"),
+        ("Label these polish product reviews as positive or negative", "pl"),
+        ("The reviews are in polish: is each positive or negative?", "pl"),
+        ("Sort the polish-language texts into positive and negative", "pl"),
+        ("label polish reviews as positive or negative", "pl"),
+        ("Is each german review positive or negative?", "de"),
+        ("Label the Polish reviews of nail polish as positive or negative", "pl"),
+    ],
+)
+def test_a_common_word_is_no_language(sentence: str, language: str) -> None:
+    task = OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}))
+    assert task.language == language
