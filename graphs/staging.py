@@ -20,8 +20,8 @@ from graphs.jobs import drop_specialists
 from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, read_label, read_stage_labels, shards_for
-from graphs.taught import keep_taught, list_taught
-from graphs.voting import StageView, StageVote, decide_step, hold_vote, tabulate_stage, write_stage
+from graphs.taught import first_step, keep_taught, list_taught
+from graphs.voting import StageView, StageVote, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError
 from records.events import RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
 from records.folder import write_json, write_table
@@ -122,7 +122,7 @@ def spot_check(state: RunState, runtime: Runtime[RunContext]) -> Update:
     chosen = draw_spot_check(eligible, settings.spot_check_share, seed=settings.seed + view.stage)
     inclusion = len(chosen) / max(int(eligible.sum()), 1)
     paid = _review_rows(view, hold_vote(view, number), "spot_check", chosen, inclusion)
-    write_stage(view, decide_step(view.stage))
+    write_stage(view, first_step(view.stage + 1))
     return {} if paid else {"short": note_short(view.context, state)}
 
 
@@ -137,7 +137,7 @@ def relabel(state: RunState, runtime: Runtime[RunContext]) -> Update:
     most = math.floor(RELABEL_SHARE * len(mean))
     chosen = choose_confused(mean, (first, second), view.step(number).eligible, most)
     paid = _review_rows(view, held, "relabel", chosen)
-    write_stage(view, decide_step(view.stage))
+    write_stage(view, first_step(view.stage + 1))
     return {} if paid else {"short": note_short(view.context, state)}
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.jobs import weigh_voters
-from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, number_step
+from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews
 from graphs.state import RunState
 from graphs.tables import (
     DIFFERS,
@@ -300,8 +300,3 @@ def _put_taught(
         rows, places = map(list, zip(*pairs, strict=True))
         prior[rows], after[rows] = fitted.before[places], fitted.after[places]
     return prior, after
-
-
-def decide_step(stage: int) -> int:
-    """Return the step before which all answers of a stage count."""
-    return number_step(stage + 1, "risk")

@@ -161,7 +161,7 @@ def audited_run(
         emit=events.append,
         **cast(Any, dict.fromkeys(("open_hub", "trusted_weights", "given_lock", "sandbox", "engine", "ledger"))),
     )
-    state = cast(RunState, {"stages": 2, "stage_size": half, "versions": {}})
+    state = cast(RunState, {"stages": 2, "stage_size": half, "versions": {}, "short": None})
     try:
         prepare(context)
         for stage in range(2):
