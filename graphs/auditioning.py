@@ -18,7 +18,7 @@ from graphs.state import RunState, Update
 from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost, slug_of
 from specialists.arrays import Integers
 from specialists.audition import AuditionScore, score_candidates, take_votes_of_others
-from specialists.class_maps import read_classes, verify_map, verify_map_by_consensus
+from specialists.class_maps import find_contradiction, read_classes, verify_map, verify_map_by_consensus
 
 BYTES_OF_A_PARAMETER = 4
 """In float32: so a model's size is estimated from its weights where the Hub does not say it."""
@@ -86,17 +86,17 @@ def _verify_all(context: RunContext, probe: ProbeRows, accepted: Mapping[str, in
 
     By mere consensus, a candidate that reads its classes the wrong way round spoils the vote that the others are held
     against. So of those that are refused the one that agrees least with the others leaves the vote first, and the
-    others are judged again. Two that contradict each other are both refused: nothing says which of them is right.
+    others are judged again. Two that contradict each other are both refused, where no gold row says which of them is
+    right. One that has no other voter is held against nobody.
     """
     own = {slug: one.probs for slug, one in probe.annotations.items()}
-    voting = [slug for slug in own if not _read_map(context, slug, accepted[slug]).guessed]
-    verdicts: dict[str, MapVerdict] = {}
+    verdicts = _refuse_contradicted(context, probe, accepted)
+    voting = [slug for slug in own if slug not in verdicts and not _read_map(context, slug, accepted[slug]).guessed]
     while True:
         mask = np.array([slug in voting for slug in own])
         others = dict(zip(own, take_votes_of_others(np.stack(list(own.values())), mask), strict=True))
-        judged = {
-            slug: _verify(context, probe, slug, accepted[slug], others[slug]) for slug in own if slug not in verdicts
-        }
+        opposed = {slug: others[slug] if set(voting) - {slug} else None for slug in own if slug not in verdicts}
+        judged = {slug: _verify(context, probe, slug, accepted[slug], vote) for slug, vote in opposed.items()}
         refused = [slug for slug in voting if judged[slug].status == "unverified"]
         if probe.truth_labels is not None or not refused or len(voting) <= 2:
             return {slug: (verdicts | judged)[slug] for slug in own}
@@ -108,8 +108,20 @@ def _verify_all(context: RunContext, probe: ProbeRows, accepted: Mapping[str, in
         voting.remove(worst)
 
 
-def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Integers) -> MapVerdict:
-    """Return what the probe says of a candidate's label map; `others` (n_rows,) is the vote of the rest."""
+def _refuse_contradicted(context: RunContext, probe: ProbeRows, accepted: Mapping[str, int]) -> dict[str, MapVerdict]:
+    """Return the verdicts on the maps that the few gold rows contradict, by slug."""
+    labels, refused = context.read_task().label_names, dict[str, MapVerdict]()
+    for slug, class_probs in probe.few.class_probs.items():
+        classes = _read_map(context, slug, accepted[slug]).classes
+        if why := find_contradiction(class_probs, probe.few.label, classes, labels):
+            reason = f"the gold rows contradict it: {why}"
+            refused[slug] = MapVerdict(status="unverified", proposed=classes, found=classes, margin=0.0, reason=reason)
+    return refused
+
+
+def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, others: Integers | None) -> MapVerdict:
+    """Return what the probe says of a candidate's label map; `others` (n_rows,) is the vote of the rest, None where
+    none of them votes."""
     task, candidate = context.read_task(), read_candidates(context.folder)[slug]
     label_map, own, rows = _read_map(context, slug, number), probe.annotations[slug].class_probs, probe.judging
     names = [candidate.id2label.get(index, f"column {index}") for index in range(own.shape[1])]

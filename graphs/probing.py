@@ -23,10 +23,11 @@ from graphs.tables import (
     write_shards,
 )
 from records.errors import BudgetReachedError, ModelError, NoSpecialistsError
-from records.events import CandidateDropped, ProbeLabelled
+from records.events import CandidateDropped, Noticed, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
 from specialists.arrays import Booleans, Floats, Integers
+from specialists.class_maps import LEAST_LABEL_ROWS, can_judge
 from specialists.probe import LEAST_PROBE_ROWS, draw_pool, draw_probe
 
 Truth = Literal["gold", "human", "llm", "consensus"]
@@ -47,16 +48,27 @@ class Annotations:
 
 
 @dataclass(frozen=True)
+class FewRows:
+    """Some gold rows, or none: `label` (n_rows,), an index into the task's labels, and by the candidate's slug the
+    probabilities of its own classes (n_rows, n_classes)."""
+
+    label: Integers
+    class_probs: Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
 class ProbeRows:
     """The probe (n_rows,): row numbers, weights (1 / inclusion probability), and `label`, an index into the task's
     labels, or -1 where none is known; `truth` says where the labels come from. `annotations` are of the same rows, by
-    the candidate's slug."""
+    the candidate's slug. `few`: where there is only consensus, gold rows that cannot judge a candidate and may
+    contradict it, LEAST_PROBE_ROWS at most."""
 
     numbers: Integers
     weights: Floats
     label: Integers
     truth: Truth
     annotations: Mapping[str, Annotations]
+    few: FewRows
 
     @property
     def judging(self) -> Booleans:
@@ -72,36 +84,66 @@ class ProbeRows:
 def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: frozenset[str]) -> ProbeRows:
     """Have the candidates annotate a pool of rows, draw the probe from it by length and disagreement, and label it.
 
-    A candidate that breaks on it is dropped. `guessed` names those whose label map is a guess: their disagreement says
-    nothing. What was drawn, with each row's inclusion probability, is written to `audition/probe.parquet`.
-    Raises NoSpecialistsError where every candidate breaks, LLMUnreachableError, and BudgetReachedError where the
-    budget does not pay for the probe's labels.
+    Gold rows are the probe where they can judge a map; else it is drawn from the other rows. A candidate that breaks is
+    dropped. `guessed` names those whose label map is a guess: their disagreement says nothing. What was drawn, with
+    each row's inclusion probability, is written to `audition/probe.parquet`. Raises NoSpecialistsError where every
+    candidate breaks, LLMUnreachableError, and BudgetReachedError where the budget does not pay for the probe's labels.
     """
-    settings, gold = context.settings, _list_gold(context, rows)
-    truth: Truth = "gold" if gold else "consensus" if context.team.reviewer.source == "offline" else "llm"
-    population = np.array(sorted(gold), dtype=np.int64) if gold else _find_rows(context, rows)
+    settings, gold, names = context.settings, _list_gold(context, rows), context.read_task().label_names
+    known = np.array(sorted(gold), dtype=np.int64)
+    others = np.setdiff1d(find_filled_rows(context.folder, rows, settings.shard_size), known)
+    truth = _choose_truth(context, gold, others)
+    population = known if truth == "gold" else others
+    few = known[: LEAST_PROBE_ROWS if truth == "consensus" else 0]
     size = count_paid_rows(settings.probe_size, rows) if truth == "llm" else settings.probe_size
     pool = population[draw_pool(len(population), size * settings.probe_pool, settings.seed)]
-    texts = read_texts(context.folder, pool.tolist(), settings.shard_size)
-    annotated = _annotate(context, jobs, pool.tolist(), texts)
-    labels = [one.probs.argmax(axis=1) for slug, one in annotated.items() if slug not in guessed]
-    own = np.stack(labels) if labels else np.zeros((1, len(pool)), dtype=np.int64)
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    drawn = draw_probe(lengths, own, len(population), size, settings.seed)
-    numbers = pool[drawn.positions]
+    shown = np.union1d(pool, few)
+    texts = read_texts(context.folder, shown.tolist(), settings.shard_size)
+    annotated = _annotate(context, jobs, shown.tolist(), texts)
+    lengths, own = _find_lengths_and_labels(annotated, texts, guessed)
+    places = np.searchsorted(shown, pool)
+    probe = draw_probe(lengths[places], own[:, places], len(population), size, settings.seed)
+    places = places[probe.positions]
+    numbers = shown[places]
+    given = [gold.get(number) for number in numbers.tolist()]
     if truth == "llm":
-        given = _review(context, numbers, [texts[at] for at in drawn.positions.tolist()], drawn.inclusion)
-    else:
-        given = [gold.get(number) for number in numbers.tolist()]
-    _write_probe(context, numbers, drawn.inclusion, given, truth)
-    names = context.read_task().label_names
+        given = _review(context, numbers, [texts[at] for at in places.tolist()], probe.inclusion)
+    _write_probe(context, numbers, probe.inclusion, given, truth)
     return ProbeRows(
         numbers=numbers,
-        weights=drawn.weights,
+        weights=probe.weights,
         label=np.array([-1 if label is None else names.index(label) for label in given], dtype=np.int64),
         truth=truth,
-        annotations={slug: _take(one, drawn.positions) for slug, one in annotated.items()},
+        annotations={slug: _take(one, places) for slug, one in annotated.items()},
+        few=FewRows(
+            np.array([names.index(gold[number]) for number in few.tolist()], dtype=np.int64),
+            {slug: one.class_probs[np.searchsorted(shown, few)] for slug, one in annotated.items()},
+        ),
     )
+
+
+def _choose_truth(context: RunContext, gold: Mapping[int, str], others: Integers) -> Truth:
+    """Return where the probe's labels come from; `others` (n_others,) are the rows without a gold label."""
+    names = context.read_task().label_names
+    without: Truth = "consensus" if context.team.reviewer.source == "offline" else "llm"
+    judges = can_judge(np.array([names.index(label) for label in gold.values()], dtype=np.int64))
+    if judges or (gold and not len(others)):
+        return "gold"
+    if gold:
+        needed = f"that takes {LEAST_PROBE_ROWS}, and {LEAST_LABEL_ROWS} of each of two labels"
+        instead = "the reviewer does" if without == "llm" else "but a model that they contradict is left out"
+        context.emit(Noticed(message=f"The {len(gold)} gold rows cannot judge models ({needed}); {instead}."))
+    return without
+
+
+def _find_lengths_and_labels(
+    annotated: Mapping[str, Annotations], texts: Sequence[str], guessed: frozenset[str]
+) -> tuple[Integers, Integers]:
+    """Return what the probe is drawn by: the rows' lengths (n_rows,), and the labels (n_candidates, n_rows) that those
+    give them whose map is no guess."""
+    labels = [one.probs.argmax(axis=1) for slug, one in annotated.items() if slug not in guessed]
+    own = np.stack(labels) if labels else np.zeros((1, len(texts)), dtype=np.int64)
+    return np.array([len(text) for text in texts], dtype=np.int64), own
 
 
 def count_paid_rows(size: int, rows: int) -> int:
@@ -115,10 +157,6 @@ def _list_gold(context: RunContext, rows: int) -> dict[int, str]:
         return {}
     found = context.reviews.list_labelled(GOLD_STEP + 1, rows)
     return {one.review.row: one.review.label for one in found if one.review.label is not None}
-
-
-def _find_rows(context: RunContext, rows: int) -> Integers:
-    return find_filled_rows(context.folder, rows, context.settings.shard_size)
 
 
 def _annotate(context: RunContext, jobs: Sequence[Job], numbers: list[int], texts: list[str]) -> dict[str, Annotations]:

@@ -155,16 +155,19 @@ class DownloadedModel(Record):
     sha256: dict[str, str]
 
 
+MapStatus = Literal["verified", "corrected", "untested", "unverified"]
+
+
 class MapVerdict(Record):
     """Whether a model's classes mean what they are read as, judged on the probe.
 
     `proposed` is the map from names and card, `found` the best one on the probe; a class that the probe says nothing
     about keeps its proposed label. `margin`, from -1 to 1: how much the worst told-apart pair of labels would lose by
-    being swapped. verified: `proposed` holds; corrected: `found` replaces it; unverified: neither is sure enough, and
-    the model has no vote.
+    being swapped. verified: `proposed` holds; corrected: `found` replaces it; untested: the rows cannot judge it and do
+    not contradict it, and `proposed` stands; unverified: neither is sure enough, and the model has no vote.
     """
 
-    status: Literal["verified", "corrected", "unverified"]
+    status: MapStatus
     proposed: dict[ClassIndex, str | None]
     found: dict[ClassIndex, str | None]
     margin: FiniteFloat

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from records.base import Record
+from records.candidate import MapStatus
 from records.outcome import Forecast
 
 
@@ -138,7 +139,7 @@ class Auditioned(EventBase):
     model: str
     accuracy: float
     agreement: float
-    label_map: Literal["verified", "corrected", "unverified"]
+    label_map: MapStatus
     passed: bool
     reason: str
 

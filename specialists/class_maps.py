@@ -1,31 +1,25 @@
+# SciPy has no types: what it returns is unknown here.
+# pyright: reportMissingTypeStubs=false
 """Label maps: what a model's classes mean, found on the probe and held against what its names and card say."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
+from scipy.special import bdtr
 
 from records.candidate import MapVerdict
 from specialists.arrays import Floats, Integers
+from specialists.label_pairs import SURE, judge_pairs, measure_pairs
 from specialists.probe import LEAST_PROBE_ROWS, Estimate, estimate_mean
 
 ClassMap = Mapping[int, str | None]
 """Class index → task label, or None for a class that no label is known for."""
 
-MARGIN = 0.10
-"""The least that every pair of labels must lose by being swapped, from -1 to 1: half the surplus of right over
-swapped answers. For two labels it is a balanced accuracy of 55 %; a model that confuses two labels more than that
-helps no vote between them."""
-
 CLASS_MARGIN = 0.10
 """A class is read otherwise than proposed only where the other label has at least this much more of its use, each
 label counted as equally common: 55 % against 45 % where two labels share it. What a difference must be to be more
 than noise is SURE's affair."""
-
-SURE = 2.0
-"""Standard errors by which a difference must be above zero: one-sided 97.7 %. The map is searched for and tested on
-the same rows, so 95 % would be too little."""
 
 LEFT_OUT_MARGIN = 0.50
 """The same for a class that a map of two labels or more leaves out, beside a class of that label's own: a "neutral" in
@@ -37,6 +31,9 @@ label's rows, and so more than all that label's own classes together."""
 
 LEAST_LABEL_ROWS = 5
 """A label with fewer rows in the probe says nothing about any class."""
+
+CONTRADICTED = 0.05
+"""Rows that cannot judge a map contradict it where one that guesses would seldom be right on so few: on 1 of 8, say."""
 
 
 @dataclass(frozen=True)
@@ -58,24 +55,25 @@ class _Usage:
         return difference >= margin * whole and difference > SURE * float(np.hypot(one.error, other.error))
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """What swapping two labels would cost, and how many rows the rarer of the two has."""
+def can_judge(truth: Integers) -> bool:
+    """Return whether rows with these labels (n_rows,), indices, can judge a map: LEAST_PROBE_ROWS of them, and
+    LEAST_LABEL_ROWS of each of two labels."""
+    return len(truth) >= LEAST_PROBE_ROWS and int(np.sum(np.bincount(truth) >= LEAST_LABEL_ROWS)) >= 2
 
-    label: str
-    other: str
-    cost: Estimate
-    rows: int
 
-    @property
-    def holds(self) -> bool:
-        """Whether the labels are surely told apart."""
-        return self.cost.value >= MARGIN and self.cost.value > SURE * self.cost.error
+def find_contradiction(class_probs: Floats, truth: Integers, classes: ClassMap, labels: Sequence[str]) -> str | None:
+    """Return in words how rows that cannot judge a map contradict it, or None.
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the rows are too few to say so, or the contrary."""
-        return not self.holds and self.rows < LEAST_PROBE_ROWS and self.cost.value + SURE * self.cost.error >= MARGIN
+    `class_probs` (n_rows, n_classes); `truth` (n_rows,) indices of `labels`. Rows of a label that the map does not
+    cover say nothing of it. A one-sided binomial test against guessing among the covered labels, at CONTRADICTED.
+    """
+    covered = [label for label in labels if label in classes.values()]
+    rows = np.isin(truth, [labels.index(label) for label in covered])
+    own = read_classes(class_probs[rows], classes, labels).argmax(axis=1)
+    right, total = int(np.sum(own == truth[rows])), int(rows.sum())
+    if total == 0 or float(bdtr(right, total, 1 / len(covered))) >= CONTRADICTED:
+        return None
+    return f"only {right} of {total} rows get the label that is expected of them"
 
 
 def read_classes(class_probs: Floats, classes: ClassMap, labels: Sequence[str]) -> Floats:
@@ -122,12 +120,14 @@ def verify_map(
     cost at least MARGIN, and surely more than nothing. A pair of which a label has fewer than LEAST_PROBE_ROWS rows
     may stay open where the true margin may yet be enough, as long as no more pairs are open than hold: among many
     labels some pair looks bad by chance. With fewer than LEAST_PROBE_ROWS rows, or no pair to test, the proposed map
-    stands if it covers two labels: rows that prove nothing refute nothing.
+    is "untested": it stands if it covers two labels and the rows that there are do not contradict it.
     """
     whole = {c: proposed.get(c) for c in range(len(class_names))}
     shown = [label for k, label in enumerate(labels) if np.sum(truth == k) >= LEAST_LABEL_ROWS]
-    if len(truth) < LEAST_PROBE_ROWS or len(shown) < 2:
-        return _let_stand(whole, f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it")
+    contradiction = find_contradiction(class_probs, truth, whole, labels)
+    if not can_judge(truth):
+        why = f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it"
+        return _let_stand(whole, why, contradiction)
     usage = _measure_usage(class_probs, truth, weights, labels, shown)
     found = _find_map(usage, whole)
     if not correcting:
@@ -141,20 +141,21 @@ def verify_map(
     if len(covered) < 2:
         return _refuse(whole, found, "; ".join([f"{len(covered)} labels have a class of their own, not two", *notes]))
     if len(tested) < 2 and found == whole:
-        return _let_stand(whole, "; ".join(["the probe has no two of its labels often enough to judge it", *notes]))
+        why = "; ".join(["the probe has no two of its labels often enough to judge it", *notes])
+        return _let_stand(whole, why, contradiction)
     if len(tested) < 2:
         return _refuse(
             whole, found, "; ".join([*notes, "the probe has no two of its labels often enough to judge that"])
         )
-    pairs = _measure_pairs(read_classes(class_probs, found, labels), truth, weights, labels, tested)
-    good, why, margin = _judge_pairs(pairs)
+    pairs = measure_pairs(read_classes(class_probs, found, labels), truth, weights, labels, tested)
+    good, why, margin = judge_pairs(pairs)
     status = "unverified" if not good else "verified" if found == whole else "corrected"
     return MapVerdict(status=status, proposed=whole, found=found, margin=margin, reason="; ".join([*notes, why]))
 
 
 def verify_map_by_consensus(
     class_probs: Floats,
-    consensus: Integers,
+    consensus: Integers | None,
     weights: Floats,
     *,
     by_names: ClassMap | None,
@@ -164,7 +165,8 @@ def verify_map_by_consensus(
 ) -> MapVerdict:
     """Judge a map where the rows' labels are no more than the candidates' own consensus: never "corrected".
 
-    Arrays as in `verify_map`; `consensus` should be the vote of the other candidates. `by_names` and `by_card` are the
+    Arrays as in `verify_map`; `consensus` is the vote of the other candidates, None where none of them has one: then
+    no map is more than "untested". `by_names` and `by_card` are the
     two readings; None, or None for a class, is no statement. The map is verified only where the readings agree on
     every class that both speak of, at least one speaks, and the rows do not contradict it. Of a class that neither
     speaks of the rows say nothing.
@@ -177,6 +179,8 @@ def verify_map_by_consensus(
     if clash:
         words = [f"{class_names[c]} is {names[c]} by its name and {card[c]} by the card" for c in clash]
         return _refuse(joint, joint, "; ".join(words))
+    if consensus is None:
+        return _let_stand(joint, "no other model has a vote to hold it against")
     said = {"labels": labels, "class_names": class_names}
     verdict = verify_map(class_probs, consensus, weights, proposed=joint, correcting=False, **said)
     if verdict.status == "corrected":
@@ -231,48 +235,15 @@ def _explain_changes(usage: _Usage, proposed: ClassMap, found: ClassMap, class_n
     return words
 
 
-def _measure_pairs(
-    probs: Floats, truth: Integers, weights: Floats, labels: Sequence[str], tested: Sequence[str]
-) -> list[_Pair]:
-    """Return what swapping two labels costs, for every pair: half the surplus of right over swapped answers on the
-    rows of the two."""
-    own = probs.argmax(axis=1)
-
-    def measure_surplus(label: str, other: str) -> Estimate:
-        rows = truth == labels.index(label)
-        right, swapped = own[rows] == labels.index(label), own[rows] == labels.index(other)
-        return estimate_mean(right.astype(np.float64) - swapped, weights[rows], low=-1.0)
-
-    pairs: list[_Pair] = []
-    for label, other in combinations(tested, 2):
-        one, two = measure_surplus(label, other), measure_surplus(other, label)
-        cost = Estimate((one.value + two.value) / 2, float(np.hypot(one.error, two.error)) / 2)
-        fewest = min(int(np.sum(truth == labels.index(name))) for name in (label, other))
-        pairs.append(_Pair(label, other, cost, fewest))
-    return pairs
-
-
-def _judge_pairs(pairs: Sequence[_Pair]) -> tuple[bool, str, float]:
-    """Return whether the labels are told apart, why, and the margin of the pair that decides."""
-    sure = [pair for pair in pairs if pair.holds]
-    still_open = [pair for pair in pairs if pair.is_open]
-    failed = [pair for pair in pairs if not pair.holds and not pair.is_open]
-    good = not failed and len(sure) >= len(still_open)
-    worst = min(failed or (sure if good else still_open), key=lambda pair: pair.cost.value)
-    words = f"swapping {worst.label} and {worst.other} would cost {worst.cost.value:.2f} ± {worst.cost.error:.2f}"
-    if not good:
-        return False, f"{words}, too little to be sure of (at least {MARGIN:.2f})", worst.cost.value
-    if still_open:
-        words += f"; {len(still_open)} of {len(pairs)} pairs have too few rows to be sure of"
-    return True, words, worst.cost.value
-
-
-def _let_stand(proposed: dict[int, str | None], why: str) -> MapVerdict:
-    """Return the verdict on a map that the probe cannot judge: it stands where it reads two labels."""
+def _let_stand(proposed: dict[int, str | None], why: str, contradiction: str | None = None) -> MapVerdict:
+    """Return the verdict on a map that the probe cannot judge: it stands where it reads two labels and no rows
+    contradict it."""
     if len({label for label in proposed.values() if label is not None}) < 2:
         return _refuse(proposed, proposed, f"nothing says what two of its classes mean, and {why}")
+    if contradiction:
+        return _refuse(proposed, proposed, f"{contradiction}; {why}")
     return MapVerdict(
-        status="verified", proposed=proposed, found=proposed, margin=0.0, reason=f"stands as proposed: {why}"
+        status="untested", proposed=proposed, found=proposed, margin=0.0, reason=f"stands as proposed: {why}"
     )
 
 

@@ -1,10 +1,9 @@
 """What the report shows: plain figures and texts, gathered by whoever runs the machine, and their wording."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from records.base import Record
+from records.candidate import MapStatus
 
 HARDEST_ROWS = 10
 SHOWN_CHARACTERS = 320
@@ -28,7 +27,7 @@ class ReportModel(Record):
     """Why it was chosen."""
     audition: str
     """What its audition found, by its label map too."""
-    label_map: Literal["verified", "corrected", "unverified"]
+    label_map: MapStatus
     cost: str
     """What it costs on a row, in words."""
     agreement: float

@@ -85,3 +85,27 @@ def test_gold_rows_judge_the_maps(by_text: Auditioned) -> None:
     assert by_text.maps == {name: model.label_map for name, model in MODELS.items()}
     assert {one["truth"] for one in by_text.auditions.values()} == {"gold"}
     assert {one["rows"] for one in by_text.auditions.values()} == {38}
+
+
+@pytest.mark.parametrize("kind", ["few", "of one label"])
+def test_gold_rows_that_cannot_judge_a_map_may_contradict_it(cli: Cli, tmp_path: Path, kind: str) -> None:
+    """Of these two models the consensus cannot say which is right."""
+    hub = write_odd_hub(tmp_path / "hub", MODELS)
+    data, path = write_rows(tmp_path, TWO, 5)
+    gold = pd.read_csv(path)
+    (gold.head(12) if kind == "few" else gold[gold["label"] == "negative"]).to_csv(path, index=False)
+    run = run_odd(cli, hub, TWO, data, tmp_path / "out", "--gold", path)
+    assert list(run.maps) == ["ann/honest-sentiment"]
+    assert "rows get the label that is expected of them" in run.dropped["ann/reversed-sentiment"]
+    assert "gold rows cannot judge models" in " ".join(run.printed.split())
+    assert {one["truth"] for one in run.auditions.values()} == {"consensus"}
+
+
+def test_a_model_alone_is_not_held_against_itself(cli: Cli, tmp_path: Path) -> None:
+    name = "ann/honest-sentiment"
+    hub = write_odd_hub(tmp_path / "hub", {name: MODELS[name]})
+    data, _ = write_rows(tmp_path, TWO, 3)
+    run = run_odd(cli, hub, TWO, data, tmp_path / "out")
+    verdict = run.auditions[name]["label_map"]
+    assert (verdict["status"], verdict["margin"]) == ("untested", 0.0)
+    assert "label map untested" in " ".join(run.printed.split())

@@ -4,10 +4,19 @@ import numpy as np
 import pytest
 
 from records.candidate import MapVerdict
-from specialists.class_maps import ClassMap, read_classes, verify_map, verify_map_by_consensus
+from specialists.class_maps import (
+    ClassMap,
+    can_judge,
+    find_contradiction,
+    read_classes,
+    verify_map,
+    verify_map_by_consensus,
+)
 
 TWO = ("negative", "positive")
 THREE = ("negative", "neutral", "positive")
+FORWARDS: ClassMap = {0: "negative", 1: "positive"}
+BACKWARDS: ClassMap = {0: "positive", 1: "negative"}
 SILENT_2: ClassMap = {0: None, 1: None}
 SILENT_3: ClassMap = {0: None, 1: None, 2: None}
 
@@ -239,22 +248,53 @@ def test_a_pair_with_rows_enough_that_is_not_told_apart_fails_the_map() -> None:
     assert "swapping neutral and positive would cost 0.04" in verdict.reason
 
 
-@pytest.mark.parametrize("rows", [0, 1, 19])
-def test_few_rows_refute_nothing_and_verify_nothing_that_is_not_proposed(rows: int) -> None:
+@pytest.mark.parametrize("rows", [0, 1, 4, 19])
+def test_few_rows_verify_nothing_and_let_a_map_stand_that_they_do_not_contradict(rows: int) -> None:
     truth = np.arange(rows) % 2
-    probs = answer(truth, [[0.0, 1.0], [1.0, 0.0]])
-    verdict = judge(probs, truth, {0: "negative", 1: "positive"}, TWO)
-    assert verdict.status == "verified"
-    assert verdict.found == {0: "negative", 1: "positive"}
+    verdict = judge(answer(truth, GOOD_2), truth, FORWARDS, TWO)
+    assert (verdict.status, verdict.margin, verdict.found) == ("untested", 0.0, FORWARDS)
     assert f"stands as proposed: {rows} rows" in verdict.reason
-    assert judge(probs, truth, SILENT_2, TWO).status == "unverified"
+    assert judge(answer(truth, GOOD_2), truth, SILENT_2, TWO).status == "unverified"
 
 
-def test_a_probe_of_one_label_refutes_nothing() -> None:
+@pytest.mark.parametrize(("rows", "status"), [(1, "untested"), (4, "untested"), (5, "unverified"), (19, "unverified")])
+def test_few_rows_refuse_a_reversed_map_as_soon_as_a_guess_would_seldom_be_so_wrong(rows: int, status: str) -> None:
+    truth = np.arange(rows) % 2
+    verdict = judge(answer(truth, [[0.0, 1.0], [1.0, 0.0]]), truth, FORWARDS, TWO)
+    assert verdict.status == status
+    assert verdict.found == FORWARDS
+    assert ("only 0 of" in verdict.reason) == (status == "unverified")
+
+
+@pytest.mark.parametrize(
+    ("rates", "status"),
+    [(GOOD_2, "untested"), ([[0.4, 0.6], [0.6, 0.4]], "unverified"), ([[0.0, 1.0], [1.0, 0.0]], "unverified")],
+)
+def test_a_probe_of_one_label_verifies_nothing_and_refuses_what_it_contradicts(
+    rates: list[list[float]], status: str
+) -> None:
     truth = np.zeros(100, dtype=int)
-    verdict = judge(answer(truth, GOOD_2), truth, {0: "negative", 1: "positive"}, TWO)
-    assert verdict.status == "verified"
-    assert "1 labels often enough" in verdict.reason
+    verdict = judge(answer(truth, rates), truth, FORWARDS, TWO)
+    assert verdict.status == status
+    assert "100 rows with 1 labels often enough cannot judge it" in verdict.reason
+
+
+def test_rows_of_a_label_that_a_map_does_not_cover_do_not_contradict_it() -> None:
+    truth = np.array([1] * 12 + [0] * 3)
+    probs = np.eye(2)[np.array([0] * 15)]
+    assert find_contradiction(probs, truth, {0: "negative", 1: "positive"}, THREE) is None
+    assert find_contradiction(probs, truth, {0: "neutral", 1: "positive"}, THREE) is None
+    assert find_contradiction(probs, truth, {0: "positive", 1: "neutral"}, THREE) == (
+        "only 0 of 12 rows get the label that is expected of them"
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "judges"),
+    [((10, 10), True), ((15, 5), True), ((16, 4), False), ((100,), False), ((10, 9), False), ((), False)],
+)
+def test_rows_judge_maps_where_they_are_enough_and_of_two_labels(counts: tuple[int, ...], judges: bool) -> None:
+    assert can_judge(np.repeat(np.arange(len(counts)), counts)) is judges
 
 
 def test_a_map_of_fewer_than_two_labels_is_unverified() -> None:
@@ -299,22 +339,18 @@ def test_classes_are_read_as_the_scripts_read_them() -> None:
 
 
 def consent(
-    probs: np.ndarray, consensus: np.ndarray, by_names: ClassMap | None, by_card: ClassMap | None
+    probs: np.ndarray, consensus: np.ndarray | None, by_names: ClassMap | None, by_card: ClassMap | None
 ) -> MapVerdict:
     names = [f"LABEL_{c}" for c in range(probs.shape[1])]
     return verify_map_by_consensus(
         probs,
         consensus,
-        np.ones(len(consensus)),
+        np.ones(len(probs)),
         by_names=by_names,
         by_card=by_card,
         labels=TWO,
         class_names=names,
     )
-
-
-FORWARDS: ClassMap = {0: "negative", 1: "positive"}
-BACKWARDS: ClassMap = {0: "positive", 1: "negative"}
 
 
 @pytest.mark.parametrize(
@@ -343,5 +379,14 @@ def test_by_consensus_names_card_and_probe_must_agree(
 def test_by_consensus_a_model_that_guesses_is_unverified_and_few_rows_let_names_stand() -> None:
     assert consent(answer(EVEN_2, [[1, 1], [1, 1]], 3), EVEN_2, FORWARDS, FORWARDS).status == "unverified"
     few = np.arange(10) % 2
-    assert consent(answer(few, GOOD_2), few, FORWARDS, None).status == "verified"
+    assert consent(answer(few, GOOD_2), few, FORWARDS, None).status == "untested"
+    assert consent(answer(few, GOOD_2), few, BACKWARDS, None).status == "unverified"
     assert consent(answer(few, GOOD_2), few, FORWARDS, BACKWARDS).status == "unverified"
+
+
+def test_one_that_nobody_else_can_be_held_against_is_untested() -> None:
+    verdict = consent(answer(EVEN_2, GOOD_2), None, FORWARDS, None)
+    assert (verdict.status, verdict.margin) == ("untested", 0.0)
+    assert "no other model has a vote to hold it against" in verdict.reason
+    assert consent(answer(EVEN_2, GOOD_2), None, FORWARDS, BACKWARDS).status == "unverified"
+    assert consent(answer(EVEN_2, GOOD_2), None, None, SILENT_2).status == "unverified"
