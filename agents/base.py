@@ -3,6 +3,7 @@ any chat model; `agents.team.make_team` picks. An agent sees records and returns
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -62,6 +63,11 @@ class HubTools(Protocol):
     @property
     def requests(self) -> int: ...
 
+    def allow(self, requests: int) -> AbstractContextManager[None]:
+        """Return a context in which at most so many requests are made, repetitions and redirects too: the methods
+        below raise RequestsSpentError instead of a further one."""
+        ...
+
     def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
         """Return text classifiers whose names have the query's words and that have the tag, where one is given, the
         most downloaded first, as listed: one request."""
@@ -81,7 +87,8 @@ class Crawler(Protocol):
     def crawl(self, task: TaskSpec, tools: HubTools, filters: Filters, budget: int) -> Crawl:
         """Return the models found for a task within a budget of requests, the promising ones read.
 
-        Raises HubUnreachableError, and with a language model ReplyError and LLMUnreachableError.
+        Raises HubUnreachableError, RequestsSpentError where the budget was spent before a model was found, and with a
+        language model ReplyError and LLMUnreachableError.
         """
         ...
 

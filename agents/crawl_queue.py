@@ -1,7 +1,8 @@
 """The book of a crawl: what was seen, how each model scores by rule, what was done, and what is left of the budget."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from agents.base import HubTools
@@ -12,6 +13,7 @@ from agents.selector_rules import Rating, rate_candidate
 from agents.words import name_words
 from hub.links import choose_filters, find_base
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
+from records.errors import RequestsSpentError
 from records.task import TaskSpec
 
 READ_COST = 3
@@ -76,6 +78,7 @@ class CrawlBook:
         self.queries: deque[Query] = deque()
         """Searches that are not made yet, the best first."""
         self.steps: list[CrawlStep] = []
+        self._cut_short: RequestsSpentError | None = None
 
     @property
     def left(self) -> int:
@@ -133,18 +136,16 @@ class CrawlBook:
 
     def read(self, candidate: Candidate) -> None:
         """Read a listed model; one that cannot be had stays as it was listed."""
-        before, listed = self._tools.requests, self._promise_of(self._ratings[candidate.repo_id])
-        found = self._tools.read(candidate)
+        listed = self._promise_of(self._ratings[candidate.repo_id])
         self._gone.add(candidate.repo_id)
-        told = f"it scores {listed:.2f} by its listing"
-        if found is None:
-            told += "; it cannot be had any more"
-        else:
-            self._rate(found)
-            told += f", {self._ratings[found.repo_id].score:.2f} as read"
-        self._write(
-            CrawlStep(action="read", model=candidate.repo_id, found=int(found is not None), reason=told), before
-        )
+        step = CrawlStep(action="read", model=candidate.repo_id, reason=f"it scores {listed:.2f} by its listing")
+        with self._acting(step) as told:
+            found = self._tools.read(candidate)
+            if found is None:
+                told["reason"] = f"{step.reason}; it cannot be had any more"
+            else:
+                self._rate(found)
+                told |= {"found": 1, "reason": f"{step.reason}, {self._ratings[found.repo_id].score:.2f} as read"}
 
     def has_enough(self) -> bool:
         """Return whether there are as many good finds as are enough."""
@@ -185,7 +186,12 @@ class CrawlBook:
         self.steps.append(step)
 
     def close(self) -> Crawl:
-        """Return what was seen, in the order of the scores, and what was done."""
+        """Return what was seen, in the order of the scores, and what was done.
+
+        Raises RequestsSpentError where the budget was spent before anything was seen.
+        """
+        if self._cut_short and not self._ratings:
+            raise self._cut_short
         return Crawl(candidates=tuple(one.candidate for one in self.ratings), steps=tuple(self.steps))
 
     def _find_good(self, above: float) -> list[Rating]:
@@ -204,22 +210,33 @@ class CrawlBook:
 
     def _list(self, step: CrawlStep, ask: Callable[[], Sequence[Candidate]], kin: float = 0.0) -> int:
         """Write a listing down and return how many new and promising models it showed; `kin` speaks for each."""
-        before = self._tools.requests
-        found = ask()
-        new = [one for one in found if one.repo_id not in self._ratings]
-        for candidate in new:
-            self.shown_by[candidate.repo_id] = len(self.listings) + 1
-            self._rate(candidate)
-        for candidate in found:
-            self._kin[candidate.repo_id] = max(kin, self._kin.get(candidate.repo_id, 0.0))
-        self._write(step.model_copy(update={"found": len(found), "new": len({one.repo_id for one in new})}), before)
+        new: list[Candidate] = []
+        with self._acting(step) as told:
+            found = ask()
+            new = [one for one in found if one.repo_id not in self._ratings]
+            for candidate in new:
+                self.shown_by[candidate.repo_id] = len(self.listings) + 1
+                self._rate(candidate)
+            for candidate in found:
+                self._kin[candidate.repo_id] = max(kin, self._kin.get(candidate.repo_id, 0.0))
+            told |= {"found": len(found), "new": len({one.repo_id for one in new})}
         return sum(self._ratings[one.repo_id].score >= self.limits.read_above for one in new)
 
     def _rate(self, candidate: Candidate) -> None:
         self._ratings[candidate.repo_id] = rate_candidate(self._task, candidate, self._filters, needs_map=False)
 
-    def _write(self, step: CrawlStep, before: int) -> None:
-        self.steps.append(step.model_copy(update={"requests": self._tools.requests - before}))
+    @contextmanager
+    def _acting(self, step: CrawlStep) -> Iterator[dict[str, object]]:
+        """Write an act down with its requests and with what the block tells of it, or that the budget was spent in the
+        middle of it: no further act is possible then."""
+        before = self._tools.requests
+        told: dict[str, object] = {}
+        try:
+            yield told
+        except RequestsSpentError as error:
+            self._cut_short = error
+            told["reason"] = f"{step.reason}; not finished: {error.what}"
+        self.steps.append(step.model_copy(update={**told, "requests": self._tools.requests - before}))
 
 
 def cost_of(along: Relation | None) -> int:

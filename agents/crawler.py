@@ -34,11 +34,12 @@ class OfflineCrawler:
     def crawl(self, task: TaskSpec, tools: HubTools, filters: Filters, budget: int) -> Crawl:
         """Return the models found for a task within a budget of requests, the promising ones read.
 
-        Raises HubUnreachableError.
+        Raises HubUnreachableError, and RequestsSpentError where the budget was spent before a model was found.
         """
-        book = CrawlBook(task, tools, filters, budget, self._limits)
-        search_all(book, queries_by_rule(task, filters), budget)
-        return work_through(book)
+        with tools.allow(budget):
+            book = CrawlBook(task, tools, filters, budget, self._limits)
+            search_all(book, queries_by_rule(task, filters), budget)
+            return work_through(book)
 
 
 def search_all(book: CrawlBook, queries: Sequence[Query], budget: int) -> None:
@@ -71,7 +72,7 @@ def work_through(book: CrawlBook) -> Crawl:
         elif query:
             book.search(query)
         else:
-            spent = bool(unread or link)
+            spent = bool(unread or link) or not book.left
             told = f"the budget is spent: {book.left} requests are left" if spent else "nothing promising is left"
             book.note(CrawlStep(action="stop", reason=told))
             return book.close()
@@ -106,15 +107,16 @@ class LLMCrawler:
     def crawl(self, task: TaskSpec, tools: HubTools, filters: Filters, budget: int) -> Crawl:
         """Return the models found for a task within a budget of requests, the promising ones read.
 
-        Raises HubUnreachableError, ReplyError and LLMUnreachableError.
+        Raises HubUnreachableError, RequestsSpentError as the rules do, ReplyError and LLMUnreachableError.
         """
-        book = CrawlBook(task, tools, filters, budget, self._limits)
-        search_all(book, self.write_queries(task, filters), budget)
-        for left in range(self._rounds, 0, -1):
-            _read_some(book)
-            if _count_spare(book) < 2 or not book.ratings or not self._play_round(task, book, left):
-                break
-        return work_through(book)
+        with tools.allow(budget):
+            book = CrawlBook(task, tools, filters, budget, self._limits)
+            search_all(book, self.write_queries(task, filters), budget)
+            for left in range(self._rounds, 0, -1):
+                _read_some(book)
+                if _count_spare(book) < 2 or not book.ratings or not self._play_round(task, book, left):
+                    break
+            return work_through(book)
 
     def write_queries(self, task: TaskSpec, filters: Filters) -> tuple[Query, ...]:
         """Return the searches for a task, the model's first. Raises ReplyError and LLMUnreachableError."""

@@ -173,7 +173,8 @@ def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
     """Crawl the Hub and keep every model seen, and how it was found.
 
-    Raises HubUnreachableError where the Hub does not answer, or may not be asked and nothing is in the cache.
+    Raises HubUnreachableError where the Hub does not answer, or may not be asked and nothing is in the cache, and
+    RequestsSpentError where the requests that it may make did not show a single model.
     """
     context = runtime.context
     if (context.folder.hub / "crawl.json").exists():

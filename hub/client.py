@@ -5,6 +5,7 @@ Nothing that it reads is run.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -66,6 +67,11 @@ class HubClient:
     def requests(self) -> int:
         """How many requests were made so far: repetitions and redirects too."""
         return self._connection.requests
+
+    def allow(self, requests: int) -> AbstractContextManager[None]:
+        """Return a context in which at most so many requests are made, repetitions and redirects too: a further one
+        raises RequestsSpentError instead, and none is waited for."""
+        return self._connection.allow(requests)
 
     def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
         """Return at most `limit` text classifiers whose names have the words of the query and that have the tag (a

@@ -31,8 +31,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, parse_ratelimit_headers
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_any, stop_before_delay
 
-from hub.library import EMBEDDED, is_configured_hub, is_offline, silence_hub_library
-from records.errors import HubStatusError, HubUnreachableError
+from hub.library import COUNTED, EMBEDDED, is_configured_hub, is_offline, silence_hub_library
+from records.errors import HubStatusError, HubUnreachableError, RequestsSpentError
 
 GONE = (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError, DisabledRepoError)
 """The Hub answered that the repository, the commit or the file cannot be had: removed, closed, or never there."""
@@ -68,6 +68,8 @@ class HubConnection:
         self._answered = False
         self._lock = threading.Lock()
         self._requests = 0
+        self._allowed: int | None = None
+        self._made_before = 0
 
     @property
     def requests(self) -> int:
@@ -79,8 +81,19 @@ class HubConnection:
         """Whether no request may be made."""
         return is_offline() and not self._embedded
 
+    @contextmanager
+    def allow(self, requests: int) -> Iterator[None]:
+        """Let at most so many requests be made in the block, redirects and repetitions too: a further one raises
+        RequestsSpentError instead."""
+        self._allowed, self._made_before = requests, self._requests
+        try:
+            yield
+        finally:
+            self._allowed = None
+
     def get_json(self, path: str, params: Mapping[str, Any]) -> object:
-        """Return the JSON at a path. Raises one of GONE, and HubUnreachableError as `retry` does."""
+        """Return the JSON at a path. Raises one of GONE, and HubUnreachableError and RequestsSpentError as `retry`
+        does."""
         content = self.get_bytes(path, params, limit=_ANSWER_LIMIT)
         try:
             return json.loads(content)
@@ -117,36 +130,30 @@ class HubConnection:
         headers = build_hf_headers(token=None if is_configured_hub(self.endpoint) else False)
         headers |= {"Accept-Encoding": "identity"} if plain else {}
         headers |= {"Range": f"bytes={start}-"} if start else {}
-        made = 1
-        try:
-            with get_session().stream(
-                "GET",
-                self.endpoint + path,
-                params=params,
-                headers=headers,
-                timeout=_TIMEOUT,
-                extensions={EMBEDDED: self._embedded},
-            ) as response:
-                made += len(response.history)
-                self._answered = True
-                if response.is_error and int(response.headers.get("Content-Length", _ANSWER_LIMIT)) < _ANSWER_LIMIT:
-                    response.read()
-                hf_raise_for_status(response)
-                yield response
-        finally:
-            with self._lock:
-                self._requests += made
+        with get_session().stream(
+            "GET",
+            self.endpoint + path,
+            params=params,
+            headers=headers,
+            timeout=_TIMEOUT,
+            extensions={EMBEDDED: self._embedded, COUNTED: self._count},
+        ) as response:
+            self._answered = True
+            if response.is_error and int(response.headers.get("Content-Length", _ANSWER_LIMIT)) < _ANSWER_LIMIT:
+                response.read()
+            hf_raise_for_status(response)
+            yield response
 
     def retry(self, act: Callable[[], _T]) -> _T:
         """Return what `act` returns, called again after a failure that may pass.
 
-        Raises one of GONE as the Hub answered, HubStatusError for another error that it answers with, and
-        HubUnreachableError for every other failure.
+        Raises one of GONE as the Hub answered, HubStatusError for another error that it answers with,
+        RequestsSpentError where it may be asked no more, and HubUnreachableError for every other failure.
         """
         attempts = Retrying(
             retry=retry_if_exception(self._may_pass),
             wait=_choose_wait,
-            stop=stop_any(stop_after_attempt(_ATTEMPTS), stop_before_delay(_PATIENCE)),
+            stop=stop_any(stop_after_attempt(_ATTEMPTS), stop_before_delay(_PATIENCE), lambda _: self._is_spent()),
             before_sleep=self._tell_pause,
             reraise=True,
         )
@@ -155,6 +162,8 @@ class HubConnection:
         except GONE:
             raise
         except _NO_ANSWER as failure:
+            if self._is_spent() and self._may_pass(failure):
+                raise self._explain_spent(f"the last one failed: {describe_failure(failure)}") from failure
             raise self._explain_failure(failure) from failure
 
     def explain(self, failure: str) -> HubUnreachableError:
@@ -164,6 +173,23 @@ class HubConnection:
             next_step="Check the address and the connection. Without one: HF_HUB_OFFLINE=1 uses the models that were "
             "downloaded before, --lock models.lock.json those of an earlier run, and --hub starter the models that "
             "come with this program.",
+        )
+
+    def _is_spent(self) -> bool:
+        return self._allowed is not None and self._requests - self._made_before >= self._allowed
+
+    def _count(self) -> None:
+        """Count a request before it is made. Raises RequestsSpentError where it may not be made."""
+        with self._lock:
+            if self._is_spent():
+                raise self._explain_spent("it takes more")
+            self._requests += 1
+
+    def _explain_spent(self, why: str) -> RequestsSpentError:
+        return RequestsSpentError(
+            f"The search of the Hub at {self.endpoint} made the {self._allowed} requests that it may make, and {why}.",
+            next_step="Wait a while, then go on: `autoannotator resume RUN`, or the same command again; or allow it "
+            "more: --hub-requests N.",
         )
 
     def _explain_failure(self, failure: Exception) -> HubUnreachableError:
@@ -182,8 +208,9 @@ class HubConnection:
         would be sent."""
         limited = answer.startswith(f"status {HTTPStatus.TOO_MANY_REQUESTS:d}")
         how = "limits how often it may be asked" if limited else "is busy"
-        wait = "does not say how long to wait" if asked is None else f"asks to wait {math.ceil(asked):,} seconds"
-        until = "a while" if asked is None else "that long"
+        seconds = f"asks to wait {math.ceil(asked):,} seconds" if asked else "asks for no wait"
+        wait = "does not say how long to wait" if asked is None else seconds
+        until = "that long" if asked else "a while"
         helped = limited and is_configured_hub(self.endpoint) and get_token() is None
         token = " Or set HF_TOKEN: a Hub allows more to those whom it knows." if helped else ""
         return HubUnreachableError(

@@ -12,6 +12,8 @@ from huggingface_hub.utils._http import default_client_factory, hf_request_event
 PUBLIC_HUB = "https://huggingface.co"
 EMBEDDED = "autoannotator-embedded"
 """Set in a request's `extensions`: it goes to a hub that runs inside this program."""
+COUNTED = "autoannotator-counted"
+"""A function in a request's `extensions`: it is called before every request, redirects too, and may forbid it."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -47,7 +49,7 @@ def silence_hub_library() -> None:
 def _make_http_client() -> Client:
     """Return the library's own client, with our hooks: they see redirects and next pages too."""
     client = default_client_factory()
-    client.event_hooks = {"request": [_stay_offline, _keep_token_home]}
+    client.event_hooks = {"request": [_stay_offline, _count, _keep_token_home]}
     return client
 
 
@@ -55,6 +57,11 @@ def _stay_offline(request: Request) -> None:
     """Forbid what the library forbids offline, but for a hub inside this program: no network is needed for that."""
     if not request.extensions.get(EMBEDDED):
         hf_request_event_hook(request)
+
+
+def _count(request: Request) -> None:
+    if count := request.extensions.get(COUNTED):
+        count()
 
 
 def _keep_token_home(request: Request) -> None:

@@ -14,6 +14,7 @@ AutoAnnotatorError
 ├── InfrastructureError    a machine or a service: start it, or wait, then `resume`        exit 5
 │   ├── HubUnreachableError
 │   │   └── HubStatusError     it answers, and to this request with an error that stays
+│   ├── RequestsSpentError     a search of the Hub made all its requests (`--hub-requests`)
 │   ├── CorruptFileError       a kept file is not the one that was announced
 │   ├── LLMUnreachableError
 │   └── SandboxError           the sandbox itself failed, not the program in it
@@ -110,6 +111,10 @@ class HubStatusError(HubUnreachableError):
         super().__init__(what, next_step=next_step)
         self.status = status
         self.answer = answer
+
+
+class RequestsSpentError(InfrastructureError):
+    pass
 
 
 class CorruptFileError(InfrastructureError):

@@ -1,7 +1,8 @@
 """A Hub in memory with the tools of a crawler: it lists, links, reads and counts requests as a real one does."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from records.candidate import Candidate, FileFacts, Relation
 from tests.agents.builders import make_candidate
@@ -22,6 +23,11 @@ class CandidateHub:
         self.vanished = frozenset(vanished)
         self.requests = 0
         self.log: list[tuple[str, str]] = []
+
+    @contextmanager
+    def allow(self, requests: int) -> Iterator[None]:
+        self._most = self.requests + requests
+        yield
 
     def search(self, query: str, limit: int, tag: str | None = None) -> tuple[Candidate, ...]:
         self._count("search", query)
@@ -59,6 +65,7 @@ class CandidateHub:
 
     def _count(self, act: str, what: str) -> None:
         self.requests += COSTS[act]
+        assert self.requests <= self._most
         self.log.append((act, what))
 
 
