@@ -1,8 +1,9 @@
 """Languages by the names and codes that people, cards and repositories call them by."""
 
+import functools
 from collections.abc import Collection, Iterable
 
-from langcodes import standardize_tag, tag_is_valid
+from langcodes import LanguageTagError, standardize_tag, tag_is_valid
 
 from records.candidate import Candidate
 
@@ -23,11 +24,10 @@ NAMES = {
 """A language's name in English, and in itself where texts and repositories use that, in lower case → ISO 639 code."""
 
 _OTHER_CODES = {
-    "eng": "en", "deu": "de", "ger": "de", "fra": "fr", "fre": "fr", "spa": "es", "ita": "it", "por": "pt", "rus": "ru",
-    "ara": "ar", "zho": "zh", "chi": "zh", "jpn": "ja", "kor": "ko", "tur": "tr", "nld": "nl", "pol": "pl", "hin": "hi",
-    "nb": "no", "nn": "no", "iw": "he", "in": "id", "jp": "ja", "cn": "zh", "kr": "ko",
-    "mul": "multilingual", "multi": "multilingual",
+    "nb": "no", "nn": "no", "fil": "tl", "jp": "ja", "cn": "zh", "kr": "ko", "mul": "multilingual",
+    "multi": "multilingual",
 }  # fmt: skip
+"""Codes that the standard has none for, or that are one language to a reader of texts → the one that stands for it."""
 CODES = frozenset(NAMES.values())
 _MANY = frozenset({"multilingual", "multi", "mul"})
 _ENCODERS = {
@@ -49,15 +49,31 @@ def name_of(code: str) -> str:
 
 
 def primary_code(language: str) -> str:
-    """Return the ISO 639 code of a code or a name, without its region: pt-BR, Portuguese → pt."""
+    """Return the ISO 639 code of a code or a name, without its region: pt-BR, Portuguese → pt.
+
+    The language that is mostly meant by a macrolanguage's code counts as that: Mandarin (cmn) as zh, Standard Arabic
+    (arb) as ar. Others of it, such as Cantonese (yue), are languages of their own.
+    """
     plain = language.strip().casefold().replace("_", "-")
     plain = NAMES.get(plain, plain.partition("-")[0])
+    if plain not in CODES | _OTHER_CODES.keys():
+        plain = _standardise(plain).partition("-")[0]
     return _OTHER_CODES.get(plain, plain)
+
+
+@functools.cache
+def _standardise(code: str) -> str:
+    """Return a code as Unicode's CLDR prefers it, a macrolanguage's for its main language; what is no code stays."""
+    try:
+        return standardize_tag(code, macro=True)
+    except LanguageTagError:
+        return code
 
 
 def read_language(said: str) -> str | None:
     """Return the code of a language that a person names by its name or by a code of ISO 639 with what may follow it
-    (pt-BR), or `multilingual`; None for one that is not known.
+    (pt-BR), or `multilingual`; None for one that is not known. Of a macrolanguage's main language it is the
+    macrolanguage's code, as `primary_code` says.
 
     Codes are known by IANA's registry of language subtags, which ISO 639 is part of.
     """
@@ -66,7 +82,7 @@ def read_language(said: str) -> str | None:
         return NAMES[name]
     if name in _MANY:
         return "multilingual"
-    return standardize_tag(said.strip()) if tag_is_valid(said.strip()) else None
+    return _standardise(said.strip()) if tag_is_valid(said.strip()) else None
 
 
 def languages_of(candidate: Candidate, besides: Collection[str] = ()) -> frozenset[str]:

@@ -28,10 +28,36 @@ def test_metadata_goes_before_tags_and_tags_before_names(repo_id: str, facts: di
 
 
 @pytest.mark.parametrize(
-    ("said", "code"), [("de", "de"), ("de_AT", "de"), ("German", "de"), ("deu", "de"), ("xx", "xx")]
+    ("said", "code"),
+    [
+        *(("de", "de"), ("de_AT", "de"), ("German", "de"), ("deu", "de"), ("ger", "de"), ("iw", "he"), ("xx", "xx")),
+        *(("jp", "ja"), ("fil", "tl"), ("tgl", "tl"), ("Klingon speech", "klingon speech"), ("", "")),
+    ],
 )
 def test_a_name_or_a_region_gives_the_code(said: str, code: str) -> None:
     assert primary_code(said) == code
+
+
+MACROLANGUAGES = (
+    *(("cmn", "zh"), ("cmn-Hans", "zh"), ("arb", "ar"), ("zsm", "ms"), ("ekk", "et"), ("lvs", "lv"), ("swh", "sw")),
+    *(("pes", "fa"), ("azj", "az"), ("nob", "no"), ("nb", "no"), ("nno", "no"), ("nor", "no")),
+)
+
+
+@pytest.mark.parametrize(("individual", "code"), MACROLANGUAGES)
+def test_a_macrolanguages_main_language_counts_as_it(individual: str, code: str) -> None:
+    asked = read_language(individual)
+    assert asked is not None
+    assert primary_code(asked) == primary_code(individual) == code
+    task = make_task("urgent", "calm", sentence="Label each message.")
+    for listed, wanted in ((code, asked), (individual, code)):
+        model = make_candidate("a/b", ("urgent", "calm"), languages=(listed,))
+        assert languages_of(model) == {code}
+        assert find_misfit(task, model, Filters(languages=(wanted,))) is None
+
+
+def test_the_other_languages_of_a_macrolanguage_are_their_own() -> None:
+    assert (primary_code("yue"), primary_code("ckb")) == ("yue", "ckb")
 
 
 def test_a_code_has_a_name() -> None:
@@ -50,6 +76,7 @@ def test_a_label_of_the_task_in_a_models_name_is_no_language() -> None:
     ("said", "code"),
     [
         *(("de", "de"), ("German", "de"), ("zh", "zh"), ("pt-BR", "pt-BR"), ("pt_br", "pt-BR"), ("eng", "en")),
+        *(("cmn", "zh"), ("cmn-Hant", "zh-Hant"), ("arb", "ar"), ("nob", "nb")),
         *(("ckb", "ckb"), ("yue", "yue"), ("zh-Hant", "zh-Hant"), ("multilingual", "multilingual")),
         *(("mul", "multilingual"), ("xx", None), ("xyz", None), ("germann", None), ("", None), ("e n", None)),
     ],
