@@ -36,6 +36,11 @@ def check_room(what: str, folder: Path, size: int) -> None:
         )
 
 
+def find_existing(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that exists: it will be on the same disk."""
+    return next(one for one in (folder, *folder.absolute().parents) if one.is_dir())
+
+
 def is_disk_fault(told: str) -> bool:
     """Return whether an error's words are those of a full or a read-only disk, whatever program or library says so."""
     return any(fault in told for fault in _FAULTS)

@@ -12,7 +12,7 @@ from huggingface_hub.errors import GatedRepoError
 from hub.cache import HubFolders, RepositoryCache, announced_hash, hash_as_announced
 from hub.connection import BROKEN, GONE, HubConnection, describe_failure
 from hub.disk import keeping
-from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files
+from hub.download_plan import DownloadPlan, PlannedFile, check_space, choose_files, measure_disks
 from hub.model_folders import ModelFolders, list_sizes
 from hub.weights import find_fault
 from records.candidate import Candidate, DownloadedModel, FileFacts
@@ -44,16 +44,14 @@ class Downloader:
         Raises ModelError as `download` does for a model that is never downloaded.
         """
         files = [one for candidate in candidates for one in self._plan_model(candidate)]
-        root = self._cache.root
-        existing = next(folder for folder in (root, *root.absolute().parents) if folder.is_dir())
-        return DownloadPlan(files=tuple(files), folder=str(root), free=shutil.disk_usage(existing).free)
+        return DownloadPlan(files=tuple(files), disks=measure_disks(files, self._cache.root, self._models.root))
 
     def _plan_model(self, candidate: Candidate) -> list[PlannedFile]:
         files = choose_files(candidate)
         whole = self._models.holds(candidate, files)
         counts = [file.size if whole else self._count_cached(candidate, file) for file in files]
         return [
-            PlannedFile(repo_id=candidate.repo_id, path=file.path, size=file.size, cached=cached)
+            PlannedFile(repo_id=candidate.repo_id, path=file.path, size=file.size, cached=cached, placed=whole)
             for file, cached in zip(files, counts, strict=True)
         ]
 
@@ -179,15 +177,18 @@ class Downloader:
             )
         blob.parent.mkdir(parents=True, exist_ok=True)
         part = blob.with_name(f"{blob.name}.incomplete")
+        # Where the beginning was another's download, the second one has it right; what a lock says stays as it is.
+        tries = 1 if candidate.source == "lock" and not part.exists() else _TRIES
         found = None
-        for _ in range(_TRIES):  # where the beginning was another's download, the second one has it right
+        for _ in range(tries):
             self._fill_part_of(candidate, file, part, progress)
             found = hash_as_announced(part, file)
             if found == announced_hash(file):
                 return part.replace(blob)
             part.unlink()
+        times = "once" if tries == 1 else f"{tries} times"
         raise ModelError(
-            f"{file.path} of {candidate.repo_id} came {_TRIES} times with the hash {found} from the Hub at "
+            f"{file.path} of {candidate.repo_id} came {times} with the hash {found} from the Hub at "
             f"{self._connection.endpoint}; {self._name_source(candidate)} announces {announced_hash(file)}. The "
             "download was deleted.",
             next_step="Leave this model out.",

@@ -1,5 +1,10 @@
 """Says beforehand which files of a model a download takes, and whether they fit on the disk."""
 
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from hub.disk import find_existing
 from hub.facts import is_commit
 from hub.weights import choose_weights, find_refusal
 from records.base import Record
@@ -15,20 +20,29 @@ _MODEL_FILES = frozenset(
 
 
 class PlannedFile(Record):
-    """A file that a model needs: its size, and how many of these bytes are in the cache already."""
+    """A file that a model needs: its size, how many of these bytes are in the cache already, and whether the model's
+    own folder is whole."""
 
     repo_id: str
     path: str
     size: int
     cached: int
+    placed: bool
+
+
+class DiskNeed(Record):
+    """The bytes that a download writes below `folder`, and those that are free on its disk."""
+
+    folder: str
+    size: int
+    free: int
 
 
 class DownloadPlan(Record):
-    """What a download will fetch into `folder`, on a disk with `free` bytes."""
+    """What a download will fetch, and what it takes of each disk that it writes to."""
 
     files: tuple[PlannedFile, ...]
-    folder: str
-    free: int
+    disks: tuple[DiskNeed, ...]
 
     @property
     def size(self) -> int:
@@ -58,11 +72,25 @@ def choose_files(candidate: Candidate) -> list[FileFacts]:
     return [by_name[name] for name in (*settings, *choose_weights(candidate))]
 
 
+def measure_disks(files: Sequence[PlannedFile], cache: Path, models: Path) -> tuple[DiskNeed, ...]:
+    """Return what the files take of the disk of the Hub's cache and, where it is another, of that of the models'
+    folders: on one disk a model's folder has second names of the cache's files, on another it has copies."""
+    missing = sum(file.size - file.cached for file in files)
+    needs = {cache: missing}
+    if find_existing(cache).stat().st_dev != find_existing(models).stat().st_dev:
+        needs[models] = sum(file.size for file in files if not file.placed)
+    return tuple(
+        DiskNeed(folder=str(folder), size=size, free=shutil.disk_usage(find_existing(folder)).free)
+        for folder, size in needs.items()
+    )
+
+
 def check_space(plan: DownloadPlan) -> None:
-    """Raise InfrastructureError where a download does not fit on the disk."""
-    if plan.missing > plan.free:
-        raise InfrastructureError(
-            f"The download needs {plan.missing:,} bytes, and the disk of {plan.folder} has {plan.free:,} free.",
-            next_step="Make room, or set HF_HOME and AUTOANNOTATOR_CACHE to folders on a larger disk, and resume the "
-            "run; or try fewer or smaller models in another: --shortlist N, --max-params 150M.",
-        )
+    """Raise InfrastructureError where a download does not fit on a disk that it writes to."""
+    for disk in plan.disks:
+        if disk.size > disk.free:
+            raise InfrastructureError(
+                f"The download needs {disk.size:,} bytes, and the disk of {disk.folder} has {disk.free:,} free.",
+                next_step="Make room, or set HF_HOME and AUTOANNOTATOR_CACHE to folders on a larger disk, and resume "
+                "the run; or try fewer or smaller models in another: --shortlist N, --max-params 150M.",
+            )

@@ -288,7 +288,9 @@ def test_a_lock_of_another_hash_is_blamed_itself_and_nothing_is_deleted(
     for said in ("the lock that pins this model announces", "0" * 64, "model.safetensors of ann/tweet-sentiment"):
         assert said in caught.value.what
     assert "the Hub" not in caught.value.what or emptied == ("models", "hub")
+    fetched = [one.target for one in served_requests[asked:] if one.target.endswith("/model.safetensors")]
     assert (len(served_requests) == asked) is (emptied != ("models", "hub")), "what is here already tells enough"
+    assert len(fetched) == (emptied == ("models", "hub")), "once is enough"
     assert kept.items() <= {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}.items()
     assert client.download(candidate).folder == str(folder)
 

@@ -146,7 +146,8 @@ def test_a_plan_tells_files_and_sizes_without_a_request(
     }
     assert plan.missing == len(weights) + 2
     assert plan.size == plan.missing + next(file.size for file in plan.files if file.path == "config.json")
-    assert plan.free > plan.missing
+    [disk] = plan.disks
+    assert disk.size == plan.missing < disk.free
     client.download(candidate)
     assert client.plan_download([candidate]).missing == 0
 
@@ -165,6 +166,29 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_fetched(
         assert advice in caught.value.next_step
     assert "--models" not in caught.value.next_step, "the shortlist is downloaded, however many vote"
     assert hub.asked == 0
+
+
+def test_the_disk_of_the_models_folders_is_measured_too(
+    hub: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mount_disk: Callable[[str], Path], weights: bytes
+) -> None:
+    """Another disk gets copies: it must hold all, however much is in the Hub's cache."""
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    small = mount_disk("size=1m")
+    client = HubClient(cache=small)
+    candidate = find_model(client)
+    for asked in (0, 1):
+        plan = client.plan_download([candidate])
+        assert [disk.size for disk in plan.disks] == [plan.missing, plan.size]
+        with pytest.raises(InfrastructureError) as caught:
+            client.download(candidate)
+        assert f"needs {plan.size:,} bytes, and the disk of {small}" in caught.value.what
+        assert "AUTOANNOTATOR_CACHE" in caught.value.next_step
+        assert hub.asked == asked
+        HubClient(cache=tmp_path / "roomy").download(candidate)
+    assert client.plan_download([candidate]).missing == 0
+    roomy = HubClient(cache=mount_disk("size=20m"))
+    assert (Path(roomy.download(candidate).folder) / WEIGHTS).read_bytes() == weights
+    assert [disk.size for disk in roomy.plan_download([candidate]).disks] == [0, 0]
 
 
 def test_the_configured_hub_fills_the_ordinary_cache(
@@ -326,7 +350,8 @@ def test_a_pause_beyond_patience_is_not_waited_for(client: HubClient, candidate:
     ("refusal", "said"),
     [
         ((429, "86400"), "limits how often it may be asked (status 429), and asks to wait 86,400 seconds"),
-        ((429, "0"), "limits how often it may be asked (status 429), and asks to wait 0 seconds"),
+        ((429, "0"), "limits how often it may be asked (status 429), and asks for no wait."),
+        ((429, "Thu, 01 Jan 2020 00:00:00 GMT"), "may be asked (status 429), and asks for no wait."),
         ((503, "86400"), "is busy (status 503), and asks to wait 86,400 seconds"),
     ],
 )
