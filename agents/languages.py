@@ -3,7 +3,8 @@
 import functools
 from collections.abc import Collection, Iterable
 
-from langcodes import LanguageTagError, standardize_tag, tag_is_valid
+from langcodes import standardize_tag, tag_is_valid
+from langcodes.tag_parser import LanguageTagError
 
 from records.candidate import Candidate
 

@@ -32,12 +32,14 @@ _OPEN_LICENCES = (
 
 @dataclass(frozen=True)
 class Rating:
-    """A candidate's score by rule with its reason; `serves`: whether nothing speaks against it altogether."""
+    """A candidate's score by rule with its reason; `serves`: whether nothing speaks against it altogether. `copy_of`:
+    the model with the same weights that is all that does."""
 
     candidate: Candidate
     score: float
     reason: str
     serves: bool = True
+    copy_of: str | None = None
 
     def drop(self, reason: str) -> "Rating":
         """Return the rating of a candidate that cannot serve."""
@@ -97,15 +99,28 @@ def keep_best(ratings: Sequence[Rating], keep: int, threshold: float) -> tuple[S
                 reason=reason,
                 kept=is_kept,
                 spare=is_spare,
+                copy_of=rating.copy_of,
             )
         )
     return tuple(selections)
 
 
-def take_place(spare: Selection, of: str) -> Selection:
-    """Return the selection of a spare candidate that is kept instead of another, `of`."""
-    reason = f"in the place of {of}: {spare.reason.partition(_SPARE)[2]}"
-    return spare.model_copy(update={"kept": True, "spare": False, "reason": reason})
+def find_substitute(selections: Sequence[Selection], gone: Selection) -> Selection | None:
+    """Return the selection of the candidate that takes the place of one which cannot be had, as it is kept then: the
+    same weights under another name, else the best spare one; None where there is neither.
+
+    A copy has the score of what it is a copy of: the selector rated that one of them.
+    """
+    original = gone.copy_of or gone.repo_id
+    for one in selections:
+        if one.copy_of == original and not one.kept:
+            reason = f"in the place of {gone.repo_id}, with the same weights: {gone.reason}"
+            return one.model_copy(update={"kept": True, "score": gone.score, "reason": reason})
+    for one in selections:
+        if one.spare:
+            reason = f"in the place of {gone.repo_id}: {one.reason.partition(_SPARE)[2]}"
+            return one.model_copy(update={"kept": True, "spare": False, "reason": reason})
+    return None
 
 
 def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, needs_map: bool) -> Rating:
@@ -162,8 +177,9 @@ def _drop_copies(ratings: Sequence[Rating]) -> list[Rating]:
     kept: list[Rating] = []
     for rating in ratings:
         original = best.get(_hash_weights(rating.candidate), rating) if rating.serves else rating
-        copied = f"dropped: same weights as {original.candidate.repo_id}"
-        kept.append(rating if original is rating else rating.drop(copied))
+        name = original.candidate.repo_id
+        copy = replace(rating.drop(f"dropped: same weights as {name}"), copy_of=name)
+        kept.append(rating if original is rating else copy)
     return kept
 
 

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from langgraph.runtime import Runtime
 
-from agents.selector_rules import take_place
+from agents.selector_rules import find_substitute
 from graphs.context import RunContext
 from graphs.engine import Job
 from graphs.jobs import (
@@ -19,16 +20,17 @@ from graphs.jobs import (
 from graphs.state import RunState, ScriptState, Update
 from hub.download_plan import check_space
 from hub.weights import find_refusal
-from records.candidate import Selection, repo_of, slug_of
+from records.candidate import Selection, slug_of
 from records.errors import InfrastructureError, ModelError
 from records.events import CandidateDropped, DownloadsPlanned
 
+_Work = TypeVar("_Work")
 HOPELESS = 10
 """So many models that cannot be had, and none that can, are a Hub that fails: no further ones are tried."""
 
 
 def download_models(state: RunState, runtime: Runtime[RunContext]) -> Update:
-    """Download the shortlisted models; a spare one takes the place of each that cannot be had.
+    """Download the shortlisted models; a copy of it or a spare one takes the place of each that cannot be had.
 
     What was left out is noted in `hub/selection.json` once another model was had: a resumed run takes the same way,
     and a Hub that fails altogether is no reason to leave models out. Raises InfrastructureError where none can be had,
@@ -37,7 +39,6 @@ def download_models(state: RunState, runtime: Runtime[RunContext]) -> Update:
     context = runtime.context
     selections = {slug_of(one.repo_id): one for one in read_selections(context.folder)}
     waiting = deque(slug for slug, one in selections.items() if one.kept)
-    spare = deque(slug for slug, one in selections.items() if one.spare)
     had: list[str] = []
     refused: dict[str, str] = {}
     _announce(context, waiting)
@@ -48,10 +49,11 @@ def download_models(state: RunState, runtime: Runtime[RunContext]) -> Update:
             had.append(slug)
         except ModelError as error:
             refused[slug] = _say_why(context, error)
-            if spare and (had or len(refused) < HOPELESS):
-                waiting.append(spare[0])
-                selections[spare[0]] = take_place(selections[spare[0]], repo_of(slug))
-                _announce(context, [spare.popleft()])
+            substitute = find_substitute(tuple(selections.values()), selections[slug])
+            if substitute and (had or len(refused) < HOPELESS):
+                waiting.append(slug_of(substitute.repo_id))
+                selections[waiting[-1]] = substitute
+                _announce(context, [waiting[-1]])
     if refused and not had:
         raise _give_up(context, refused)
     if refused:
@@ -61,15 +63,15 @@ def download_models(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 
 def have_jobs(
-    context: RunContext, slugs: Iterable[str], make: Callable[[str], Job], *, others: bool = False
-) -> tuple[list[Job], dict[str, str]]:
-    """Return the jobs of models that were downloaded before, and slug → why for those that cannot be had any more: the
-    cache was emptied, say, and the Hub has them no more.
+    context: RunContext, slugs: Iterable[str], make: Callable[[str], _Work], *, others: bool = False
+) -> tuple[list[_Work], dict[str, str]]:
+    """Return what is made of models that were downloaded before, such as their jobs, and slug → why for those that
+    cannot be had any more: the cache was emptied, say, and the Hub has them no more.
 
     Raises ModelError for a model that a given lock pins, and InfrastructureError where none can be had and the run has
     no `others`.
     """
-    jobs: list[Job] = []
+    jobs: list[_Work] = []
     gone: dict[str, str] = {}
     for slug in slugs:
         try:
@@ -100,7 +102,7 @@ def _leave_out(context: RunContext, selections: Mapping[str, Selection], refused
     for slug, reason in refused.items():
         context.emit(CandidateDropped(model=slug, reason=reason))
     dropped = {
-        slug: selections[slug].model_copy(update={"kept": False, "reason": f"dropped: {reason}"})
+        slug: selections[slug].model_copy(update={"kept": False, "copy_of": None, "reason": f"dropped: {reason}"})
         for slug, reason in refused.items()
     }
     write_selections(context.folder, tuple((dict(selections) | dropped).values()))

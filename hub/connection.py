@@ -151,9 +151,9 @@ class HubConnection:
         RequestsSpentError where it may be asked no more, and HubUnreachableError for every other failure.
         """
         attempts = Retrying(
-            retry=retry_if_exception(self._may_pass),
+            retry=retry_if_exception(lambda failure: self._may_pass(failure) and not self._is_spent()),
             wait=_choose_wait,
-            stop=stop_any(stop_after_attempt(_ATTEMPTS), stop_before_delay(_PATIENCE), lambda _: self._is_spent()),
+            stop=stop_any(stop_after_attempt(_ATTEMPTS), stop_before_delay(_PATIENCE)),
             before_sleep=self._tell_pause,
             reraise=True,
         )

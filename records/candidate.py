@@ -121,7 +121,8 @@ class Crawl(Record):
 
 class Selection(Record):
     """A candidate's score (0 to 1) with its reason, and whether it was kept. `spare`: only better ones are before it,
-    and it takes the place of one that cannot be had."""
+    and it takes the place of one that cannot be had. `copy_of`: nothing but the same weights under that name is before
+    it, and it takes that model's place before any spare one."""
 
     repo_id: RepoId
     revision: str
@@ -129,6 +130,7 @@ class Selection(Record):
     reason: str
     kept: bool
     spare: bool = False
+    copy_of: RepoId | None = None
 
 
 class LabelMap(Record):

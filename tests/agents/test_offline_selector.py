@@ -116,6 +116,7 @@ def test_of_the_same_weights_only_the_best_known_serves() -> None:
     chosen = select(copy, known)
     assert chosen["a/sentiment"].kept
     assert chosen["b/better-sentiment"].reason == "dropped: same weights as a/sentiment"
+    assert [chosen[name].copy_of for name in ("a/sentiment", "b/better-sentiment")] == [None, "a/sentiment"]
     closed = known.model_copy(update={"closed": "gated"})
     assert select(copy, closed)["b/better-sentiment"].kept, "a closed original is no reason to drop its copy"
 

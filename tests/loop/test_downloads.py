@@ -157,6 +157,37 @@ def test_what_was_left_out_stays_so_when_the_run_is_resumed(hub: Path, tmp_path:
     assert run.selections == noted
 
 
+@pytest.mark.parametrize(
+    ("refused", "tried"),
+    [
+        ("never", ["a-sentiment", "b-sentiment"]),
+        ("b", ["a-sentiment", "c-sentiment"]),
+        ("a", ["b-sentiment", "bob--again-sentiment"]),
+        ("a|again", ["b-sentiment", "bob--thrice-sentiment"]),
+        ("a|again|thrice", ["b-sentiment", "c-sentiment"]),
+    ],
+)
+def test_a_copy_takes_the_place_of_its_original_and_of_no_other(
+    refused: str, tried: list[str], hub: Path, tmp_path: Path
+) -> None:
+    for name in ("again", "thrice"):
+        shutil.copytree(hub / "ann/a-sentiment", hub / f"bob/{name}-sentiment")
+    with HubServer(hub, intercept=of(refused, refuse(403))) as server:
+        run = Shortlist(server.url, tmp_path / "out", 2)
+        chosen = {one.repo_id: one for one in read_selections(run.folder)}
+        assert [chosen[f"bob/{name}-sentiment"].copy_of for name in ("again", "thrice")] == ["ann/a-sentiment"] * 2
+        assert sorted(run.download()) == tried
+        noted = run.selections
+        assert sorted(run.download()) == tried
+        assert run.selections == noted
+    later = {one.repo_id: one for one in read_selections(run.folder)}
+    for name in set(tried) - set(NAMES):
+        copy = later[name.replace("--", "/")]
+        assert copy.score == chosen["ann/a-sentiment"].score > 0
+        assert "with the same weights: " in copy.reason
+    assert sum(one.kept for one in later.values()) == 2
+
+
 @pytest.mark.parametrize(("shortlist", "tried"), [(1, "d"), (3, "d"), (4, "d")])
 def test_the_places_are_filled_as_far_as_there_are_models(
     shortlist: int, tried: str, hub: Path, tmp_path: Path
