@@ -16,6 +16,7 @@ from graphs.probing import ProbeRows, hold_probe
 from graphs.scripting import test_corrected
 from graphs.state import RunState, Update
 from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost, slug_of
+from records.errors import ModelError
 from specialists.arrays import Integers
 from specialists.audition import AuditionScore, score_candidates, take_votes_of_others
 from specialists.class_maps import find_contradiction, read_classes, verify_map, verify_map_by_consensus
@@ -144,7 +145,10 @@ def _correct(context: RunContext, slug: str, number: int, verdict: MapVerdict) -
         attempt = Attempt(parts=parts, fallback=before.fallback, rows=before.rows, template_hashes={})
         write_attempt(context, slug, number + 1, attempt, None)
     context.engine.release(slug, 0)
-    return test_corrected(context, slug, number + 1)
+    try:
+        return test_corrected(context, slug, number + 1)
+    except ModelError as error:  # the model is gone since the probe
+        return error.what
 
 
 def _record(

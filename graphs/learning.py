@@ -1,43 +1,28 @@
-"""Teach the specialists from the reviewed rows, and let what they learned vote only where it proves better."""
+"""Teach the specialists from the reviewed rows: the gate (`graphs/gating.py`) decides whether it votes."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 
 from graphs.context import RunContext
-from graphs.engine import Assignment, Job
+from graphs.engine import Job
 from graphs.fetching import have_voters
-from graphs.jobs import check_sandbox, drop_specialists, read_lock, specialist_job
+from graphs.jobs import check_sandbox, drop_specialists
 from graphs.state import RunState, Update
-from graphs.tables import (
-    VOTED,
-    merge_shards,
-    probs_of,
-    read_label,
-    read_stage_labels,
-    read_texts,
-    shards_for,
-    strings_of,
-    write_shards,
-)
-from records.errors import ModelError, RunFolderError
-from records.events import EpochTrained, FineTuned, Gated, Noticed
-from records.folder import read_record, write_json, write_table, written_whole
+from graphs.tables import VOTED, read_label, read_stage_labels, read_texts
+from records.errors import RunFolderError
+from records.events import EpochTrained, Noticed
+from records.folder import read_record, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
 from records.rows import ROW
 from sandbox.base import Limits, Output, RunResult, RunSpec
-from specialists.learning import GateVerdict, choose_replay, decide_promotion, split_for_gate
+from specialists.learning import choose_replay, split_for_gate
 
 HELD_OUT = 0.3
 """The share of the rows that judges what the rest taught."""
@@ -83,13 +68,14 @@ def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
     return {"learned": round_, "versions": drop_specialists(context, state, gone, stage + 1)}
 
 
-def _lesson_folder(context: RunContext, round_: int) -> Path:
+def lesson_folder(context: RunContext, round_: int) -> Path:
+    """Return where the rows of a fine-tune are."""
     return context.folder.scratch / f"lesson-{round_:04d}"
 
 
 def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
     """Write the rows of a fine-tune as lesson.parquet, train.parquet and valid.parquet; return their folder."""
-    folder = _lesson_folder(context, round_)
+    folder = lesson_folder(context, round_)
     pooled, replayed = _gather_rows(context, range(state["pool_from"], state["stage"] + 1))
     seed = context.settings.seed + round_
     numbers = [*pooled, *replayed]
@@ -216,79 +202,3 @@ def _training_spec(context: RunContext, job: Job, round_: int, lesson: Path) -> 
         ),
         trusted=job.trusted,
     )
-
-
-def gate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["annotate_stage"]]:
-    """Let every fine-tuned specialist annotate the held-out rows; it votes from now on if it is better there."""
-    context, round_ = runtime.context, state["learned"]
-    taught = [name for name in state["versions"] if context.folder.model(name, round_).exists()]
-    if not all((context.folder.model(name, round_) / "gate.json").exists() for name in taught):
-        for name, verdict in _judge(context, state, taught).items():
-            write_json(context.folder.model(name, round_) / "gate.json", asdict(verdict))
-    versions = dict(state["versions"])
-    for name in taught:
-        if _pass_gate(context, state, name):
-            versions[name] = round_
-    next_stage = state["stage"] + 1
-    update = {"versions": versions, "stage": next_stage, "pool": 0, "pool_from": next_stage}
-    return Command(goto="annotate_stage", update=update)
-
-
-def _pass_gate(context: RunContext, state: RunState, name: str) -> bool:
-    """Tell the verdict, end the version that loses, and return whether the new one votes."""
-    round_ = state["learned"]
-    target = context.folder.model(name, round_)
-    verdict = GateVerdict(**json.loads((target / "gate.json").read_text(encoding="utf-8")))
-    metrics = read_record(target / METRICS, TrainingMetrics)
-    stage = state["stage"]
-    context.emit(
-        FineTuned(
-            stage=stage,
-            model=name,
-            version=round_,
-            rows=metrics.train_rows,
-            accuracy_before=verdict.accuracy_before,
-            accuracy_after=verdict.accuracy_after,
-        )
-    )
-    context.emit(Gated(stage=stage, model=name, version=round_, promoted=verdict.promoted, reason=verdict.reason))
-    context.engine.release(name, state["versions"][name] if verdict.promoted else round_)
-    if not verdict.promoted:
-        for weights in target.glob("*.safetensors"):
-            weights.unlink()
-    return verdict.promoted
-
-
-def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> dict[str, GateVerdict]:
-    """Compare both versions of each specialist on the held-out rows, each run by the host, whatever the training
-    script measured."""
-    lesson = _lesson_folder(context, state["learned"])
-    table = pq.read_table(lesson / "lesson.parquet")
-    rows = table.filter(table["held_out"])
-    numbers = cast(list[int], rows["id"].to_pylist())
-    inputs = write_shards(lesson / "gate", numbers, strings_of(rows, "text"), context.settings.shard_size)
-    labels = context.read_task().label_names
-    truth = np.array([labels.index(label) for label in strings_of(rows, "label")], dtype=np.int64)
-    replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)
-    pairs = {name: _pair_versions(context, state, name, inputs) for name in names}
-    failures = context.engine.annotate([one for pair in pairs.values() for one in pair])
-    verdicts: dict[str, GateVerdict] = {}
-    for name, pair in pairs.items():
-        failed = [failures[one.job] for one in pair if one.job in failures]
-        try:
-            predicted = [] if failed else [probs_of(merge_shards(one.shards, labels)).argmax(axis=1) for one in pair]
-        except ModelError as error:
-            failed, predicted = [error.what], []
-        verdicts[name] = (
-            GateVerdict(False, 0.0, 0.0, "; ".join(failed))
-            if failed
-            else decide_promotion(*predicted, truth=truth, replayed=replayed)
-        )
-    return verdicts
-
-
-def _pair_versions(context: RunContext, state: RunState, name: str, inputs: Sequence[Path]) -> list[Assignment]:
-    """Return the annotation of the held-out rows by the version that votes and by the new one."""
-    specialist = next(one for one in read_lock(context.folder).specialists if one.name == name)
-    jobs = [specialist_job(context, specialist, version) for version in (state["versions"][name], state["learned"])]
-    return [Assignment(job, shards_for(inputs, f"{name}-v{job.version}"), features=False) for job in jobs]
