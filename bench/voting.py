@@ -29,6 +29,7 @@ from bench.voting_measures import (
     SMALL_SHARE,
     VotingRun,
     group_cells,
+    interval,
     measure_labels,
     summarise_runs,
 )
@@ -160,23 +161,29 @@ def describe_cell(runs: Sequence[VotingRun]) -> str:
 
 
 def tabulate_methods(runs: Sequence[VotingRun]) -> Table:
-    """Return the table of every method on every stream with every reviewer: means over seeds."""
+    """Return the table of every method on every stream with every reviewer: means over seeds with half their 95 %
+    intervals."""
     columns = ("stream", "reviewer", "method", "accuracy", "macro F1", "calib. error", "reviewed", "tokens", "USD")
     table = Table(*columns, title="methods", box=None)
     for (stream, kind, reviewer), group in group_cells(runs).items():
         for name in METHODS:
             figures = [run.methods[name] for run in group if name in run.methods]
-            if not figures:
-                continue
-            table.add_row(
-                f"{stream}/{kind}",
-                reviewer,
-                name,
-                f"{100 * np.mean([one.accuracy for one in figures]):.1f}",
-                f"{100 * np.mean([one.macro_f1 for one in figures]):.1f}",
-                f"{np.mean([one.calibration_error for one in figures]):.3f}",
-                f"{np.mean([one.reviewed for one in figures]):.0%}",
-                f"{np.mean([one.tokens for one in figures]):.0f}",
-                f"{np.mean([one.dollars for one in figures]):.3f}",
-            )
+            if figures:
+                table.add_row(
+                    f"{stream}/{kind}",
+                    reviewer,
+                    name,
+                    _show([100 * one.accuracy for one in figures], 1),
+                    _show([100 * one.macro_f1 for one in figures], 1),
+                    _show([one.calibration_error for one in figures], 3),
+                    _show([100 * one.reviewed for one in figures], 0) + " %",
+                    _show([one.tokens for one in figures], 0),
+                    _show([one.dollars for one in figures], 3),
+                )
     return table
+
+
+def _show(samples: Sequence[float], digits: int) -> str:
+    mean, around = interval(samples)
+    half = f" ± {around[1] - mean:.{digits}f}" if around else ""
+    return f"{mean:.{digits}f}{half}"

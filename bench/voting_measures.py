@@ -165,14 +165,20 @@ def _mean(
 
 
 def _worst(name: str, runs: Sequence[VotingRun], figure: Figure, at_least: float) -> Measure:
-    """A figure's mean over seeds in the cell where it is least."""
-    cells = [[figure(run) for run in group] for group in group_cells(runs).values()]
-    return _judge(name, min(cells, key=lambda one: float(np.mean(one)), default=[]), at_least, None)
+    """A figure's mean over seeds in the cell where it is least, of those that surely miss the target if one does."""
+    cells = [_judge(name, samples, at_least, None) for samples in _list_cells(runs, figure)]
+    missed = [one for one in cells if one.ok is False]
+    return min(missed or cells, key=lambda one: one.value or 0.0, default=_judge(name, [], at_least, None))
 
 
 def _largest(name: str, runs: Sequence[VotingRun], figure: Figure, at_most: float) -> Measure:
-    cells = [[figure(run) for run in group] for group in group_cells(runs).values()]
-    return _judge(name, max(cells, key=lambda one: float(np.mean(one)), default=[]), None, at_most)
+    cells = [_judge(name, samples, None, at_most) for samples in _list_cells(runs, figure)]
+    missed = [one for one in cells if one.ok is False]
+    return max(missed or cells, key=lambda one: one.value or 0.0, default=_judge(name, [], None, at_most))
+
+
+def _list_cells(runs: Sequence[VotingRun], figure: Figure) -> list[list[float]]:
+    return [[figure(run) for run in group] for group in group_cells(runs).values()]
 
 
 def _judge(name: str, samples: Sequence[float], at_least: float | None, at_most: float | None) -> Measure:

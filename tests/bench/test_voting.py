@@ -13,7 +13,7 @@ from bench.outputs import Outputs
 from bench.reviewers import BIAS, REVIEWERS, Reviewer, answer_rows
 from bench.streams import SAMPLES, STREAMS, Stream, StreamPlan, map_classes, read_stream, read_streams
 from bench.voting import METHODS, run_seed
-from bench.voting_measures import calibration_error, summarise_runs
+from bench.voting_measures import Figures, VotingRun, calibration_error, summarise_runs
 from bench.voting_run import run_stages
 from hub.starter.recipes import RECIPES
 from hub.starter.split import side
@@ -130,6 +130,39 @@ def test_every_method_is_measured_and_a_perfect_choice_bounds_the_rule() -> None
     measures = {one.name: one for one in summarise_runs([run, run.model_copy(update={"seed": 2})])}
     assert measures["2_gap_closed_mean"].value == pytest.approx(run.gap_closed)
     assert measures["4_calibration_error_worst"].value is None
+
+
+def make_runs(stream: str, gains: tuple[float, ...]) -> list[VotingRun]:
+    """Return runs of a stream, a seed each, that gain so much on the best single specialist."""
+
+    def figures(accuracy: float) -> Figures:
+        return Figures(accuracy=accuracy, macro_f1=0, calibration_error=0, reviewed=0.5, tokens=1, dollars=0)
+
+    accuracy = {"best_single": 0.7, "paper_rule": 0.6, "perfect_choice": 0.9, "reviewer_alone": 0.95}
+    return [
+        VotingRun(
+            stream=stream, kind="home", rows=1000, reviewer="0.85", seed=seed, curve=(), tokens_singly=1,
+            tokens_batched=1,
+            methods={
+                name: figures(one)
+                for name, one in (accuracy | dict.fromkeys(("calibrated", "calibrated_20"), 0.7 + gain)).items()
+            },
+        )
+        for seed, gain in enumerate(gains)
+    ]  # fmt: skip
+
+
+def test_a_measure_of_every_stream_is_missed_where_one_stream_surely_misses_it() -> None:
+    unsure, sure, good = (make_runs("a", (-0.3, 0.2)), make_runs("b", (-0.02, -0.021)), make_runs("c", (0.1, 0.11)))
+
+    def measure(runs: list[VotingRun]) -> tuple[float, bool | None]:
+        found = next(one for one in summarise_runs(runs) if one.name == "1_worst_gain_on_best_single")
+        return round(found.value or 0.0, 4), found.ok
+
+    assert measure(unsure + good) == (-0.05, True)
+    assert measure(unsure + sure + good) == (-0.0205, False)
+    assert measure(good) == (0.105, True)
+    assert measure(make_runs("a", (-0.3,))) == (-0.3, None)
 
 
 def test_calibration_error_of_a_known_case() -> None:
