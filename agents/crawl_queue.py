@@ -13,7 +13,7 @@ from agents.selector_rules import Rating, rate_candidate
 from agents.words import name_words
 from hub.links import choose_filters, find_base
 from records.candidate import Candidate, Crawl, CrawlStep, Filters, Relation
-from records.errors import RequestsSpentError
+from records.errors import HubStatusError, RequestsSpentError
 from records.task import TaskSpec
 
 READ_COST = 3
@@ -28,6 +28,9 @@ SAME_DATA = 0.4
 """Of a good model's score, what speaks for one that was taught with the same data, or is named with a word of its
 name, and of which nothing else tells."""
 _LEARNED = "a word of the good find"
+MOST_FAILURES = 3
+"""Acts that the Hub may answer with an error, once models were seen: a link or a search that it cannot do is no reason
+to lose the rest, and a Hub that fails so often is one that fails."""
 SAME_AUTHOR = 0.9
 """How a model's place in the queue falls with each model of its author that was read: others may know other things."""
 
@@ -79,6 +82,7 @@ class CrawlBook:
         """Searches that are not made yet, the best first."""
         self.steps: list[CrawlStep] = []
         self._cut_short: RequestsSpentError | None = None
+        self._failures = 0
 
     @property
     def left(self) -> int:
@@ -142,7 +146,7 @@ class CrawlBook:
         with self._acting(step) as told:
             found = self._tools.read(candidate)
             if found is None:
-                told["reason"] = f"{step.reason}; it cannot be had any more"
+                told["reason"] = f"{step.reason}; it cannot be had, or is not what the Hub announces"
             else:
                 self._rate(found)
                 told |= {"found": 1, "reason": f"{step.reason}, {self._ratings[found.repo_id].score:.2f} as read"}
@@ -228,7 +232,10 @@ class CrawlBook:
     @contextmanager
     def _acting(self, step: CrawlStep) -> Iterator[dict[str, object]]:
         """Write an act down with its requests and with what the block tells of it, or that the budget was spent in the
-        middle of it: no further act is possible then."""
+        middle of it (no further act is possible then), or that the Hub answered it with an error.
+
+        Raises HubStatusError where the Hub does so before any model was seen, or too often.
+        """
         before = self._tools.requests
         told: dict[str, object] = {}
         try:
@@ -236,6 +243,11 @@ class CrawlBook:
         except RequestsSpentError as error:
             self._cut_short = error
             told["reason"] = f"{step.reason}; not finished: {error.what}"
+        except HubStatusError as error:
+            self._failures += 1
+            if not self._ratings or self._failures > MOST_FAILURES:
+                raise
+            told["reason"] = f"{step.reason}; not done: the Hub answered {error.answer}"
         self.steps.append(step.model_copy(update={**told, "requests": self._tools.requests - before}))
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from agents.families import Family
+from agents.label_maps import is_opaque
 from agents.lexicon import HINTS, family_of, find_domains, find_meaning, holds, normalise_name, speaks_of
 from agents.rarer_families import FAMILIES
 from agents.words import content_words, has_word, label_words
@@ -95,7 +96,13 @@ def _holds_dataset(text: str, family: Family) -> bool:
 
 def _are_plain(candidate: Candidate) -> bool:
     """Whether the classes' names tell no kind: numbers, or words such as "good" and "yes" that any kind may use."""
-    return all(re.fullmatch(r"(label|class)? ?\d+", normalise_name(name)) for name in candidate.id2label.values())
+    return all(is_opaque(name) for name in candidate.id2label.values())
+
+
+def are_unknown(candidate: Candidate) -> bool:
+    """Whether the classes' names tell nothing to these rules: in no kind of judgement do they mean anything."""
+    names = [name for name in candidate.id2label.values() if not is_opaque(name)]
+    return not any(find_meaning(name, family) for name in names for family in FAMILIES)
 
 
 def _rate_words(task: TaskSpec, candidate: Candidate, label_map: LabelMap) -> Rated:
@@ -153,7 +160,8 @@ def rate_labels(task: TaskSpec, candidate: Candidate, label_map: LabelMap, *, ne
         family = family_of(task)
         taught = family is not None and _holds_dataset(_name_and_data(candidate), family)
         plain = (0.55 if taught or not needs_map else 0.45) if same else 0.25
-        return plain if _are_plain(candidate) else 0.2, f"labels {covered} of {wanted} ({label_map.reason})"
+        unknown = 0.45 if same and are_unknown(candidate) else 0.2
+        return plain if _are_plain(candidate) else unknown, f"labels {covered} of {wanted} ({label_map.reason})"
     unused = sum(label is None for label in label_map.classes.values()) / len(label_map.classes)
     share = covered / wanted
     if covered < wanted == len(candidate.id2label):  # what the others stand for, the audition finds

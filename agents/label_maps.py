@@ -10,7 +10,7 @@ from agents.words import are_alike
 from records.candidate import Candidate, LabelMap
 from records.task import TaskSpec
 
-_OPAQUE = re.compile(r"(?:label|class)? ?(\d+)")
+_OPAQUE = re.compile(r"(?:(?:label|class) ?)?(\d+)|(?:(?:label|class) )?[a-d]")
 _LINK = (
     r"(?:[ \t]|[:=|>→`\"'*(\[{,-]"
     r"|(?:means|is|are|stands for|represents|corresponds to|refers to|indicates|denotes|for)\b)"
@@ -20,6 +20,11 @@ _PHRASE = r"([A-Za-z][\w-]{0,30}(?: [A-Za-z][\w-]{0,30}){0,3})"
 _YES, _NO = frozenset(("yes", "true")), frozenset(("no", "false"))
 _SMALL = frozenset(("a", "an", "and", "by", "for", "in", "label", "my", "of", "on", "or", "other", "the", "to", "with"))
 _WHOLE = re.compile(r"\s*(?:[|,;.)\]}`\"'*(\n]|$)")
+
+
+def is_opaque(name: str) -> bool:
+    """Return whether a class's name only tells it from others: a number or a letter, such as LABEL_0, class 1, B."""
+    return _OPAQUE.fullmatch(normalise_name(name)) is not None
 
 
 def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
@@ -32,7 +37,7 @@ def propose_label_map(task: TaskSpec, candidate: Candidate) -> LabelMap:
     if not names:
         return LabelMap(classes={}, reason="its config names no classes")
     family = family_of(task)
-    opaque = [index for index, name in names.items() if _OPAQUE.fullmatch(normalise_name(name))]
+    opaque = [index for index, name in names.items() if is_opaque(name)]
     found: dict[int, str] = {}
     source = "the card explains"
     if opaque and not _are_stars(names, candidate):
@@ -69,7 +74,7 @@ def guess_label_map(task: TaskSpec, candidate: Candidate, reason: str) -> LabelM
 def read_names(task: TaskSpec, candidate: Candidate) -> dict[int, str | None]:
     """Return what the names of a model's classes say that these are, class index → task label; None where a name says
     nothing, as a bare number does."""
-    names = {index: name for index, name in candidate.id2label.items() if not _OPAQUE.fullmatch(normalise_name(name))}
+    names = {index: name for index, name in candidate.id2label.items() if not is_opaque(name)}
     return read_classes(task.label_names, names, family_of(task))[0] if names else {}
 
 
@@ -181,7 +186,7 @@ def _read_last(
 
 def _number(name: str) -> int:
     match = _OPAQUE.fullmatch(normalise_name(name))
-    return int(match[1]) if match else -1
+    return int(match[1]) if match and match[1] else -1
 
 
 def _are_stars(names: dict[int, str], candidate: Candidate) -> bool:

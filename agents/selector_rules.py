@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agents.card_claims import find_doubts
-from agents.evidence import Rated, rate_kind, rate_labels
-from agents.label_maps import propose_label_map
+from agents.evidence import Rated, are_unknown, rate_kind, rate_labels
+from agents.label_maps import is_opaque, propose_label_map
 from agents.lexicon import SPECIAL_DOMAINS, find_domains, normalise_name
 from agents.obstacles import MANY_LANGUAGES, find_misfit, find_obstacle, readable_languages, wanted_languages
 from hub.weights import choose_weights
@@ -155,17 +155,17 @@ def rate_candidate(task: TaskSpec, candidate: Candidate, filters: Filters, *, ne
     rating = Rating(candidate, round(score, 4), "; ".join(words))
     # A regression's number, or one logit, is read by what a coder writes.
     problem = find_obstacle(candidate, classes=2 if needs_map else 1) or find_misfit(task, candidate, filters)
-    if problem is None and needs_map and _tells_nothing(candidate, len(label_map.covered())):
+    if problem is None and needs_map and _tells_nothing(task, candidate, len(label_map.covered())):
         problem = f"dropped: it cannot tell two of the task's labels apart ({label_map.reason})"
     return rating.drop(problem) if problem else rating
 
 
-def _tells_nothing(candidate: Candidate, covered: int) -> bool:
-    """Whether the classes were read and have names that are not the task's. Classes without names may yet be."""
-    named = any(
-        not normalise_name(name).removeprefix("label").strip().isdigit() for name in candidate.id2label.values()
-    )
-    return candidate.read and covered < 2 and named
+def _tells_nothing(task: TaskSpec, candidate: Candidate, covered: int) -> bool:
+    """Whether the classes were read and have names that are not the task's. Classes whose names tell nothing may yet
+    be, where they are as many."""
+    opaque = all(is_opaque(name) for name in candidate.id2label.values())
+    unknown = len(candidate.id2label) == len(task.labels) and are_unknown(candidate)
+    return candidate.read and covered < 2 and not (opaque or unknown)
 
 
 def _drop_copies(ratings: Sequence[Rating]) -> list[Rating]:

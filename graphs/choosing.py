@@ -12,7 +12,7 @@ from graphs.probing import ProbeRows
 from records.candidate import Audition, Candidate, ModelsLock, ScriptSource, Specialist, slug_of
 from records.errors import NoSpecialistsError
 from records.events import Auditioned as AuditionedEvent
-from records.events import CandidateDropped, EnsembleChosen
+from records.events import CandidateDropped, EnsembleChosen, Noticed
 from records.folder import write_json
 from specialists.arrays import Floats
 from specialists.ensemble import Ensemble, choose_ensemble
@@ -71,7 +71,19 @@ def choose_specialists(context: RunContext, probe: ProbeRows, judged: Sequence[A
     write_json(context.folder.lock, ModelsLock(hub=context.hub_name, specialists=pinned))
     names = tuple(one.slug for one in chosen)
     context.emit(EnsembleChosen(models=names, reason=ensemble.reason))
+    _warn_of_untested(context, chosen)
     return names
+
+
+def _warn_of_untested(context: RunContext, chosen: Sequence[Auditioned]) -> None:
+    """Tell that a label map which nothing could test decides labels, and what to do."""
+    untested = [one.candidate.repo_id for one in chosen if one.audition.label_map.status == "untested"]
+    if untested:
+        what = (
+            f"Nothing could test what the classes of {', '.join(untested)} mean: they are read as names and cards say"
+        )
+        advice = "Look at some labels, or give 20 rows with their true labels: --gold FILE"
+        context.emit(Noticed(message=f"{what}. {advice}."))
 
 
 def _tell(context: RunContext, judged: Sequence[Auditioned]) -> None:

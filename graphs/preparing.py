@@ -13,6 +13,7 @@ from agents.locked import read_parts
 from graphs.context import RunContext
 from graphs.gold import book_gold
 from graphs.jobs import read_candidates, write_selections
+from graphs.remembered import RememberedHub
 from graphs.state import Answer, Question, RunState
 from records.errors import HubUnreachableError, NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
@@ -171,7 +172,7 @@ def ask_person(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal
 
 
 def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Crawl the Hub and keep every model seen, and how it was found.
+    """Crawl the Hub and keep every model seen, and how it was found. A crawl that was cut off goes on.
 
     Raises HubUnreachableError where the Hub does not answer, or may not be asked and nothing is in the cache, and
     RequestsSpentError where the requests that it may make did not show a single model.
@@ -181,7 +182,8 @@ def search_hub(state: RunState, runtime: Runtime[RunContext]) -> None:
         return
     crawler, settings = context.team.crawler, context.settings
     hub = context.open_hub()
-    crawl = crawler.crawl(context.read_task(), hub, settings.filters, settings.hub_requests)
+    remembered = RememberedHub(hub, context.folder.scratch / "crawl")
+    crawl = crawler.crawl(context.read_task(), remembered, settings.filters, settings.hub_requests)
     if hub.offline and not crawl.candidates:
         raise HubUnreachableError(
             f"HF_HUB_OFFLINE forbids to ask the Hub at {hub.endpoint}, and no text classifier is in the cache",

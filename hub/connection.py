@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -47,6 +48,8 @@ _TIMEOUT = Timeout(20.0, connect=10.0)
 _ANSWER_LIMIT = 50_000_000
 _ATTEMPTS = 6
 _PATIENCE = 600.0
+_LONGEST_ANSWER = 120.0
+"""Seconds that the body of one answer may take in all, downloads of weights apart."""
 _LONGEST_STEP = 30.0
 _WORTH_TELLING = 2.0
 _T = TypeVar("_T")
@@ -104,12 +107,14 @@ class HubConnection:
         """Return the body at a path, of at most `limit` bytes. Raises as `get_json` does."""
 
         def read() -> bytes:
-            content = bytearray()
+            content, end = bytearray(), time.monotonic() + _LONGEST_ANSWER
             with self.open(path, params) as response:
                 for chunk in response.iter_bytes():
                     content += chunk
                     if len(content) > limit:
                         raise self.explain(f"more than {limit:,} bytes came from {path}")
+                    if time.monotonic() > end:
+                        raise self.explain(f"{path} took longer than {_LONGEST_ANSWER:.0f} seconds")
             return bytes(content)
 
         return self.retry(read)
@@ -187,9 +192,8 @@ class HubConnection:
 
     def _explain_spent(self, why: str) -> RequestsSpentError:
         return RequestsSpentError(
-            f"The search of the Hub at {self.endpoint} made the {self._allowed} requests that it may make, and {why}.",
-            next_step="Wait a while, then go on: `autoannotator resume RUN`, or the same command again; or allow it "
-            "more: --hub-requests N.",
+            f"The search of the Hub at {self.endpoint} made all the requests that it may make, and {why}.",
+            next_step="Wait a while, then start it again, or allow it more: --hub-requests N.",
         )
 
     def _explain_failure(self, failure: Exception) -> HubUnreachableError:

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, NonNegativeInt, model_validator
 
 from records.base import Record
 
@@ -27,11 +27,18 @@ def repo_of(slug: str) -> str:
     return slug.replace("--", "/", 1)
 
 
+def _check_inside(path: str) -> str:
+    """Return a file's path in its repository. Raises ValueError for one that leads out of it."""
+    if path.startswith("/") or "\\" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        raise ValueError(f"the path {path!r} leads out of the repository")
+    return path
+
+
 class FileFacts(Record):
     """One file of a repository: its size in bytes and what the Hub announces of its content: of a large file the
     sha256, of any other the git blob id."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_check_inside)]
     size: Count
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     blob_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")

@@ -190,3 +190,23 @@ def test_a_kind_that_no_rule_knows_is_ranked_by_the_tasks_own_words() -> None:
 
 def test_no_candidates_give_no_selection() -> None:
     assert select() == {}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("LABEL_0", "LABEL_1"),
+        ("class_0", "class_1"),
+        ("A", "B"),
+        ("label_a", "label_b"),
+        ("hasi", "chanya"),
+        ("👎", "👍"),
+    ],
+)
+def test_classes_whose_names_tell_nothing_are_left_to_the_audition(names: tuple[str, str]) -> None:
+    silent = make_candidate("a/film-sentiment", names)
+    (tried,) = OfflineSelector(0.2).select(TASK, [silent], 6, Filters())
+    assert tried.kept
+    assert order(silent, make_candidate("b/film-sentiment", ("neg", "pos")))[0] == "b/film-sentiment"
+    (dropped,) = OfflineSelector(0.0).select(TASK, [make_candidate("a/b", ("hasi", "chanya", "kati"))], 6, Filters())
+    assert "tell two of the task's labels apart" in dropped.reason

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from agents.crawl_queue import MOST_FAILURES
 from agents.crawler import OfflineCrawler
 from hub.client import HubClient
 from hub.responses import HubRequest, HubResponse
 from hub.server import HubServer, ServedRequest
 from records.candidate import Crawl, Filters
-from records.errors import RequestsSpentError
+from records.errors import HubStatusError, HubUnreachableError, RequestsSpentError
 from tests.agents.builders import make_task
-from tests.hub.faulty import Intercept, too_many
+from tests.hub.faulty import Intercept, server_error, slow, too_many
 from tests.hub.hubs import model, write_catalogue
 
 TASK = make_task("positive", "negative", sentence="Label each film review as positive or negative")
@@ -89,7 +90,7 @@ def test_an_act_that_the_budget_ends_is_written_down_as_unfinished(catalogue: Pa
     assert served == 5
     assert (act.action, act.found, act.requests) == ("read", 0, 3)
     assert "not finished" in act.reason
-    assert "the 5 requests that it may make" in act.reason
+    assert "all the requests that it may make" in act.reason
     assert stop.reason == "the budget is spent: 0 requests are left"
     assert not next(one for one in found.candidates if one.repo_id == act.model).read
 
@@ -97,7 +98,7 @@ def test_an_act_that_the_budget_ends_is_written_down_as_unfinished(catalogue: Pa
 def test_a_crawl_that_found_nothing_says_what_the_hub_answered(catalogue: Path) -> None:
     with pytest.raises(RequestsSpentError) as caught:
         crawl(catalogue, too_many(retry_after=0), 4)
-    assert "made the 4 requests that it may make" in caught.value.what
+    assert "made all the requests that it may make" in caught.value.what
     assert "status 429" in caught.value.what
     assert "--hub-requests" in caught.value.next_step
 
@@ -123,3 +124,23 @@ def test_a_redirect_is_not_followed_beyond_the_allowance(catalogue: Path) -> Non
         assert client.requests == len(served) == 1
         assert len(client.search("film", 5)) == 5, "the allowance ends with its block"
         assert client.requests == len(served) == 3
+
+
+def test_a_link_that_the_hub_cannot_follow_costs_no_more_than_itself(catalogue: Path) -> None:
+    found, _ = crawl(catalogue, server_error("author=", status=400), 40)
+    failed = [step for step in found.steps if "not done: the Hub answered status 400" in step.reason]
+    assert 1 <= len(failed) <= MOST_FAILURES
+    assert {step.along for step in failed} == {"author"}
+    assert sum(one.read for one in found.candidates) >= 5
+
+
+@pytest.mark.parametrize("where", ["", "blobs=true"])
+def test_a_hub_that_answers_everything_with_an_error_ends_the_crawl(where: str, catalogue: Path) -> None:
+    with pytest.raises(HubStatusError):
+        crawl(catalogue, server_error(where, status=400), 40)
+
+
+def test_an_answer_that_never_ends_is_not_waited_for(catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.connection._LONGEST_ANSWER", 0.3)
+    with pytest.raises(HubUnreachableError, match="took longer than"):
+        crawl(catalogue, slow("", 200), 40)

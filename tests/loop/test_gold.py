@@ -108,4 +108,6 @@ def test_a_model_alone_is_not_held_against_itself(cli: Cli, tmp_path: Path) -> N
     run = run_odd(cli, hub, TWO, data, tmp_path / "out")
     verdict = run.auditions[name]["label_map"]
     assert (verdict["status"], verdict["margin"]) == ("untested", 0.0)
-    assert "label map untested" in " ".join(run.printed.split())
+    printed = " ".join(run.printed.split())
+    assert "label map untested" in printed
+    assert f"Nothing could test what the classes of {name} mean" in printed
