@@ -12,9 +12,10 @@ from agents.review_cost import FREE, ReviewPrice, count_requests, price_reviews
 from agents.reviewer import make_manner
 from agents.target import Terms, describe_llm
 from graphs.audit_design import find_expert
+from graphs.calibrating import calibrate_reviewer
 from graphs.context import RunContext
 from graphs.pilot import Outlook, Pilot, hold_pilot, look_ahead
-from graphs.reviewing import GOLD_STEP, PROBE_STEP
+from graphs.reviewing import CALIBRATION_STEP, GOLD_STEP, PROBE_STEP
 from graphs.state import Answer, Question, RunState, Update
 from graphs.tables import find_filled_rows
 from records.events import Forecasted
@@ -36,10 +37,15 @@ class AuditReserve:
 
 
 def estimate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_to_spend", "annotate_stage"]]:
-    """Forecast what the run will take, and have it wait where that is more than the budget has left."""
+    """Forecast what the run will take, and have it wait where that is more than the budget has left.
+
+    Raises ModelError where there is no pilot to tell it from, and LLMUnreachableError.
+    """
     context = runtime.context
     if not context.folder.forecast.exists():
-        write_json(context.folder.forecast, make_forecast(context, state))
+        pilot = hold_pilot(context, state)
+        calibrate_reviewer(context, state["rows"], pilot.numbers, _price(context, pilot))
+        write_json(context.folder.forecast, make_forecast(context, state, pilot))
     forecast = read_record(context.folder.forecast, Forecast)
     context.emit(Forecasted(forecast=forecast, budget_left=find_left(context)))
     if not exceeds_budget(context):
@@ -81,10 +87,10 @@ def reserve_audit(context: RunContext) -> AuditReserve:
     return AuditReserve(rows=math.ceil(forecast.audit.expected), usd=forecast.audit_usd or 0.0)
 
 
-def make_forecast(context: RunContext, state: RunState) -> Forecast:
-    """Return what the run will take from here on. Raises ModelError where there is no pilot to tell it from."""
-    settings, pilot = context.settings, hold_pilot(context, state)
-    outlook, probe = look_ahead(context, state, pilot), len(context.reviews.list_step(PROBE_STEP))
+def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecast:
+    """Return what the run will take from here on."""
+    settings, outlook = context.settings, look_ahead(context, state, pilot)
+    before = sum(len(context.reviews.list_step(step)) for step in (PROBE_STEP, CALIBRATION_STEP))
     rows = len(find_filled_rows(context.folder, state["rows"], settings.shard_size))
     ahead = forecast_reviews(outlook.rows, _plan_reviews(context, state, rows, outlook), settings.seed)
     price = _price(context, pilot)
@@ -97,11 +103,11 @@ def make_forecast(context: RunContext, state: RunState) -> Forecast:
     return Forecast(
         rows=rows,
         pilot=len(pilot.numbers),
-        reviewed=probe,
+        reviewed=before,
         risk=ahead.risk,
         spot_checks=ahead.spot_checks,
         audit=ahead.audit,
-        reviews=_shift(ahead.total, probe),
+        reviews=_shift(ahead.total, before),
         tokens=_shift(_add_up(ahead.total, requests, price.row_tokens, price.request_tokens), tokens),
         usd=None if usd is None else _shift(usd, sum(one.usd or 0.0 for one in spent)),
         usd_ahead=usd,

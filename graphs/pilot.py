@@ -12,7 +12,7 @@ from graphs.context import RunContext
 from graphs.engine import Assignment, Receipt
 from graphs.fetching import have_voters
 from graphs.jobs import list_voters, weigh_voters
-from graphs.reviewing import EVIDENCE, PROBE_STEP, TRUTH, number_step
+from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, PROBE_STEP, gather_testimony, number_step
 from graphs.state import RunState
 from graphs.tables import (
     class_probs_of,
@@ -25,7 +25,7 @@ from graphs.tables import (
 )
 from records.errors import ModelError
 from records.folder import read_record
-from records.review_book import BookedReview
+from records.review_book import BookedReview, ReviewBook
 from specialists.arrays import Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
 from specialists.class_maps import read_classes
@@ -105,10 +105,10 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
     specialists' hidden states, which the pilot does not have."""
     settings, source = context.settings, context.team.reviewer.source
     booked = context.reviews.list_labelled(number_step(0, "risk"), _ALL)
-    asked = context.reviews.list_step(PROBE_STEP)
+    asked = [one for step in (PROBE_STEP, CALIBRATION_STEP) for one in context.reviews.list_step(step)]
     unanswered = sum(one.review.label is None for one in asked)
     if settings.vote == "calibrated" and (source in EVIDENCE or len(booked) >= LEAST_TAUGHT):
-        value, differs, unlike = _look_calibrated(pilot, booked, context.read_task().label_names)
+        value, differs, unlike = _look_calibrated(pilot, context.reviews, booked, context.read_task().label_names)
         is_taught = True
     else:
         value = differs = 1.0 - vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote).confidence
@@ -125,24 +125,17 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
     return Outlook(PilotRows(value, differs), settings.worth, known_rate)
 
 
-def _look_calibrated(pilot: Pilot, booked: Sequence[BookedReview], labels: Sequence[str]) -> tuple[Floats, Floats, int]:
+def _look_calibrated(
+    pilot: Pilot, reviews: ReviewBook, booked: Sequence[BookedReview], labels: Sequence[str]
+) -> tuple[Floats, Floats, int]:
     """Return each row's value and the probability that the reviewer differs (n_pilot,), and how many of the reviewer's
     answers so far are not the label that the vote takes after them."""
     place_of = {int(number): place for place, number in enumerate(pilot.numbers)}
     known = [one for one in booked if one.review.row in place_of]
-    said = np.array([labels.index(one.review.label or "") for one in known], dtype=np.int64)
-    true = np.array([one.review.source in TRUTH for one in known], dtype=np.bool_)
-    sureness = [np.nan if one.review.sureness is None else one.review.sureness for one in known]
-    rows = ReviewedRows(
-        probs=pilot.probs[:, [place_of[one.review.row] for one in known]],
-        states=None,
-        answers=np.where(true, NOT_ASKED, said),
-        truth=np.where(true, said, NOT_ASKED),
-        sureness=np.where(true, np.nan, np.array(sureness, dtype=np.float64)),
-        inclusion=np.array([one.inclusion for one in known], dtype=np.float64),
-    )
-    fitted = fit_vote(rows)
+    said = gather_testimony(reviews, known, labels)
+    probs = pilot.probs[:, [place_of[one.review.row] for one in known]]
+    fitted = fit_vote(ReviewedRows(probs=probs, states=None, **vars(said)))
     mean, scores = pilot.probs.mean(axis=0), score_rows(fitted.model, pilot.probs, None)
     combination = fitted.model.combination
-    unlike = int((~true & (fitted.after.argmax(axis=1) != said)).sum())
+    unlike = int(((said.truth == NOT_ASKED) & (fitted.after.argmax(axis=1) != said.answers)).sum())
     return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), unlike

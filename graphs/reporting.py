@@ -108,7 +108,7 @@ def gather_report(folder: RunFolder) -> ReportData:
         reviews_failed=scan.failed,
         reviews_undecided=scan.undecided,
         label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),
-        search=_describe_search(folder, history),
+        search=_describe_search(folder, history, forecast.reviewed if forecast else 0),
         models=_describe_models(folder, history, scan),
         dropped=_describe_dropped(folder, history),
         stages=history.tell_stages(),
@@ -173,7 +173,7 @@ def _price(cost: RowCost) -> str:
     return f"{cost.tokens:,.0f} tokens a row, {cost.memory / 1e6:,.0f} MB of weights{measured}"
 
 
-def _describe_search(folder: RunFolder, history: RunHistory) -> ReportSearch:
+def _describe_search(folder: RunFolder, history: RunHistory, reviewed: int) -> ReportSearch:
     lock, steps = read_lock(folder), read_steps(folder)
     truths = {"gold": "gold rows", "llm": "the language model", "human": "people", "consensus": "their own consensus"}
     auditions = read_auditions(folder)
@@ -184,7 +184,7 @@ def _describe_search(folder: RunFolder, history: RunHistory) -> ReportSearch:
         auditioned=len(auditions),
         rows=first.rows,
         truth=truths[first.truth],
-        reviewed=first.rows if auditions and first.truth in ("llm", "human") else 0,
+        reviewed=reviewed,
         reason=history.ensemble,
     )
 

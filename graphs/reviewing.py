@@ -14,13 +14,17 @@ from records.folder import RunFolder
 from records.review_book import FIRST_STEP, BookedReview, ReviewBook, key_of_text
 from records.rows import ROW, Review
 from records.task import CANNOT_TELL
-from specialists.arrays import Booleans, Integers
+from specialists.arrays import Booleans, Floats, Integers
+from specialists.combination import NOT_ASKED
 
 MOST_KNOWN = 2000
 """Decided rows among which a reviewer's examples are looked for."""
 
 GOLD_STEP, PROBE_STEP = FIRST_STEP, FIRST_STEP + 1
 """The steps before the first stage: labels that the person gave, and the reviews of the audition's probe."""
+
+CALIBRATION_STEP = FIRST_STEP - 1
+"""That of the reviewer's answers to rows whose labels the person gave: they decide no label."""
 
 EVIDENCE, TRUTH = frozenset({"llm"}), frozenset({"gold", "human"})
 """Whose answers the vote learns from. The reviewer without a language model only repeats what the specialists say."""
@@ -99,6 +103,35 @@ class ReviewStep:
         """Return for each row the review that its text has had before this step."""
         found = {key: one for key, one in self.reviews.find(self.keys).items() if one.step < self.number}
         return [found.get(key) for key in self.keys]
+
+
+@dataclass(frozen=True)
+class Testimony:
+    """What was said of rows that somebody labelled, arrays (n_rows,) as `specialists.calibrated_vote.ReviewedRows` has
+    them: the reviewer's answers and the truth, how sure the reviewer was, and how probable it was to choose the row."""
+
+    answers: Integers
+    truth: Integers
+    sureness: Floats
+    inclusion: Floats
+
+
+def gather_testimony(reviews: ReviewBook, booked: Sequence[BookedReview], labels: Sequence[str]) -> Testimony:
+    """Return what the given labelled rows teach; of a row whose true label is known also what the reviewer, asked, said
+    of it. How sure people and gold rows are is no question."""
+    asked = {one.review.row: one.review for one in reviews.list_step(CALIBRATION_STEP)}
+    said = [asked.get(one.review.row) if one.review.source in TRUTH else one.review for one in booked]
+    sure = [one.sureness if one is not None and one.label is not None else None for one in said]
+    return Testimony(
+        answers=_find_labels([None if one is None else one.label for one in said], labels),
+        truth=_find_labels([one.review.label if one.review.source in TRUTH else None for one in booked], labels),
+        sureness=np.array([np.nan if one is None else one for one in sure], dtype=np.float64),
+        inclusion=np.array([one.inclusion for one in booked], dtype=np.float64),
+    )
+
+
+def _find_labels(said: Sequence[str | None], labels: Sequence[str]) -> Integers:
+    return np.array([NOT_ASKED if one is None else labels.index(one) for one in said], dtype=np.int64)
 
 
 def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:

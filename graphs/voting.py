@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.jobs import weigh_voters
-from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews
+from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, gather_testimony
 from graphs.state import RunState
 from graphs.tables import (
     DIFFERS,
@@ -32,7 +32,6 @@ from graphs.tables import (
 from graphs.taught import TaughtSet, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
-from records.rows import Review
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, fit_vote, score_rows
 from specialists.combination import NOT_ASKED, Combination
@@ -204,16 +203,10 @@ def _gather_lesson(view: StageView, before: int) -> _Lesson:
     reviews = [booked for one in sets for booked in one.reviews] + [booked for booked, _ in own]
     places = [place for _, place in own]
     probs = [_read_known(view, sets, model)[0] for model in view.models]
-    place_of = {label: index for index, label in enumerate(view.labels)}
-    labels = np.array([place_of[one.review.label or ""] for one in reviews], dtype=np.int64)
-    true = np.array([one.review.source in TRUTH for one in reviews], dtype=np.bool_)
     rows = ReviewedRows(
         probs=np.concatenate([np.stack(probs), view.probs[:, places]], axis=1),
         states=np.concatenate([known, states[places]]),
-        answers=np.where(true, NOT_ASKED, labels),
-        truth=np.where(true, labels, NOT_ASKED),
-        sureness=np.array([_read_sureness(one.review) for one in reviews], dtype=np.float64),
-        inclusion=np.array([one.inclusion for one in reviews], dtype=np.float64),
+        **vars(gather_testimony(view.context.reviews, reviews, view.labels)),
     )
     keys = [key_of_text(text) for one in sets for text in one.read_texts()]
     return _Lesson(rows, keys + [view.step(before).keys[view.filled[place]] for place in places], states)
@@ -224,11 +217,6 @@ def _list_own(view: StageView, before: int) -> list[tuple[BookedReview, int]]:
     found = view.context.reviews.list_labelled(before, len(view.rows.text), from_step=first_step(view.stage))
     place_of = {int(number): place for place, number in enumerate(view.rows.number[view.filled])}
     return sorted(((one, place_of[one.review.row]) for one in found), key=lambda pair: pair[1])
-
-
-def _read_sureness(review: Review) -> float:
-    """Return how sure the reviewer was; a reviewer that cannot be wrong is not asked."""
-    return float("nan") if review.sureness is None or review.source in TRUTH else review.sureness
 
 
 def _read_known(view: StageView, sets: Sequence[TaughtSet], model: str) -> tuple[Floats, Matrix]:

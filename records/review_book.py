@@ -42,7 +42,7 @@ _LABELLED = (
 )
 
 FIRST_STEP = -2
-"""Of the labels that the person gave."""
+"""Of the labels that the person gave. What decides no label has a step before it."""
 
 _Row = tuple[
     int, str, int, str | None, str | None, int, int, Source, float | None, SurenessFrom | None, str, float
@@ -59,6 +59,12 @@ def key_of_text(text: str, text_pair: str | None = None) -> str:
 def key_of_bytes(text: str) -> str:
     """Return the key that only texts share which are the same to the byte. It is never one of `key_of_text`."""
     return f"bytes:{_hash(text)}"
+
+
+def key_of_answer(text: str) -> str:
+    """Return the key of what a reviewer says of a text whose label is known: its answer decides no label. It is never
+    one of `key_of_text`."""
+    return f"answer:{key_of_text(text)}"
 
 
 def key_of_row(number: int) -> str:

@@ -74,6 +74,8 @@ class Settings(Record):
     """β: as many reviewed rows start a fine-tune."""
     probe_size: int = Field(default=200, ge=8)
     """Rows on which the candidates are auditioned."""
+    calibration_size: int = Field(default=200, ge=0)
+    """Gold rows that a language model is asked about as well, so that its errors are counted on truth."""
     probe_pool: int = Field(default=2, ge=1)
     """The candidates annotate so many times that number, to draw the probe by their disagreement."""
     review_share: float | None = Field(default=None, ge=0, le=1)

@@ -49,7 +49,7 @@ class ReportSearch(Record):
     truth: str
     reason: str
     reviewed: int = 0
-    """Of these rows, those that a reviewer was asked about."""
+    """Rows that a reviewer was asked about before the first stage: these, or gold rows."""
 
 
 class DroppedModel(Record):

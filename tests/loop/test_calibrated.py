@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pandas as pd
 import pytest
 
 from autoannotator.api import Run, annotate, open_run
+from graphs.reviewing import CALIBRATION_STEP
 from hub.server import HubServer
 from records.events import Event, RowsReviewed
+from records.folder import read_record
+from records.outcome import Forecast
+from records.review_book import ReviewBook
 from tests.conftest import SENTENCE
 from tests.llm_server import play_team, serving
 from tests.tiny_hub import LABELS, build_tiny_hub, class_of, label_of, make_sentences
@@ -104,6 +109,15 @@ def test_gold_rows_are_kept(labels: pd.DataFrame) -> None:
     rows = labels.iloc[GOLD]
     assert (rows["source"] == "gold").all()
     assert (rows["label"] == rows["text"].map(label_of)).all()
+
+
+def test_gold_rows_are_put_to_the_reviewer_before_the_forecast(whole: Run) -> None:
+    rows = write_rows()
+    with closing(ReviewBook(whole.folder.ledger)) as book:
+        asked = [one.review for one in book.list_step(CALIBRATION_STEP)]
+    assert {one.row for one in asked} < set(GOLD)
+    assert [one.label for one in asked] == [judge_poorly(rows["text"][one.row]) for one in asked]
+    assert len(asked) == read_record(whole.folder.forecast, Forecast).reviewed == 33, "a fifth of the rows"
 
 
 def test_a_poor_reviewer_is_evidence_and_not_truth(labels: pd.DataFrame) -> None:
