@@ -18,6 +18,9 @@ from specialists.risk import choose_riskiest
 ROUND_SHARE = 0.1
 """Of a stage so much is reviewed before the vote learns from it again; at first no more than what taught it."""
 
+LEAST_WORTH = 1e-9
+"""Errors. A review that changes no label removes none, whatever `--worth` says; less than this is rounding."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -73,4 +76,4 @@ def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers
         room = math.floor(settings.target_error * len(open_)) - unanswered
         return order[: choose_start(held.differs[order], max(room, 0))]
     cost = estimate_tokens(view.context.read_task(), make_manner(settings), view.texts)
-    return choose_reviews(held.value, cost, open_, len(open_), worth=settings.worth)
+    return choose_reviews(held.value, cost, open_, len(open_), worth=max(settings.worth, LEAST_WORTH))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from graphs.choice import LEAST_WORTH
 from graphs.context import RunContext
 from graphs.engine import Assignment, Receipt
 from graphs.fetching import have_voters
@@ -122,7 +123,7 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
         return Outlook(PilotRows(disputed + value, differs), np.inf if is_taught else 0.0, known_rate)
     if settings.target_error is not None:
         return Outlook(PilotRows(differs, differs), settings.worth, known_rate, settings.target_error)
-    return Outlook(PilotRows(value, differs), settings.worth, known_rate)
+    return Outlook(PilotRows(value, differs), max(settings.worth, LEAST_WORTH), known_rate)
 
 
 def _look_calibrated(

@@ -78,6 +78,12 @@ def test_rows_are_reviewed_by_their_value_and_none_that_is_not_worth_it(stage: S
     assert (len(none.rows), none.is_last, none.is_short) == (0, True, False)
 
 
+def test_a_review_that_would_change_no_label_is_worth_nothing(stage: Stage) -> None:
+    value = np.where(np.arange(ROWS - 1) < 7, 0.2, np.where(np.arange(ROWS - 1) % 2, 0.0, 1e-17))
+    chosen = choose_for_review(stage.view(worth=0, review_batch=100), hold(value=value), FIRST, 1.0, None)
+    assert chosen.rows.tolist() == stage.view().filled[:7].tolist()
+
+
 def test_a_round_is_no_larger_than_what_taught_the_vote_or_one_request(stage: Stage) -> None:
     sizes = [
         len(choose_for_review(stage.view(review_batch=2, worth=0), hold(taught), FIRST, 1.0, None).rows)

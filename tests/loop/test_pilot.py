@@ -81,6 +81,12 @@ def test_a_calibrated_vote_has_those_reviewed_that_are_worth_it(tmp_path: Path) 
         assert outlook.rows.differs[wanted].mean() > 2 * outlook.rows.differs[~wanted].mean()
 
 
+def test_a_review_that_would_change_no_label_is_not_forecast(tmp_path: Path) -> None:
+    with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], worth=0) as outlook:
+        assert (outlook.rows.value == 0).any()
+        assert count_wanted(outlook.rows, outlook.worth) == (outlook.rows.value > 0).sum() < ROWS
+
+
 def test_under_a_target_the_riskiest_are_reviewed_first(tmp_path: Path) -> None:
     with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], target_error=0.1) as outlook:
         assert outlook.target == 0.1
