@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
@@ -10,16 +11,21 @@ from agents.reviewer import make_manner
 from graphs.reviewing import ReviewStep
 from graphs.taught import first_step
 from graphs.voting import StageView, StageVote
+from records.rows import Review
 from specialists.arrays import Integers
 from specialists.audit_planning import choose_start
 from specialists.review_value import choose_reviews
 from specialists.risk import choose_riskiest
 
 ROUND_SHARE = 0.1
-"""Of a stage so much is reviewed before the vote learns from it again; at first no more than what taught it."""
+"""Of a stage so much is reviewed before the vote learns from it again, in whole requests; at first no more than what
+taught it."""
 
 LEAST_WORTH = 1e-9
 """Errors. A review that changes no label removes none, whatever `--worth` says; less than this is rounding."""
+
+SILENT_ROUNDS, SILENT_ROWS = 2, 10
+"""Where so many rounds in a row, of so many rows in all, brought no answer, a stage asks no more."""
 
 
 @dataclass(frozen=True)
@@ -30,29 +36,54 @@ class Chosen:
     is_last: bool
     is_short: bool = False
     """Whether more would be worth it and are not paid for."""
+    silence: str = ""
+    """Why the reviewer is asked no more, where it has stopped answering."""
 
 
 def choose_for_review(view: StageView, held: StageVote, number: int, share: float, allowed: int | None) -> Chosen:
     """Return the rows of a stage to review at a step, those first that need it most.
 
     In all no more than `share` of the stage is reviewed for risk, nor more rows than the budget allows (None: any).
+    A round fills its requests; what fills none is the stage's last. A reviewer that gives no answer is asked no more.
     """
     step, n_rows = view.step(number), len(view.rows.text)
     first = first_step(view.stage)
     done = sum(one is not None and first <= one.step for one in step.own())
     most = max(0, math.floor(share * n_rows) - done)
+    if silence := _find_silence(step, first):
+        return Chosen(np.array([], dtype=np.int64), is_last=True, silence=silence)
     wanted = _rank_wanted(view, held, step)
     # Without anything learned from the answers a second round would choose as the first.
     in_one = held.after is None or view.context.settings.rule == "disagreement"
-    batch = max(min(int(ROUND_SHARE * n_rows), held.taught), view.context.settings.review_batch)
-    size = most if in_one else min(most, batch)
-    asked = min(size, len(wanted))
+    request = view.context.settings.review_batch
+    batch = request * max(math.ceil(min(ROUND_SHARE * n_rows, held.taught) / request), 1)
+    asked = min(most if in_one else min(most, batch), len(wanted))
+    is_last = in_one or asked == most or asked < request
+    if not is_last:
+        asked -= asked % request
     paid = asked if allowed is None else min(asked, max(0, allowed - done))
     return Chosen(
         rows=view.filled[wanted[:paid]],
-        is_last=in_one or asked in (0, most),
+        is_last=is_last,
         is_short=paid < asked,
     )
+
+
+def _find_silence(step: ReviewStep, first: int) -> str:
+    """Return why a stage's reviewer is asked no more, by its latest rounds since the step `first`; else nothing."""
+    rounds: dict[int, list[Review]] = {}
+    for one in step.own():
+        if one is not None and one.step >= first:
+            rounds.setdefault(one.step, []).append(one.review)
+    latest = [reviews for _, reviews in sorted(rounds.items(), reverse=True)]
+    silent = list(takewhile(lambda reviews: all(one.label is None for one in reviews), latest))
+    rows = sum(map(len, silent))
+    if len(silent) < SILENT_ROUNDS or rows < SILENT_ROWS:
+        return ""
+    failed = sum(one.failed for reviews in silent for one in reviews)
+    why = next((one.reason for one in silent[0] if one.failed), "")
+    told = f"{failed:,} requests failed" + (f" ({why[:200]})" if why else "") if failed else "it cannot tell"
+    return f"the last {rows:,} rows got no answer from the reviewer: {told}"
 
 
 def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers:

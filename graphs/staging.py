@@ -23,7 +23,7 @@ from graphs.tables import merge_shards, read_label, read_stage_labels, shards_fo
 from graphs.taught import first_step, keep_taught, list_taught
 from graphs.voting import StageView, StageVote, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError
-from records.events import RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
+from records.events import Noticed, RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
 from records.folder import write_json, write_table
 from specialists.arrays import Integers
 from specialists.confusion import RELABEL_SHARE, choose_confused
@@ -107,6 +107,9 @@ def review(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["re
     held = hold_vote(view, number)
     allowed = allow_reviews(view.context, state)
     chosen = choose_for_review(view, held, number, state["review_share"], allowed)
+    if chosen.silence:
+        message = f"Stage {view.stage + 1}: no more rows are reviewed for risk, since {chosen.silence}"
+        runtime.context.emit(Noticed(message=message))
     paid = _review_rows(view, held, "risk", chosen.rows) and not chosen.is_short
     update: Update = {} if paid else {"short": note_short(view.context, state)}
     if chosen.is_last or not paid or round_ + 1 == MOST_ROUNDS:

@@ -73,7 +73,7 @@ def test_rows_are_reviewed_by_their_value_and_none_that_is_not_worth_it(stage: S
     assert EMPTY not in chosen.rows
     assert chosen.rows.tolist() == stage.view().filled[VALUE >= 0.1].tolist()
     assert 0 < len(chosen.rows) < ROWS - 1
-    assert not chosen.is_last, "others may be worth it when the vote has learned from the answers"
+    assert chosen.is_last, "they fill no request: what a refit might add would fill less"
     none = choose_for_review(stage.view(worth=0.9), hold(), FIRST, 1.0, None)
     assert (len(none.rows), none.is_last, none.is_short) == (0, True, False)
 
@@ -84,12 +84,46 @@ def test_a_review_that_would_change_no_label_is_worth_nothing(stage: Stage) -> N
     assert chosen.rows.tolist() == stage.view().filled[:7].tolist()
 
 
-def test_a_round_is_no_larger_than_what_taught_the_vote_or_one_request(stage: Stage) -> None:
+def test_a_round_is_no_larger_than_what_taught_the_vote_in_whole_requests(stage: Stage) -> None:
     sizes = [
         len(choose_for_review(stage.view(review_batch=2, worth=0), hold(taught), FIRST, 1.0, None).rows)
         for taught in (0, 3, 100)
     ]
-    assert sizes == [2, 3, 4], "at most a tenth of the stage"
+    assert sizes == [2, 4, 4], "at most a tenth of the stage"
+
+
+def test_every_round_but_the_last_fills_its_requests(stage: Stage) -> None:
+    view, held = stage.view(review_batch=10), hold(100, value=np.where(np.arange(ROWS - 1) < 23, 0.2, 0.0))
+    rounds: list[tuple[int, bool]] = []
+    for round_ in range(3):
+        chosen = choose_for_review(view, held, number_step(1, "risk", round_), 1.0, None)
+        stage.answer(number_step(1, "risk", round_), *chosen.rows)
+        rounds.append((len(chosen.rows), chosen.is_last))
+    assert rounds == [(10, False), (10, False), (3, True)]
+
+
+UNDECIDED: dict[str, Any] = {"undecided": True}
+FAILED: dict[str, Any] = {"failed": True, "reason": "It was refused."}
+
+
+@pytest.mark.parametrize(
+    ("rounds", "silence"),
+    [
+        ([FAILED, FAILED], "the last 10 rows got no answer from the reviewer: 10 requests failed (It was refused.)"),
+        ([{}, UNDECIDED, UNDECIDED], "the last 10 rows got no answer from the reviewer: it cannot tell"),
+        ([FAILED], ""),
+        ([UNDECIDED, {}, FAILED], ""),
+    ],
+)
+def test_a_reviewer_that_gives_no_answer_is_asked_no_more(
+    stage: Stage, rounds: list[dict[str, Any]], silence: str
+) -> None:
+    view = stage.view(target_error=0.05, review_batch=5)
+    for round_, said in enumerate(rounds):
+        stage.answer(number_step(1, "risk", round_), *stage.view().filled[5 * round_ : 5 * round_ + 5], **said)
+    chosen = choose_for_review(view, hold(), number_step(1, "risk", len(rounds)), 1.0, None)
+    assert chosen.silence == silence
+    assert (len(chosen.rows) == 0) == chosen.is_last == bool(silence)
 
 
 def test_a_share_holds_for_all_rounds_together(stage: Stage) -> None:
