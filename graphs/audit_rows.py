@@ -67,11 +67,7 @@ def read_final_labels(context: RunContext, state: RunState, stage: int, *, held_
     if held_gold and (gold := context.reviews.find(keys)):
         table = apply_reviews(table, [gold.get(key) for key in keys])
     late = _find_late(context, table, rows)
-    if not any(late):
-        return table
-    if context.settings.target_error is not None:
-        return apply_reviews(table, late)
-    return decide_audited(context, state, stage, table, late)
+    return decide_audited(context, state, stage, table, late) if any(late) else table
 
 
 def _read_stage(context: RunContext, state: RunState, stage: int) -> StageRows:

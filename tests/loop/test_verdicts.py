@@ -291,7 +291,7 @@ def run_on_late_word(models: tuple[str, ...], hub: str, out: Path, monkeypatch: 
         return annotate(
             SENTENCE, data=pd.DataFrame({"text": texts}), hub=hub, llm="openai:scripted", sandbox="process", models=2,
             stage_size=30, probe_size=PROBE, seed=SEED, out=out, on_event=lambda event: None,
-            vote="soft", worth=0, review_share=0.2, **settings,
+            **{"vote": "soft", "worth": 0, "review_share": 0.2, **settings},
         )  # fmt: skip
 
 
@@ -311,3 +311,25 @@ def test_a_specialist_that_breaks_late_is_dropped_and_the_run_goes_on(
     assert FILM not in lessons, "it was dropped before the first lesson"
     assert REVIEW in lessons
     assert "dropped from stage 2 on" in run.report.read_text()
+
+
+def test_a_calibrated_vote_goes_on_without_a_specialist_that_breaks_late(
+    small_hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_environment: dict[str, str]
+) -> None:
+    monkeypatch.setenv("AUTOANNOTATOR_CACHE", run_environment["AUTOANNOTATOR_CACHE"])
+    models = ("film-sentiment",)
+    run = run_on_late_word(
+        models, small_hub, tmp_path / "out", monkeypatch, vote="calibrated", learning=False, target_error=0.2
+    )
+    [dropped] = [event for event in run.folder.read_events() if isinstance(event, SpecialistDropped)]
+    assert (dropped.model, dropped.stage) == (FILM, 2)
+    tables = [pd.read_parquet(run.folder.stage_labels(stage)) for stage in range(4)]
+    assert [{frozenset(dict(votes)) for votes in table["votes"]} for table in tables] == [
+        {frozenset({FILM, REVIEW})}
+    ] * 2 + [{frozenset({REVIEW})}] * 2
+    assert all(run.folder.combination(stage).exists() for stage in range(4)), "it is fitted to what is left"
+    assert run.labels["label"].notna().all()
+    assert run.labels["confidence"].notna().all(), "of audited rows too, whose label is the answer"
+    assert run.labels["source"].eq("llm").equals(run.labels["review_label"].notna())
+    seen = [pd.read_parquet(path) for path in sorted((run.folder.path / "votes").glob("stage-000[23]/*.parquet"))]
+    assert len(seen) == 2
