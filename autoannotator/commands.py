@@ -21,6 +21,7 @@ from graphs.history import read_history
 from graphs.reporting import gather_report
 from hub.server import HubServer
 from records.errors import DataError, PersonError, RunFolderError
+from records.events import RunFailed, RunFinished, RunStopped
 from records.folder import RunFolder, read_record, write_text
 from records.settings import Settings
 from sandbox.choose import SandboxFinding, probe_sandboxes
@@ -99,12 +100,22 @@ def describe_progress(folder: RunFolder) -> dict[str, str]:
     ending = history.ending
     return {
         "run": folder.run_id,
-        "state": "stopped" if ending else "running or killed",
+        "state": _tell_state(ending),
         "step": history.node,
         "stage": f"{max(history.started, default=-1) + 1} of {history.stages}" if history.stages else "none yet",
         "error": getattr(ending, "error", ""),
         "next": f"autoannotator resume {folder.path}",
     }
+
+
+def _tell_state(ending: RunFinished | RunStopped | RunFailed | None) -> str:
+    match ending:
+        case None:
+            return "running or killed"
+        case RunStopped():
+            return "stopped after the forecast, as `estimate` does; resume goes on from there"
+        case _:
+            return "stopped"
 
 
 def report(options: argparse.Namespace) -> Outcome:

@@ -20,7 +20,7 @@ def estimate(options: argparse.Namespace) -> commands.Outcome:
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
         approve = choose_approve(display, yes=options.yes, allowed=not options.json)
-        folder = start_run(settings, options.out, display.take, ask, approve=approve, stop_after="estimate")
+        folder = start_run(settings, options.out, display.take, ask, approve=approve, forecast_only=True)
     forecast = read_record(folder.forecast, Forecast)
     further = f"autoannotator resume {folder.path}"
     shown = [

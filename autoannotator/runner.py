@@ -21,7 +21,7 @@ from records.errors import (
     TaskUnclearError,
     WaitingForPersonError,
 )
-from records.events import Event, RunFailed
+from records.events import Event, RunFailed, RunStopped
 from records.folder import RunFolder, read_record, write_yaml
 from records.settings import Settings
 
@@ -70,10 +70,10 @@ def start_run(
     *,
     approve: Approve,
     prepare: Callable[[RunFolder], None] | None = None,
-    stop_after: str | None = None,
+    forecast_only: bool = False,
 ) -> RunFolder:
-    """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first. After the
-    node `stop_after` the run stops, to be resumed from there.
+    """Run from the beginning in a new folder and return it; `prepare` may put files into the folder first. With
+    `forecast_only` the run stops after its forecast, to be resumed from there.
 
     Where the data or the task cannot be used, or the person does not let the language model see their rows, nothing
     is left behind. Raises whatever stopped the run.
@@ -85,7 +85,7 @@ def start_run(
         write_yaml(folder.settings, settings)
         if prepare:
             prepare(folder)
-        run(folder, settings, show, ask, approve=approve, stop_after=stop_after)
+        run(folder, settings, show, ask, approve=approve, forecast_only=forecast_only)
     except (DataError, PersonError, SandboxError):
         if not folder.task.exists():
             _take_back(path, made)
@@ -142,7 +142,7 @@ def run(
     *,
     approve: Approve,
     leave: bool = False,
-    stop_after: str | None = None,
+    forecast_only: bool = False,
 ) -> None:
     """Drive the graph over a run folder, with its failure in the events."""
     with folder.locked():
@@ -152,7 +152,9 @@ def run(
             try:
                 ask_consent(context, approve)
                 context.team.check()
-                drive(context, ask, leave=leave, stop_after=stop_after)
+                drive(context, ask, leave=leave, stop_after="estimate" if forecast_only else None)
+                if forecast_only:
+                    context.emit(RunStopped())
             except AutoAnnotatorError as error:
                 context.emit(RunFailed(error=str(error), exit_status=error.exit_status))
                 raise

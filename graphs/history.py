@@ -17,6 +17,7 @@ from records.events import (
     RunFailed,
     RunFinished,
     RunStarted,
+    RunStopped,
     SandboxChosen,
     SpecialistDropped,
     StageCriticised,
@@ -38,7 +39,7 @@ class RunHistory:
     """Why the specialists were chosen."""
     sandboxes: dict[str, None] = field(default_factory=dict)
     """Where scripts ran, with the digest of the image; a resumed run may have met another."""
-    ending: RunFinished | RunFailed | None = None
+    ending: RunFinished | RunStopped | RunFailed | None = None
     notices: dict[str, None] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     started: dict[int, StageStarted] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class RunHistory:
         match event:
             case RunStarted():
                 self.ending = None
-            case RunFinished() | RunFailed():
+            case RunFinished() | RunStopped() | RunFailed():
                 self.ending = event
             case NodeStarted():
                 self.node = event.node

@@ -292,6 +292,12 @@ class RunFinished(EventBase):
     unlabelled: int
 
 
+class RunStopped(EventBase):
+    """The run was to go no further than its forecast, and has come there."""
+
+    type: Literal["run_stopped"] = "run_stopped"
+
+
 class RunFailed(EventBase):
     type: Literal["run_failed"] = "run_failed"
     error: str
@@ -329,6 +335,7 @@ Event = Annotated[
     | Certified
     | Noticed
     | RunFinished
+    | RunStopped
     | RunFailed,
     Field(discriminator="type"),
 ]

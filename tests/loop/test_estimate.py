@@ -72,6 +72,10 @@ def test_estimate_stops_after_the_forecast_and_resume_goes_on(
     assert count_reviewed(server) == PROBE, "nothing but the probe was asked for"
     check_money(forecast, server)
     assert not any(isinstance(event, StageStarted) for event in run.folder.read_events())
+    assert main(["status", str(out), "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["state"].startswith("stopped after the forecast")
+    assert (status["next"], status["error"]) == (f"autoannotator resume {out}", "")
     assert main(["resume", str(out), "--json"]) == 0
     finished = json.loads(capsys.readouterr().out)
     assert finished["rows"] == ROWS
