@@ -173,7 +173,8 @@ def arguments(small_hub: str, tmp_path_factory: pytest.TempPathFactory) -> list[
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return [
         "run", SENTENCE, "--data", str(data), "--hub", small_hub, "--llm", "openai:scripted", "--sandbox", "process",
-        "--models", "2", "--stage-size", "30", "--pool-size", "22", "--worth", "0", "--review-share", "0.2", "--out",
+        "--models", "2", "--stage-size", "30", "--pool-size", "22", "--target-error", "0.05", "--review-share", "0.2",
+        "--out",
     ]  # fmt: skip
 
 
