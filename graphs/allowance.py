@@ -48,4 +48,5 @@ def note_short(context: RunContext, state: RunState) -> Short:
         pool=state["pool"],
         pool_from=state["pool_from"],
         unlabelled=state["unlabelled"],
+        versions=state["versions"],
     )

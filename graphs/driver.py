@@ -94,7 +94,7 @@ def _reopen(context: RunContext, state: RunState) -> Command[Any]:
     short, budget = state["short"], context.settings.budget
     if short is None or (budget is not None and budget <= short["budget"]):
         return Command(goto="audit")
-    counters = {name: short[name] for name in ("stage", "pool", "pool_from", "unlabelled")}
+    counters = {name: short[name] for name in ("stage", "pool", "pool_from", "unlabelled", "versions")}
     return Command(goto="annotate_stage", update={**counters, "short": None})
 
 

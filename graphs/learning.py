@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
 
 from graphs.context import RunContext
@@ -16,9 +17,10 @@ from graphs.fetching import have_voters
 from graphs.jobs import check_sandbox, drop_specialists
 from graphs.state import RunState, Update
 from graphs.tables import VOTED, read_label, read_stage_labels, read_texts
+from graphs.taught import Lesson, lesson_file
 from records.errors import RunFolderError
 from records.events import EpochTrained, Noticed
-from records.folder import read_record, write_table, written_whole
+from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
 from records.rows import ROW
 from sandbox.base import Limits, Output, RunResult, RunSpec
@@ -40,7 +42,7 @@ COMMAND = (
     *("--train", "in/train.parquet", "--valid", "in/valid.parquet"),
     *("--output", "out/model", "--metrics", f"out/{METRICS}", "--checkpoint", f"out/{CHECKPOINT}"),
 )
-OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", METRICS, "gate.json")
+OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", METRICS, "gate.json", "lesson.json")
 """Files of a model's folder that the next version does not take over."""
 
 LESSON = pa.schema(
@@ -146,6 +148,8 @@ def _teach(context: RunContext, job: Job, stage: int, round_: int, lesson: Path)
         shutil.copytree(job.model, folder, ignore=shutil.ignore_patterns(*OF_A_VERSION))
         for file in (WEIGHTS, METRICS):
             shutil.copyfile(scratch / file, folder / file)
+        rows = pq.read_table(lesson / "train.parquet", columns=["id"])["id"].to_numpy().tolist()
+        write_json(lesson_file(folder), Lesson(came_from=job.version, rows=tuple(rows)))
     shutil.rmtree(scratch)
 
 

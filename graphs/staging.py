@@ -16,11 +16,11 @@ from graphs.choice import choose_for_review
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
 from graphs.fetching import have_voters
-from graphs.jobs import drop_specialists
+from graphs.jobs import drop_specialists, read_lock, specialist_job
 from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
 from graphs.tables import merge_shards, read_label, read_stage_labels, shards_for
-from graphs.taught import first_step, keep_taught, list_taught
+from graphs.taught import find_untaught, first_step, keep_taught, list_missing, list_taught
 from graphs.voting import StageView, StageVote, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError
 from records.events import Noticed, RowsReviewed, ShardAnnotated, StageFinished, StageStarted, StageVoted
@@ -55,7 +55,8 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
 
 
 def _assign(view: StageView, jobs: Sequence[Job]) -> list[Assignment]:
-    """Return what each job annotates: this stage's rows, and those that earlier stages' reviews labelled."""
+    """Return what each job annotates: this stage's rows, and those that earlier stages' reviews labelled; and what an
+    earlier version has to annotate of these."""
     settings = view.context.settings
     calibrated = settings.vote == "calibrated"
     taught = list_taught(view.context, view.stage) if calibrated else ()
@@ -64,7 +65,16 @@ def _assign(view: StageView, jobs: Sequence[Job]) -> list[Assignment]:
         known = [shard for one in taught for shard in one.shards(job.name, job.version)]
         features = calibrated or view.context.team.reviewer.source == "offline"
         assignments.append(Assignment(job, (*shards_for(view.inputs, job.name), *known), features))
+        untaught = find_untaught(view.context.folder, job.name, job.version)
+        for version, missing in list_missing(taught, job.name, untaught).items():
+            assignments.append(Assignment(_earlier(view.context, job, version), missing, features))
     return assignments
+
+
+def _earlier(context: RunContext, job: Job, version: int) -> Job:
+    """Return the job of a specialist at an earlier version than that which votes."""
+    specialist = next(one for one in read_lock(context.folder).specialists if one.name == job.name)
+    return specialist_job(context, specialist, version)
 
 
 def _collect_votes(view: StageView, assignments: Sequence[Assignment]) -> dict[str, str]:
@@ -76,6 +86,9 @@ def _collect_votes(view: StageView, assignments: Sequence[Assignment]) -> dict[s
 
     failures = {job.name: why for job, why in context.engine.annotate(assignments, report).items()}
     for one in assignments:
+        if one.job.version != view.state["versions"][one.job.name]:
+            context.engine.release(one.job.name, one.job.version)
+            continue
         if one.job.name in failures:
             continue
         try:

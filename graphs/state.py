@@ -38,14 +38,15 @@ class ScriptState(TypedDict):
 
 
 class Short(TypedDict):
-    """The first stage for whose reviews the budget had too little, that budget in USD, and counters of the state before
-    this stage."""
+    """The first stage for whose reviews the budget had too little, that budget in USD, and what else the state was
+    before this stage: counters, and the versions that voted. Later ones were taught by rows of this stage."""
 
     stage: int
     budget: float
     pool: int
     pool_from: int
     unlabelled: int
+    versions: dict[str, int]
 
 
 class RunState(TypedDict):

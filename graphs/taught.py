@@ -1,10 +1,11 @@
 """The rows that somebody labelled in earlier stages, as the specialists that vote now see them.
 
 The vote is fitted to them. They are kept by the step that labelled them, with each specialist's probabilities and
-hidden states, in the run's scratch folder; a version that was promoted since annotates them anew.
+hidden states, in the run's scratch folder; a version that was promoted since annotates them anew, but for the rows that
+taught it: of what it learned by heart it would seem surer and better than it is. For these the version before speaks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from graphs.context import RunContext
 from graphs.engine import Receipt, Shard
 from graphs.reviewing import number_step
 from graphs.state import RunState
-from graphs.tables import read_texts, shards_for, strings_of, write_shards
-from records.folder import write_json, write_table
+from graphs.tables import merge_shards, read_texts, shards_for, strings_of, write_shards
+from records.base import Record
+from records.folder import RunFolder, read_record, write_json, write_table
 from records.review_book import FIRST_STEP, BookedReview
 
 MOST_TAUGHT = 20_000
@@ -41,6 +43,53 @@ class TaughtSet:
     def shards(self, model: str, version: int) -> tuple[Shard, ...]:
         """Return where a specialist's annotations of these rows are."""
         return shards_for(self.inputs, f"{model}-v{version}")
+
+    def read_annotations(
+        self, model: str, version: int, untaught: Mapping[int, int], labels: Sequence[str]
+    ) -> pa.Table:
+        """Return a specialist's annotations of these rows, in their order: by its present version, and those that
+        taught it by the one that `untaught` says."""
+        versions = [untaught.get(one.review.row, version) for one in self.reviews]
+        tables = {one: merge_shards(self.shards(model, one), labels) for one in sorted({version, *versions})}
+        first = dict(zip(tables, range(0, len(tables) * len(versions), max(len(versions), 1)), strict=True))
+        places = [first[one] + place for place, one in enumerate(versions)]
+        return pa.concat_tables(tables.values()).take(pa.array(places, pa.int64()))
+
+
+class Lesson(Record):
+    """What made a fine-tuned version (`models/<model>/vN/lesson.json`): the version that it was taught from, and the
+    numbers of the rows that it was taught."""
+
+    came_from: int
+    rows: tuple[int, ...]
+
+
+def lesson_file(version: Path) -> Path:
+    """Return where the lesson of a fine-tuned version is kept, in its folder."""
+    return version / "lesson.json"
+
+
+def find_untaught(folder: RunFolder, model: str, version: int) -> dict[int, int]:
+    """Return row number → the last version of a specialist that the row did not teach, for all rows which taught this
+    version or one that it came from."""
+    untaught: dict[int, int] = {}
+    while version:
+        lesson = read_record(lesson_file(folder.model(model, version)), Lesson)
+        version = lesson.came_from
+        untaught |= dict.fromkeys(lesson.rows, version)
+    return untaught
+
+
+def list_missing(sets: Sequence[TaughtSet], model: str, untaught: Mapping[int, int]) -> dict[int, tuple[Shard, ...]]:
+    """Return earlier version → what it has not annotated, of the rows for which it has to speak. It did so when it
+    voted; a run that has ended and is taken up again has its scratch files no more."""
+    missing: dict[int, tuple[Shard, ...]] = {}
+    for version in sorted(set(untaught.values())):
+        wanted = [one for one in sets if any(untaught.get(row.review.row) == version for row in one.reviews)]
+        shards = [shard for one in wanted for shard in one.shards(model, version) if not shard.receipt.exists()]
+        if shards:
+            missing[version] = tuple(shards)
+    return missing
 
 
 def list_taught(context: RunContext, stage: int) -> tuple[TaughtSet, ...]:

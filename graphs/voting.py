@@ -29,7 +29,7 @@ from graphs.tables import (
     tabulate_vote,
     write_shards,
 )
-from graphs.taught import TaughtSet, first_step, list_taught
+from graphs.taught import TaughtSet, find_untaught, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
 from specialists.arrays import Booleans, Floats, Integers
@@ -220,9 +220,11 @@ def _list_own(view: StageView, before: int) -> list[tuple[BookedReview, int]]:
 
 
 def _read_known(view: StageView, sets: Sequence[TaughtSet], model: str) -> tuple[Floats, Matrix]:
-    """Return one specialist's probabilities and hidden states of earlier stages' rows, set after set."""
+    """Return one specialist's probabilities and hidden states of earlier stages' rows, set after set, none of them by
+    a version that the row taught."""
     version = view.state["versions"][model]
-    tables = [merge_shards(one.shards(model, version), view.labels) for one in sets]
+    untaught = find_untaught(view.context.folder, model, version)
+    tables = [one.read_annotations(model, version, untaught, view.labels) for one in sets]
     if not tables:
         width = features_of(view.annotations[model]).shape[1]
         return np.zeros((0, len(view.labels))), np.zeros((0, width), dtype=np.float32)
