@@ -13,9 +13,11 @@ from agents.reviewer import make_manner
 from agents.target import Terms, describe_llm
 from graphs.audit_design import find_expert
 from graphs.calibrating import calibrate_reviewer
+from graphs.choice import ROUND_SHARE
 from graphs.context import RunContext
-from graphs.pilot import Outlook, Pilot, hold_pilot, look_ahead
-from graphs.reviewing import CALIBRATION_STEP, GOLD_STEP, PROBE_STEP
+from graphs.history import read_history
+from graphs.pilot import Outlook, Pilot, hold_pilot, look_ahead, measure_fit
+from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, GOLD_STEP, PROBE_STEP
 from graphs.state import Answer, Question, RunState, Update
 from graphs.tables import find_filled_rows
 from records.events import Forecasted
@@ -25,6 +27,10 @@ from specialists.audit import LOOK
 from specialists.certificate import share_error
 from specialists.forecast import AuditTerms, ReviewForecast, ReviewPlan, forecast_reviews
 from templates.report import format_dollars
+
+FITS_OF_A_STAGE = 4
+"""Of the vote, beside one before each round of reviews: at the stage's vote, when no review is worth it any more,
+before the spot check, and for the labels."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,8 @@ def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecas
         usd=None if usd is None else _shift(usd, sum(one.usd or 0.0 for one in spent)),
         usd_ahead=usd,
         audit_usd=None if audit_usd is None else audit_usd.expected,
-        seconds=_forecast_seconds(context, pilot, rows, calls, price),
+        seconds=_forecast_seconds(context, state, pilot, calls, price, rows=rows, reviewed=before),
+        seconds_before=read_history(context.folder).seconds_before,
         interval=_describe_interval(context, len(pilot.numbers)),
         notes=tuple(_list_notes(context, price, ahead)),
         reason="" if usd is not None else f"no price is known for {settings.llm}: state it with --llm-price",
@@ -171,12 +178,21 @@ def _price(context: RunContext, pilot: Pilot) -> ReviewPrice:
     return price_reviews(answers, context.read_task(), make_manner(settings), pilot.texts, target=target, terms=terms)
 
 
-def _forecast_seconds(context: RunContext, pilot: Pilot, rows: int, calls: _Calls, price: ReviewPrice) -> Span:
-    """Return the seconds of annotating all rows, `concurrency` specialists at a time, and of reviewing."""
-    settings = context.settings
+def _forecast_seconds(
+    context: RunContext, state: RunState, pilot: Pilot, calls: _Calls, price: ReviewPrice, *, rows: int, reviewed: int
+) -> Span:
+    """Return the seconds of annotating all rows, `concurrency` specialists at a time, of reviewing, and of fitting the
+    vote to what is reviewed."""
+    settings, risk = context.settings, calls.ahead.risk
     of_a_row = max(float(pilot.seconds.sum()) / settings.concurrency, float(pilot.seconds.max()))
     waits = calls.count(settings.review_batch * settings.llm_concurrency)
-    return _map(waits, lambda waited: rows * of_a_row + waited * (price.seconds or 0.0))
+    spent = _map(waits, lambda waited: rows * of_a_row + waited * (price.seconds or 0.0))
+    if settings.vote != "calibrated" or context.team.reviewer.source not in EVIDENCE or not rows:
+        return spent
+    of_a_fit = measure_fit(pilot, reviewed + round(risk.expected / 2), settings.seed)
+    round_ = max(settings.review_batch, ROUND_SHARE * state["stage_size"])
+    fits = _map(risk, lambda wanted: state["stages"] * FITS_OF_A_STAGE + math.ceil(wanted / round_))
+    return _add_up(spent, fits, 1.0, of_a_fit)
 
 
 def _describe_interval(context: RunContext, pilot: int) -> str:
@@ -187,7 +203,7 @@ def _describe_interval(context: RunContext, pilot: int) -> str:
 def _list_notes(context: RunContext, price: ReviewPrice, ahead: ReviewForecast) -> list[str]:
     settings, reviews = context.settings, price is not FREE
     told = {
-        "the time is that of annotating and reviewing, not of starting models, of fitting, or of fine-tunes": True,
+        "the time is that of annotating, reviewing and fitting the vote, not of starting models or of fine-tunes": True,
         "the endpoint's batches may take a day, which is not in the time": reviews and settings.batch_api,
         "no review was asked for yet, so the time has none": reviews and price.seconds is None,
         "the endpoint has counted the tokens of no review: they are estimated from the texts": not price.counted,

@@ -14,7 +14,8 @@ def tell_forecast(forecast: Forecast) -> Iterator[str]:
     before = f", {forecast.reviewed:,} of them already" if forecast.reviewed else ""
     yield f"{_tell_rows(forecast.reviews)} of {forecast.rows:,} rows reviewed{before}" + (f": {shown}" if shown else "")
     tokens = f"{_tell_rows(forecast.tokens)} tokens, " if forecast.tokens.high else ""
-    yield f"{tokens}{_tell_usd(forecast)}, {_tell(forecast.seconds, format_seconds)}"
+    before = f" more, after {format_seconds(forecast.seconds_before)}" if forecast.seconds_before else ""
+    yield f"{tokens}{_tell_usd(forecast)}, {_tell(forecast.seconds, format_seconds)}{before}"
 
 
 def _tell_usd(forecast: Forecast) -> str:

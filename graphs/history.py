@@ -50,8 +50,9 @@ class RunHistory:
     left: dict[str, SpecialistDropped] = field(default_factory=dict)
     """Specialist → since when it votes no more, and why."""
     has_forecast: bool = False
+    seconds_before: float = 0.0
     seconds: float = 0.0
-    """How long the run was at work after its forecast; while it was stopped does not count."""
+    """How long the run was at work before and after its forecast; while it was stopped does not count."""
     _last: datetime.datetime | None = None
 
     def take(self, event: Event) -> None:  # noqa: C901, PLR0912 (one case an event)
@@ -91,8 +92,12 @@ class RunHistory:
 
     def _count_time(self, event: Event) -> None:
         at = datetime.datetime.fromisoformat(event.time)
-        if self.has_forecast and self._last is not None and not isinstance(event, RunStarted):
-            self.seconds += (at - self._last).total_seconds()
+        if self._last is not None and not isinstance(event, RunStarted):
+            worked = (at - self._last).total_seconds()
+            if self.has_forecast:
+                self.seconds += worked
+            else:
+                self.seconds_before += worked
         self._last = at
 
     def tell_stages(self) -> tuple[ReportStage, ...]:

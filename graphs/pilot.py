@@ -1,6 +1,7 @@
 """The pilot of the forecast: the rows that the specialists annotated for the audition, and how the stages would see
 them."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from specialists.arrays import Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
 from specialists.class_maps import read_classes
 from specialists.combination import NOT_ASKED
+from specialists.embedding import LANDMARKS
 from specialists.forecast import PilotRows
 from specialists.plain_vote import vote_plainly
 from specialists.probe import draw_pool
@@ -140,3 +142,16 @@ def _look_calibrated(
     combination = fitted.model.combination
     unlike = int(((said.truth == NOT_ASKED) & (fitted.after.argmax(axis=1) != said.answers)).sum())
     return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), unlike
+
+
+def measure_fit(pilot: Pilot, rows: int, seed: int) -> float:
+    """Return the seconds that fitting the vote to so many reviewed rows takes here: to the pilot's votes over and over,
+    and made-up hidden states."""
+    places = np.arange(max(rows, LEAST_TAUGHT)) % len(pilot.numbers)
+    probs = pilot.probs[:, places]
+    said = probs.mean(axis=0).argmax(axis=1)
+    nobody, nothing = np.full(len(places), NOT_ASKED), np.full(len(places), np.nan)
+    states = np.random.default_rng(seed).normal(size=(len(places), LANDMARKS)) / np.sqrt(LANDMARKS)
+    began = time.monotonic()
+    fit_vote(ReviewedRows(probs, states, said, nobody, nothing, np.ones(len(places))))
+    return time.monotonic() - began

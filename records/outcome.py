@@ -153,8 +153,8 @@ class Forecast(Record):
 
     Rows reviewed: `reviewed` before the forecast, and from there on `risk`, `spot_checks` and `audit`; `reviews` are
     all of them. `tokens` and `usd` are the reviewer's for all of these; `usd_ahead` is what of it is still to be spent.
-    `seconds` are from the forecast on, of annotating and reviewing, without fine-tunes. They are None where they cannot
-    be told; `reason` says why there is no price.
+    `seconds` are from the forecast on, of annotating, reviewing and fitting the vote, without fine-tunes;
+    `seconds_before` are what the run took until then. Dollars are None where they cannot be told; `reason` says why.
     """
 
     version: Literal[1] = 1
@@ -170,6 +170,7 @@ class Forecast(Record):
     usd: Span | None
     usd_ahead: Span | None
     seconds: Span
+    seconds_before: float = Field(default=0.0, ge=0)
     audit_usd: float | None = Field(ge=0)
     """What of it the audit is expected to cost."""
     interval: str = Field(min_length=1)

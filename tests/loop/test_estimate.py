@@ -1,5 +1,6 @@
 """The forecast before the first stage: what it says, where it makes a run wait, and what it came to."""
 
+import datetime
 import json
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,9 +14,10 @@ from autoannotator import annotate
 from autoannotator.api import open_run
 from autoannotator.command_line import main
 from autoannotator.runner import let_spend, refuse_to_ask
+from graphs.estimating import FITS_OF_A_STAGE
 from graphs.state import Question
 from records.errors import WaitingForPersonError
-from records.events import Event, ProbeLabelled, StageStarted
+from records.events import Event, Forecasted, ProbeLabelled, RunStarted, StageStarted
 from records.folder import read_record
 from records.ledger import Ledger
 from records.outcome import Forecast
@@ -71,7 +73,14 @@ def test_estimate_stops_after_the_forecast_and_resume_goes_on(
     assert (forecast.rows, forecast.pilot, forecast.reviewed) == (ROWS, 2 * PROBE, PROBE)
     assert count_reviewed(server) == PROBE, "nothing but the probe was asked for"
     check_money(forecast, server)
-    assert not any(isinstance(event, StageStarted) for event in run.folder.read_events())
+    events = list(run.folder.read_events())
+    assert not any(isinstance(event, StageStarted) for event in events)
+    began, told_at = (
+        datetime.datetime.fromisoformat(next(one.time for one in events if isinstance(one, kind)))
+        for kind in (RunStarted, Forecasted)
+    )
+    assert forecast.seconds_before == pytest.approx((told_at - began).total_seconds(), rel=0.2)
+    assert forecast.seconds.expected > 4 * FITS_OF_A_STAGE * 0.01, "the vote is fitted many times in each of 4 stages"
     assert main(["status", str(out), "--json"]) == 0
     status = json.loads(capsys.readouterr().out)
     assert status["state"].startswith("stopped after the forecast")

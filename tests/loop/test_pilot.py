@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from graphs.pilot import Outlook, Pilot, look_ahead
+from graphs.pilot import Outlook, Pilot, look_ahead, measure_fit
 from graphs.reviewing import PROBE_STEP
 from graphs.state import RunState
 from records.review_book import BookedReview, ReviewBook
@@ -85,6 +85,11 @@ def test_a_review_that_would_change_no_label_is_not_forecast(tmp_path: Path) -> 
     with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], worth=0) as outlook:
         assert (outlook.rows.value == 0).any()
         assert count_wanted(outlook.rows, outlook.worth) == (outlook.rows.value > 0).sum() < ROWS
+
+
+def test_fitting_the_vote_takes_longer_with_more_rows() -> None:
+    few, many = (measure_fit(make_pilot(), rows, seed=0) for rows in (0, 4000))
+    assert 0 < few < many
 
 
 def test_under_a_target_the_riskiest_are_reviewed_first(tmp_path: Path) -> None:
