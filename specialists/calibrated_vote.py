@@ -10,14 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from specialists.arrays import Floats, Integers
-from specialists.combination import (
-    NOT_ASKED,
-    Combination,
-    TaughtRows,
-    centre_sureness,
-    default_combination,
-    fit_combination,
-)
+from specialists.combination import NOT_ASKED, Combination, centre_sureness
+from specialists.combination_fit import TaughtRows, default_combination, fit_combination
 from specialists.embedding import Matrix
 from specialists.head import Head, fit_head
 

@@ -26,7 +26,6 @@ from specialists.calibrated_vote import (
     score_rows,
     weigh_rows,
 )
-from specialists.combination import sum_weighted
 from specialists.embedding import Matrix
 from specialists.review_value import expect_removed_errors
 
@@ -165,9 +164,5 @@ def _pick_own(fit: FittedVote) -> tuple[Floats, Floats]:
 
 def _value_label(model: LabelModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     vote, scores = probs.mean(axis=0), score_rows(model.vote, probs, states)
-    combination = model.vote.combination
-    joint = sum_weighted(
-        combination.weights,
-        [one.predict(vote, scores)[:, :, None] * one.reliability(np.zeros(1)) for one in combination.members],
-    )
+    joint = model.vote.combination.expect_answers(vote, scores)
     return expect_removed_errors(joint * model.prices[:, None])

@@ -15,13 +15,15 @@ from specialists.calibrated_vote import (
     value_reviews,
     weigh_rows,
 )
-from specialists.combination import (
-    NOT_ASKED,
+from specialists.combination import NOT_ASKED, centre_sureness
+from specialists.combination_fit import (
     RELIABILITIES,
     TaughtRows,
+    _penalise,  # pyright: ignore[reportPrivateUsage]
     _Problem,  # pyright: ignore[reportPrivateUsage] (its gradient)
     _start,  # pyright: ignore[reportPrivateUsage]
-    centre_sureness,
+    _unpack,  # pyright: ignore[reportPrivateUsage]
+    default_combination,
     fit_combination,
 )
 from specialists.embedding import fit_embedding
@@ -148,11 +150,12 @@ def test_scores_out_of_fold_are_those_of_a_head_without_the_row() -> None:
         np.testing.assert_allclose(scores[row], left, atol=1e-6)
 
 
-def test_the_gradient_is_that_of_the_cost() -> None:
+def make_taught_rows() -> TaughtRows:
+    """Fifty rows, of which some have a truth, most an answer, and all at least one of them."""
     rng = np.random.default_rng(0)
     truth = np.where(rng.random(50) < 0.3, rng.integers(0, 3, 50), NOT_ASKED)
     answers = np.where((rng.random(50) < 0.9) | (truth == NOT_ASKED), rng.integers(0, 3, 50), NOT_ASKED)
-    rows = TaughtRows(
+    return TaughtRows(
         vote=rng.dirichlet(np.ones(3), 50),
         scores=rng.normal(size=(50, 3)),
         answers=answers,
@@ -160,10 +163,39 @@ def test_the_gradient_is_that_of_the_cost() -> None:
         sureness=rng.normal(size=50),
         weights=rng.uniform(0.5, 1.5, 50),
     )
+
+
+def test_the_gradient_is_that_of_the_cost() -> None:
     start = _start(3, 0.9)
-    problem = _Problem(rows, start)
-    point = start + 0.3 * rng.normal(size=len(start))
+    problem = _Problem(make_taught_rows(), start)
+    point = start + 0.3 * np.random.default_rng(1).normal(size=len(start))
     assert check_grad(lambda x: problem.cost(x)[0], lambda x: problem.cost(x)[1], point) < 1e-4
+
+
+def test_what_is_fitted_is_what_is_used() -> None:
+    rows, start = make_taught_rows(), _start(3, 0.9)
+    point = start + 0.3 * np.abs(np.random.default_rng(1).normal(size=len(start)))
+    member = _unpack(point, 3)
+    said = member.reliability(rows.sureness)
+    joint = member.predict(rows.vote, rows.scores)
+    for row, (answer, truth) in enumerate(zip(rows.answers, rows.truth, strict=True)):
+        joint[row] *= 1.0 if answer == NOT_ASKED else said[row, :, answer]
+        joint[row] *= 1.0 if truth == NOT_ASKED else np.arange(3) == truth
+    wanted = _penalise(point, start, 3)[0] - rows.weights @ np.log(joint.sum(axis=1))
+    assert _Problem(rows, start).cost(point)[0] == pytest.approx(wanted)
+
+
+def test_differences_and_gains_are_those_of_the_expected_answers() -> None:
+    combination = default_combination(3)
+    rows = make_taught_rows()
+    joint = combination.expect_answers(rows.vote, rows.scores)
+    np.testing.assert_allclose(joint.sum(axis=2), combination.predict(rows.vote, rows.scores))
+    best = joint.sum(axis=2).argmax(axis=1)
+    same = np.array([joint[row, :, label].sum() for row, label in enumerate(best)])
+    np.testing.assert_allclose(combination.expect_differences(rows.vote, rows.scores), 1.0 - same)
+    clear = np.full((1, 3), 0.01) + np.array([[0.97, 0.0, 0.0]])
+    gains = [combination.expect_gains(vote, np.zeros((1, 3)))[0] for vote in (np.full((1, 3), 1 / 3), clear)]
+    assert gains[0] > 0.3 > gains[1]
 
 
 def test_without_any_row_every_reviewer_is_possible() -> None:
