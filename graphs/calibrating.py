@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 from agents.base import ReviewRequest, ReviewRow
 from agents.review_cost import ReviewPrice
 from graphs.context import RunContext
-from graphs.probing import PAID_SHARE, count_paid_rows
 from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, GOLD_STEP, gather_known, number_step
 from graphs.tables import read_row_ids, read_texts
 from records.events import Noticed
@@ -17,6 +16,10 @@ from records.folder import write_table
 from records.review_book import BookedReview, key_of_answer
 from records.rows import Review
 from specialists.arrays import Integers
+from specialists.probe import LEAST_PROBE_ROWS
+
+FILE_SHARE, BUDGET_SHARE = 0.05, 0.2
+"""At most so many are asked about, of the file's rows and of a budget: these answers label no row."""
 
 SALT = 0xCA11B
 """Sets the draw of these rows apart from all others that the run makes with its seed."""
@@ -27,8 +30,8 @@ def calibrate_reviewer(context: RunContext, rows: int, pilot: Integers, price: R
     they keep. Nothing is asked where the vote does not learn from a reviewer's answers.
 
     `pilot` (n_pilot,): the rows that were drawn for the pilot, itself uniformly: they come first, so that the forecast
-    has them. The sample is as large as a probe would be whose labels are paid for, and takes at most PAID_SHARE of a
-    budget at this `price`. What was drawn is in `audition/calibration.parquet`. Raises LLMUnreachableError.
+    has them. The sample is bounded by the setting, by FILE_SHARE of all `rows`, and by BUDGET_SHARE at this `price`.
+    What was drawn is in `audition/calibration.parquet`. Raises LLMUnreachableError.
     """
     if context.settings.vote != "calibrated" or context.team.reviewer.source not in EVIDENCE:
         return
@@ -50,9 +53,9 @@ def _draw(context: RunContext, rows: int, pilot: Integers, price: ReviewPrice) -
     gold = np.array([one.review.row for one in context.reviews.list_step(GOLD_STEP)], dtype=np.int64)
     order = np.random.default_rng((SALT, settings.seed)).permutation(gold)
     order = order[np.argsort(~np.isin(order, pilot), kind="stable")]
-    size = count_paid_rows(settings.calibration_size, rows)
+    size = min(settings.calibration_size, max(LEAST_PROBE_ROWS, math.ceil(FILE_SHARE * rows)))
     if settings.budget is not None and price.row_usd and price.request_usd is not None:
-        size = min(size, math.floor(PAID_SHARE * settings.budget / (price.row_usd + price.request_usd)))
+        size = min(size, math.floor(BUDGET_SHARE * settings.budget / (price.row_usd + price.request_usd)))
     drawn = sorted(order[:size].tolist())
     return drawn, len(drawn) / max(len(gold), 1)
 

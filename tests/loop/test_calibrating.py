@@ -20,6 +20,8 @@ from tests.audited_run import LABELS, AuditedRun, Expert, answer, audited_run, h
 from tests.loop.test_gold_sample import write_gold
 
 ROWS = 400
+FILE_ROWS = 1600
+"""Of the whole file, which the gold rows are a part of, as far as the bound goes."""
 GOLD = range(0, ROWS, 4)
 PRICE = ReviewPrice(100.0, 10.0, request_usd=0.01, row_usd=0.01, seconds=None, counted=True)
 NO_PILOT = np.array([], dtype=np.int64)
@@ -53,9 +55,9 @@ def list_asked(run: AuditedRun) -> list[BookedReview]:
 def test_gold_rows_are_asked_about_once_and_keep_their_label(run: Callable[..., Any]) -> None:
     with run() as one:
         for _ in range(2):
-            calibrate_reviewer(one.context, ROWS, NO_PILOT, FREE)
+            calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, FREE)
         texts = make_texts(ROWS)
-        assert len(set(one.expert.asked)) == 80, "a fifth of the rows, none twice"
+        assert len(set(one.expert.asked)) == 80, "a twentieth of the rows, none twice"
         asked = list_asked(one)
         assert {booked.review.row for booked in asked} < set(GOLD)
         assert {booked.inclusion for booked in asked} == {80 / 100}
@@ -72,7 +74,7 @@ def test_gold_rows_are_asked_about_once_and_keep_their_label(run: Callable[..., 
 
 def test_the_vote_learns_truth_and_answer_of_a_row(run: Callable[..., Any]) -> None:
     with run() as one:
-        calibrate_reviewer(one.context, ROWS, NO_PILOT, FREE)
+        calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, FREE)
         gold = one.context.reviews.list_step(GOLD_STEP)
         said = gather_testimony(one.context.reviews, gold, LABELS)
         assert [LABELS[label] for label in said.truth] == [booked.review.label for booked in gold]
@@ -85,7 +87,7 @@ def test_the_vote_learns_truth_and_answer_of_a_row(run: Callable[..., Any]) -> N
 def test_rows_of_the_pilot_come_first(run: Callable[..., Any]) -> None:
     pilot = np.array([*range(0, 200, 4), 1, 2, 3], dtype=np.int64)
     with run(calibration_size=60) as one:
-        calibrate_reviewer(one.context, ROWS, pilot, FREE)
+        calibrate_reviewer(one.context, FILE_ROWS, pilot, FREE)
         asked = {booked.review.row for booked in list_asked(one)}
         assert asked >= set(range(0, 200, 4))
         assert len(asked) == 60
@@ -93,7 +95,7 @@ def test_rows_of_the_pilot_come_first(run: Callable[..., Any]) -> None:
 
 def test_what_certifies_is_never_asked_about(run: Callable[..., Any]) -> None:
     with run(gold_sample="random") as one:
-        calibrate_reviewer(one.context, ROWS, NO_PILOT, FREE)
+        calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, FREE)
         held = {make_texts(ROWS)[n] for n in read_held_gold(one.folder)}
         assert len(one.expert.asked) == len(held) == 50
         assert not held & set(one.expert.asked)
@@ -101,10 +103,10 @@ def test_what_certifies_is_never_asked_about(run: Callable[..., Any]) -> None:
 
 def test_a_budget_bounds_what_is_asked(run: Callable[..., Any]) -> None:
     with run("fifth", budget=1.0) as one:
-        calibrate_reviewer(one.context, ROWS, NO_PILOT, PRICE)
+        calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, PRICE)
         assert len(list_asked(one)) == 10, "a fifth of the budget, at the price of a row in a request of its own"
     with run("broke", budget=1000.0, expert=Expert(said=err, money=25)) as one:
-        calibrate_reviewer(one.context, ROWS, NO_PILOT, PRICE)
+        calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, PRICE)
         assert len(list_asked(one)) == 20, "what was paid for is kept"
         assert "the budget did not pay for 60 more" in one.events[-1].message
         drawn = pq.read_table(one.folder.audition / "calibration.parquet")
@@ -116,5 +118,5 @@ def test_a_budget_bounds_what_is_asked(run: Callable[..., Any]) -> None:
 )
 def test_nobody_is_asked_where_it_teaches_nothing(run: Callable[..., Any], options: dict[str, Any]) -> None:
     with run(**options) as one:
-        calibrate_reviewer(one.context, ROWS, NO_PILOT, FREE)
+        calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, FREE)
         assert one.expert.asked == []
