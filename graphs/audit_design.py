@@ -79,6 +79,7 @@ def _design_review(context: RunContext, state: RunState, number: int, expert: Ex
         rows=total,
         reviewed=int(rows.reviewed.sum()),
         known=int(rows.differs.sum()),
+        given=int(rows.gold.sum()),
         unreviewed=len(places),
         allowed=None if target is None else count_allowed(total, target),
         sample=size_sample(total, len(places)) if target is None else 0,

@@ -23,7 +23,8 @@ class AuditDesign(Record):
     """All that an audit fixes before its first draw (`audit/NN/plan.json`), but for the order of the rows.
 
     `labels`: the sha256 of the labels that it is about; `rows`: those that have a text; `reviewed`: those reviewed
-    before, `known` of which differ or have no answer; `unreviewed`: the population; `sample`: how many are drawn
+    before, `known` of which differ or have no answer; `given`: those of them with a gold label, which counts as what
+    the expert would have given; `unreviewed`: the population; `sample`: how many are drawn
     where the size is fixed, 0 under a target; `plan`: the tests under a target, None where none can help.
     """
 
@@ -34,6 +35,7 @@ class AuditDesign(Record):
     rows: int
     reviewed: int
     known: int
+    given: int = 0
     unreviewed: int
     allowed: int | None
     sample: int

@@ -17,6 +17,8 @@ EXPERTS: dict[Expert, str] = {
 def certify_audit(settings: Settings, design: AuditDesign, end: AuditEnd) -> Certificate:
     """Return the certificate that an audit comes to."""
     said, expert = end.statement, EXPERTS[design.expert].format(llm=settings.llm)
+    if design.given:
+        expert += f" (and you, for the {design.given:,} rows whose label you gave)"
     beside = None if said.beside is None else said.beside / said.rows
     return Certificate(
         status=said.verdict,

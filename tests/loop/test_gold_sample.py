@@ -73,7 +73,9 @@ def test_gold_rows_of_which_nothing_is_declared_never_certify(tmp_path: Path) ->
         assert told.status == "none"
         assert "gold_sample: random" in told.reason
     with audited_run(tmp_path / "b", texts, prepare=book, gold=str(gold)) as run:
-        assert run.certify().expert == "llm"
+        told = run.certify()
+        assert told.expert == "llm"
+        assert "and you, for the 100 rows whose label you gave" in told.statement, "they are what nobody else said"
         assert not set(run.population.row.tolist()) & set(GOLD), "what the person said is known"
 
 
