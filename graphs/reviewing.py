@@ -11,7 +11,7 @@ import pyarrow as pa
 from agents.base import KnownRow, ReviewRow
 from graphs.tables import STAGE_LABELS, StageRows, read_texts
 from records.folder import RunFolder
-from records.review_book import FIRST_STEP, BookedReview, ReviewBook, key_of_text
+from records.review_book import FIRST_STEP, BookedReview, ReviewBook, key_of_bytes, key_of_text
 from records.rows import ROW, Review
 from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Floats, Integers
@@ -59,10 +59,13 @@ class ReviewStep:
 
     @cached_property
     def eligible(self) -> Booleans:
-        """(n_rows,): rows that have a text which no earlier step reviewed, the first of its kind in this stage."""
+        """(n_rows,): rows that have a text which no earlier step reviewed, the first of its kind in this stage. A row
+        that was audited, in a run that is opened again, teaches nothing."""
         first = np.zeros(len(self.keys), dtype=np.bool_)
         first[np.unique(self.keys, return_index=True)[1]] = True
-        return first & ~self.rows.empty & np.array([one is None for one in self.booked()], dtype=np.bool_)
+        known = np.array([one is not None for one in self.booked()], dtype=np.bool_)
+        audited = self.reviews.find([key_of_bytes(text) for text in self.rows.text])
+        return first & ~self.rows.empty & ~known & ~np.isin([key_of_bytes(text) for text in self.rows.text], [*audited])
 
     def gather_rows(self, table: pa.Table, chosen: Integers, *, show_votes: bool) -> tuple[ReviewRow, ...]:
         """Return the chosen rows, with what each specialist said only where the reviewer is to see it.
@@ -78,6 +81,25 @@ class ReviewStep:
             )
             for index in chosen
         )
+
+    def recall(self, chosen: Integers, inclusion: float) -> tuple[Review, ...]:
+        """Return the answers that there are to the chosen rows (n_chosen,), written down at this step from now on.
+
+        There are some where a run is opened again at an earlier stage: no answer is paid for twice.
+        """
+        found = self.reviews.find([self.keys[place] for place in chosen.tolist()])
+        known = {place: found[self.keys[place]] for place in chosen.tolist() if self.keys[place] in found}
+        moved = [
+            BookedReview(
+                step=self.number,
+                row_id=self.rows.row_id[place],
+                review=one.review.model_copy(update={"row": int(self.rows.number[place])}),
+                inclusion=inclusion,
+            )
+            for place, one in known.items()
+        ]
+        self.reviews.move([self.keys[place] for place in known], moved)
+        return tuple(one.review for one in moved)
 
     def gather_known(self, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:
         """Return the rows that earlier steps decided, the latest first, MOST_KNOWN at most."""

@@ -188,17 +188,20 @@ def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integ
     round_ = view.state["round"] if kind == "risk" else 0
     step = view.step(number_step(view.stage, kind, round_))
     table = read_stage_labels(context.folder, view.stage)
+    first = int(view.rows.number[0])
+    recalled = step.recall(chosen, inclusion)
+    asked = np.setdiff1d(chosen, [one.row - first for one in recalled], assume_unique=True)
     request = ReviewRequest(
         task=context.read_task(),
-        rows=step.gather_rows(table, chosen, show_votes=settings.show_votes),
-        consensus=_gather_consensus(view, held, chosen),
+        rows=step.gather_rows(table, asked, show_votes=settings.show_votes),
+        consensus=_gather_consensus(view, held, asked),
         known=step.gather_known(context.folder, settings.shard_size) if settings.review_style == "few" else (),
         stage=view.stage,
     )
-    reviews = context.team.reviewer.review(request) if request.rows else ()
-    step.book(reviews, inclusion)
+    answered = context.team.reviewer.review(request) if request.rows else ()
+    step.book(answered, inclusion)
+    reviews = (*recalled, *answered)
     voted = dict(zip(view.filled.tolist(), held.result.label.tolist(), strict=True))
-    first = int(view.rows.number[0])
     context.emit(
         RowsReviewed(
             stage=view.stage,
@@ -211,7 +214,7 @@ def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integ
             source=context.team.reviewer.source,
         )
     )
-    return len(reviews) == len(request.rows)
+    return len(answered) == len(request.rows)
 
 
 def _gather_consensus(view: StageView, held: StageVote, chosen: Integers) -> Consensus | None:

@@ -36,6 +36,7 @@ _NAMES, _VALUES = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
 _INSERT = f"INSERT INTO reviews ({_NAMES}) VALUES ({_VALUES}) ON CONFLICT (text_key) DO NOTHING"  # noqa: S608 (ours)
 _SELECT = f"SELECT step, row_id, {', '.join(_REVIEW)}, inclusion FROM reviews"  # noqa: S608 (our own names)
 _FIND = f"{_SELECT} WHERE text_key = ?"
+_MOVE = "UPDATE reviews SET step = ?, row_id = ?, row = ?, inclusion = ? WHERE text_key = ?"
 _LABELLED = (
     f"{_SELECT} WHERE step >= ? AND step < ? AND (label IS NOT NULL OR labels IS NOT NULL) "
     "AND source IN ('llm', 'human', 'gold') ORDER BY step DESC, row DESC LIMIT ?"
@@ -116,6 +117,14 @@ class ReviewBook:
         ]
         with self._lock, self._connection:
             self._connection.executemany(_INSERT, rows)
+
+    def move(self, keys: Sequence[str], booked: Sequence[BookedReview]) -> None:
+        """Write other steps, rows and inclusion probabilities to reviews that there are, all or none."""
+        rows = [
+            (one.step, one.row_id, one.review.row, one.inclusion, key) for key, one in zip(keys, booked, strict=True)
+        ]
+        with self._lock, self._connection:
+            self._connection.executemany(_MOVE, rows)
 
     def find(self, keys: Sequence[str]) -> dict[str, BookedReview]:
         """Return the reviews of those of the given texts that have one."""

@@ -12,7 +12,7 @@ import pytest
 from graphs.reviewing import ReviewStep, apply_reviews
 from graphs.tables import STAGE_LABELS, VOTED, StageRows, read_label
 from records.folder import RunFolder
-from records.review_book import BookedReview, ReviewBook, key_of_text
+from records.review_book import BookedReview, ReviewBook, key_of_bytes, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
 
 TEXTS = ["a good film", "a poor film", "so-so", "A  GOOD film", ""]
@@ -101,3 +101,29 @@ def test_examples_are_the_rows_that_earlier_steps_decided(book: ReviewBook, tmp_
     known = ReviewStep(number=2, reviews=book, rows=STAGE).gather_known(folder, 5)
     assert [(one.text, one.labels) for one in known] == [("text 11", ("bad",)), ("text 3", ("good",))]
     assert ReviewStep(number=0, reviews=book, rows=STAGE).gather_known(folder, 5) == ()
+
+
+def test_answers_that_later_steps_paid_for_are_taken_where_a_run_is_opened_again(book: ReviewBook) -> None:
+    """The first text was answered in a spot check of this stage, the second as a row of a later stage."""
+    ReviewStep(number=7, reviews=book, rows=STAGE).book([Review(row=10, label="good", source="llm")], inclusion=0.1)
+    elsewhere = BookedReview(step=9, row_id="id-40", review=Review(row=40, label="bad", source="llm"))
+    book.record([key_of_text(TEXTS[1])], [elsewhere])
+    step = ReviewStep(number=2, reviews=book, rows=STAGE)
+    assert step.eligible.tolist() == [True, True, True, False, False]
+    for _ in range(2):  # a step that was interrupted recalls them again
+        recalled = step.recall(np.array([2, 1, 0]), 1.0)
+        assert {one.row: one.label for one in recalled} == {11: "bad", 10: "good"}
+    later = ReviewStep(number=3, reviews=book, rows=STAGE)
+    assert [one and (one.step, one.row_id, one.inclusion) for one in later.own()[:3]] == [
+        (2, "id-10", 1.0),
+        (2, "id-11", 1.0),
+        None,
+    ]
+    assert later.eligible.tolist() == [False, False, True, False, False]
+
+
+def test_an_audited_row_is_never_chosen_to_teach(book: ReviewBook) -> None:
+    audited = BookedReview(step=900, row_id="id-11", review=Review(row=11, label="bad", source="llm"))
+    book.record([key_of_bytes(TEXTS[1])], [audited])
+    step = ReviewStep(number=2, reviews=book, rows=STAGE)
+    assert step.eligible.tolist() == [True, False, True, False, False]
