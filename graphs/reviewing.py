@@ -64,8 +64,10 @@ class ReviewStep:
         first = np.zeros(len(self.keys), dtype=np.bool_)
         first[np.unique(self.keys, return_index=True)[1]] = True
         known = np.array([one is not None for one in self.booked()], dtype=np.bool_)
-        audited = self.reviews.find([key_of_bytes(text) for text in self.rows.text])
-        return first & ~self.rows.empty & ~known & ~np.isin([key_of_bytes(text) for text in self.rows.text], [*audited])
+        exact = [key_of_bytes(text) for text in self.rows.text]
+        found = self.reviews.find(exact)
+        audited = np.array([key in found for key in exact], dtype=np.bool_)
+        return first & ~self.rows.empty & ~known & ~audited
 
     def gather_rows(self, table: pa.Table, chosen: Integers, *, show_votes: bool) -> tuple[ReviewRow, ...]:
         """Return the chosen rows, with what each specialist said only where the reviewer is to see it.

@@ -86,3 +86,11 @@ def _write_file(path: Path, parameters: int) -> None:
         save_file({"weights": np.arange(parameters, dtype=np.float32)}, path)
     else:
         path.write_bytes(b"x" * 1000)
+
+
+def write_film_models(folder: Path) -> Path:
+    """Return a catalogue of forty models of film sentiment that are worth reading."""
+    config = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "negative", "1": "positive"}}
+    card = {"pipeline_tag": "text-classification", "language": "en"}
+    models = [model(f"u{n}/film-sentiment-{n}", card=card, config=config, downloads=n) for n in range(40)]
+    return write_catalogue(folder / "catalogue.jsonl", models)

@@ -16,7 +16,7 @@ from records.candidate import Crawl, Filters
 from records.errors import HubStatusError, HubUnreachableError, RequestsSpentError
 from tests.agents.builders import make_task
 from tests.hub.faulty import Intercept, server_error, slow, too_many
-from tests.hub.hubs import model, write_catalogue
+from tests.hub.hubs import write_film_models
 
 TASK = make_task("positive", "negative", sentence="Label each film review as positive or negative")
 
@@ -51,11 +51,7 @@ def move_first() -> Intercept:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
-    """Forty models that are worth reading."""
-    config = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "negative", "1": "positive"}}
-    card = {"pipeline_tag": "text-classification", "language": "en"}
-    models = [model(f"u{n}/film-sentiment-{n}", card=card, config=config, downloads=n) for n in range(40)]
-    return write_catalogue(tmp_path / "catalogue.jsonl", models)
+    return write_film_models(tmp_path)
 
 
 def crawl(catalogue: Path, fault: Intercept, budget: int) -> tuple[Crawl, int]:

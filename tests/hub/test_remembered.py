@@ -13,7 +13,7 @@ from records.candidate import Crawl, Filters
 from records.errors import HubUnreachableError, RequestsSpentError
 from tests.agents.builders import make_task
 from tests.hub.faulty import too_many
-from tests.hub.hubs import model, write_catalogue
+from tests.hub.hubs import write_film_models
 
 TASK = make_task("positive", "negative", sentence="Label each film review as positive or negative")
 BUDGET = 40
@@ -33,10 +33,7 @@ class Limited:
 
 @pytest.fixture
 def catalogue(tmp_path: Path) -> Path:
-    config = {"architectures": ["BertForSequenceClassification"], "id2label": {"0": "negative", "1": "positive"}}
-    card = {"pipeline_tag": "text-classification", "language": "en"}
-    models = [model(f"u{n}/film-sentiment-{n}", card=card, config=config, downloads=n) for n in range(40)]
-    return write_catalogue(tmp_path / "catalogue.jsonl", models)
+    return write_film_models(tmp_path)
 
 
 def crawl(server: HubServer, folder: Path, budget: int = BUDGET) -> Crawl:
