@@ -68,7 +68,8 @@ class Purse:
 
     Spent is what the ledger has, from earlier processes too: the prices of the answers, and what was put aside for
     requests that may have been charged without one (no answer in time, a lost connection, a server's failure, a kill).
-    A request that an endpoint refused (any 4xx, and 503) or that never reached it is not charged.
+    A request that an endpoint refused (any 4xx, and 503) or that never reached it is not charged. What the ledger keeps
+    back for later (`Ledger.keep_back`) is as good as spent meanwhile.
     """
 
     def __init__(self, budget: float, ledger: Ledger) -> None:
@@ -108,9 +109,9 @@ class Purse:
         """
         with self._changed:
             self._changed.wait_for(lambda: not self._held)
-            number = 0
+            number, free = 0, self.budget - self._ledger.read_kept()
             for usd in most:
-                if self._spent + usd > self.budget:
+                if self._spent + usd > free:
                     break
                 self._spent += usd
                 number += 1
@@ -137,12 +138,14 @@ class Purse:
         return hold
 
     def _has_room(self, hold: Hold) -> bool:
-        return self._spent + sum(one.usd for one in self._held) + hold.usd <= self.budget
+        return self._spent + sum(one.usd for one in self._held) + hold.usd <= self.budget - self._ledger.read_kept()
 
     def _describe_end(self, hold: Hold) -> BudgetReachedError:
+        kept = self._ledger.read_kept()
+        for_audit = f", {kept:.6f} USD are kept for the audit" if kept else ""
         return BudgetReachedError(
-            f"the budget of {self.budget:g} USD is reached: {self._spent:.6f} USD are spent, and the next request may "
-            f"cost {hold.usd:.6f} USD",
+            f"the budget of {self.budget:g} USD is reached: {self._spent:.6f} USD are spent{for_audit}, and the next "
+            f"request may cost {hold.usd:.6f} USD",
             next_step="Go on with more: autoannotator resume RUN --budget USD",
         )
 

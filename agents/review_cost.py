@@ -4,6 +4,7 @@ Tokens are characters divided by four, the usual rule for English: no tokenizer 
 and what is decided by these figures are ratios.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from agents.all_rows import measure_reviews
+from agents.asking import Message, begin
 from agents.base import ReviewRow
 from agents.prices import price_request
+from agents.purse import bound_prompt
 from agents.review_prompts import LONGEST_TEXT, make_ids, render_review
-from agents.review_replies import make_form, write_example
+from agents.review_replies import bound_reply, bound_thinking, make_form, make_schema, write_example
 from agents.reviewer import ReviewManner
 from agents.target import LLMTarget, Terms
 from records.ledger import Answer
@@ -52,8 +55,8 @@ def _split_tokens(
 
 @dataclass(frozen=True)
 class ReviewPrice:
-    """What reviews cost, in tokens and USD: a request without its rows, and each row in it. USD are None where no
-    price is known.
+    """What reviews cost, in tokens and USD: a request without its rows, and each row in it; `most_usd`: what the
+    dearest request may cost, for which a budget must have room before it is sent. USD are None where no price is known.
 
     `seconds`: how long the endpoint takes for a request; None where it was asked for no review. `counted`: whether the
     tokens are the endpoint's own count and not an estimate from the texts.
@@ -63,11 +66,12 @@ class ReviewPrice:
     row_tokens: float
     request_usd: float | None
     row_usd: float | None
+    most_usd: float | None
     seconds: float | None
     counted: bool
 
 
-FREE = ReviewPrice(0.0, 0.0, 0.0, 0.0, seconds=None, counted=True)
+FREE = ReviewPrice(0.0, 0.0, 0.0, 0.0, 0.0, seconds=None, counted=True)
 """What a reviewer costs that is no language model."""
 
 
@@ -94,9 +98,30 @@ def price_reviews(
         row_tokens=measured_row + row_out,
         request_usd=price_request(target, round(fixed), 0, terms.price, batch=terms.batch_api),
         row_usd=None if row_usd is None else row_usd / PRICED_ROWS,
+        most_usd=price_request(
+            target, *_bound_request(answers, task, manner, texts), terms.price, batch=terms.batch_api
+        ),
         seconds=fmean(one.latency for one in answers) if answers else None,
         counted=measured is not None,
     )
+
+
+def _bound_request(
+    answers: Sequence[Answer], task: TaskSpec, manner: ReviewManner, texts: Sequence[str]
+) -> tuple[int, int]:
+    """Return the most tokens, read and written, of one request: those sent so far tell it, and the longest texts."""
+    form = make_form(task, thoughts=manner.style == "cot", reasons=manner.reasons)
+    longest = sorted(texts, key=len, reverse=True)[: manner.batch]
+    rows = tuple(ReviewRow(row=place, text=text) for place, text in enumerate(longest))
+    ids = make_ids(rows, manner.seed)
+    prompts = [bound_prompt(begin(render_review(task, form, ids, rows)), make_schema(form, ids))]
+    for answer in answers:
+        request = json.loads(answer.request)
+        messages = [Message.model_validate(one) for one in request["messages"]]
+        prompts.append(bound_prompt(messages, request["schema"]))
+    counted = [answer.tokens_out for answer in answers if answer.tokens_out is not None]
+    thinking = bound_thinking(len(counted), max(counted, default=0))
+    return max(prompts), bound_reply(form, manner.batch, thinking)
 
 
 def count_requests(rows: float, steps: float, batch: int) -> int:

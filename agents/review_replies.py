@@ -14,6 +14,8 @@ from records.task import CANNOT_TELL, TaskSpec
 
 THINKING_TOKENS = 4096
 """Tokens of a reply, beside its answers, that a model which thinks first may need."""
+TELLING_REPLIES, LEAST_THINKING = 10, 256
+"""So many replies tell how long a model thinks; so many tokens it may have in any case."""
 ANSWER_TOKENS, THOUGHT_TOKENS, REASON_TOKENS = 50, 200, 100
 """Tokens of one answer beside its label (id, field names, white space); of its thought; of its reason."""
 
@@ -83,15 +85,23 @@ def _make_object(fields: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
 
 
-def bound_reply(form: ReplyForm, rows: int) -> int:
-    """Return the most tokens that a reply about so many rows needs, and THINKING_TOKENS for what stands before it.
+def bound_reply(form: ReplyForm, rows: int, thinking: int = THINKING_TOKENS) -> int:
+    """Return the most tokens that a reply about so many rows needs, and those of `thinking` that may stand before it.
 
     A label has at most as many tokens as bytes in UTF-8 (see `agents.purse`), escaped in JSON at most thrice that.
     """
     lengths = [len(json.dumps(label)) for label in (*form.labels, CANNOT_TELL)]
     label = sum(lengths) if form.several else max(lengths)
     said = THOUGHT_TOKENS * form.thoughts + REASON_TOKENS * form.reasons
-    return THINKING_TOKENS + rows * (ANSWER_TOKENS + label + said)
+    return thinking + rows * (ANSWER_TOKENS + label + said)
+
+
+def bound_thinking(counted: int, most: int) -> int:
+    """Return the most tokens that may stand before an answer, where `counted` replies had `most` at most, all in all:
+    twice as many as that, once there are enough to tell."""
+    if counted < TELLING_REPLIES:
+        return THINKING_TOKENS
+    return min(max(2 * most, LEAST_THINKING), THINKING_TOKENS)
 
 
 def write_example(form: ReplyForm, rows: int) -> dict[str, Any]:

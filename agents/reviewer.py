@@ -11,7 +11,7 @@ from agents.base import ReviewRequest, ReviewRow
 from agents.examples import ExampleFinder
 from agents.prompting import Prompt
 from agents.review_prompts import make_ids, render_review
-from agents.review_replies import Answer, bound_reply, make_form, make_schema, read_answers
+from agents.review_replies import Answer, bound_reply, bound_thinking, make_form, make_schema, read_answers
 from agents.sureness import measure_sureness
 from records.errors import BudgetReachedError, ReplyError
 from records.review_book import key_of_text
@@ -129,6 +129,7 @@ class _Inquiry:
         self._is_broke = Event()
         self._seed = manner.seed
         self._form = make_form(request.task, thoughts=manner.style == "cot", reasons=manner.reasons)
+        self._thinking = bound_thinking(*asker.ledger.measure_replies("reviewer", request.stage))
         self._examples = ExampleFinder(request.known if manner.style == "few" else (), besides=request.rows)
 
     def pay_for_batch(self, rows: Sequence[ReviewRow]) -> list[Review]:
@@ -171,7 +172,7 @@ class _Inquiry:
             ids=ids,
             prompt=render_review(self._task, self._form, ids, rows, self._examples.choose(rows)),
             schema=make_schema(self._form, ids),
-            reply_tokens=bound_reply(self._form, len(rows)),
+            reply_tokens=bound_reply(self._form, len(rows), self._thinking),
         )
 
     def _ask(self, rows: Sequence[ReviewRow]) -> list[Review]:

@@ -14,6 +14,7 @@ from agents.result_critic import LLMResultCritic, OfflineResultCritic
 from agents.reviewer import LLMReviewer, OfflineReviewer, ReviewManner
 from agents.selector import LLMSelector
 from agents.selector_rules import OfflineSelector
+from agents.stand_ins import let_rules_stand_in
 from agents.target import LLMTarget, Terms, describe_llm
 from agents.test_writer import LLMTestWriter, OfflineTestWriter
 from records.ledger import Ledger
@@ -32,11 +33,13 @@ def make_team(
     terms: Terms = DEFAULT_TERMS,
     select_threshold: float = 0.2,
     tell: Callable[[float, str], None] = lambda seconds, reason: None,
+    notice: Callable[[str], None] = lambda message: None,
 ) -> Team:
-    """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet.
+    """Return the agents for `--llm`: `offline`, or `openai:MODEL`. Nothing is sent yet. Under a budget rules take the
+    place of the roles before the first stage where it ends.
 
     `select_threshold`: a candidate with a lower score of the selector's is not kept.
-    `tell` hears of every pause of the endpoint: its seconds, and the reason.
+    `tell` hears of every pause of the endpoint, its seconds and the reason, and `notice` of every role that rules take.
 
     Raises SettingsError where `llm` is neither, or its key is missing.
     """
@@ -55,7 +58,7 @@ def make_team(
         )
     asker = make_asker(target, ledger, terms, tell)
     desk = make_desk(asker, ledger) if terms.batch_api else None
-    return Team(
+    team = Team(
         analyst=LLMAnalyst(asker),
         crawler=LLMCrawler(asker),
         selector=LLMSelector(asker, select_threshold),
@@ -67,6 +70,7 @@ def make_team(
         description=f"{target.model} at {target.host}",
         check=desk.check if desk else lambda: None,
     )
+    return team if terms.budget is None else let_rules_stand_in(team, select_threshold, notice)
 
 
 def make_asker(

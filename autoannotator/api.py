@@ -77,7 +77,8 @@ class Run:
             show = on_event or display.take
             if budget is not None:
                 change_budget(self.folder, budget, show)
-            resume_run(self.folder, show, refuse_to_ask, approve=lambda told: yes, leave=yes, target_error=target_error)
+            ask = let_spend(refuse_to_ask) if yes else refuse_to_ask
+            resume_run(self.folder, show, ask, approve=lambda told: yes, leave=yes, target_error=target_error)
             return Run(self.folder)
 
 

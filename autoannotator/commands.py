@@ -77,6 +77,7 @@ def resume(options: argparse.Namespace) -> Outcome:
     """Finish a run that was stopped, perhaps with a larger budget."""
     with Display(Console(stderr=True)) as display:
         ask = choose_ask(display, allowed=not (options.yes or options.json))
+        ask = let_spend(ask) if options.yes else ask
         approve = choose_approve(display, yes=options.yes, allowed=not options.json)
         folder = find_run(options.run)
         if options.budget is not None:

@@ -224,7 +224,8 @@ def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)
             lost = f", {event.unanswered:,} without an answer" if event.unanswered else ""
             return f"Audit      {event.drawn:,} rows drawn, {event.differing:,} differ{lost}{widened}"
         case Certified():
-            return f"Certified  {event.statement}" if not event.reason else f"           {event.statement}"
+            heading = {"certified": "Certified", "bound": "Bound"}.get(event.status, "")
+            return f"{heading:<11}{event.statement}"
         case StageFinished() if event.unlabelled:
             return f"  unlabelled {event.unlabelled}"
         case _:

@@ -72,6 +72,7 @@ def open_context(folder: RunFolder, settings: Settings, show: Callable[[Event], 
             terms=make_terms(settings),
             select_threshold=settings.select_threshold,
             tell=tell_pause,
+            notice=lambda message: emit(Noticed(message=message)),
         )
         yield RunContext(
             folder=folder,

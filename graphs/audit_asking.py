@@ -93,6 +93,19 @@ class Auditor:
             found.update({number: dict(votes or ()) for number, votes in rows if number in numbers})
         return found
 
+    @property
+    def asked(self) -> frozenset[int]:
+        """The groups of texts that were asked about."""
+        return frozenset(self._answers)
+
+    def count_drawn(self, draws: int) -> int:
+        """Return how many of the first draws were asked about."""
+        return int(np.isin(self.population.group[self.population.order[:draws]], sorted(self._answers)).sum())
+
+    def count_texts(self, places: Integers) -> int:
+        """Return how many texts there are to review at these places."""
+        return len(np.unique(self.population.group[places]))
+
     def find_answers(self) -> tuple[Integers, Integers]:
         """Return the places of all rows that have been asked about, themselves or a copy, and the answers to them."""
         asked = np.array(sorted(self._answers), dtype=np.int64)

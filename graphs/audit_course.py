@@ -1,17 +1,21 @@
 """The course of an audit: of a fixed size without a target, and under one drawn on and widened until it is settled."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from graphs.allowance import PRICED_TEXTS, price_review, price_reviewed_row
 from graphs.audit_asking import Auditor
-from graphs.audit_files import AuditDesign, AuditEnd, AuditFolder, take_claim
+from graphs.audit_files import AuditDesign, AuditEnd, AuditFolder, AuditMeans, take_claim
 from graphs.audit_rows import NO_LABEL, scan_rows
 from graphs.context import RunContext
 from graphs.gold import book_held_gold, read_held_gold
 from graphs.reviewing import number_step
 from graphs.state import RunState
+from graphs.tables import read_first_texts
 from records.events import AuditLooked
+from records.folder import read_record, write_json
 from specialists.arrays import Integers
 from specialists.audit import (
     DIFFERS,
@@ -39,6 +43,7 @@ from specialists.certificate import (
 )
 
 BUDGET_REACHED = "the budget was spent: "
+OUT_OF_REACH = "what it would still take is more than the budget pays for: "
 
 
 @dataclass
@@ -66,11 +71,13 @@ class TargetAudit:
             looks = read_looks(self.plan, record, tests)
             if hopeless := self._rule_out(looks):
                 return self._end(record, hopeless)
-            step = choose_step(self.plan, looks, widened=self.widened)
+            step = choose_step(self.plan, looks, widened=self.widened, most=self._count_payable())
             if step.kind == "draw" and self.draws:
                 self._tell(record)
+            if step.kind == "stop" and self.draws < self.plan.unreviewed:
+                return self._end(record, self._miss(looks, OUT_OF_REACH), budget_reached=True)
             if step.kind == "stop":
-                return self._end(record, self._settle_all(record, looks))
+                return self._end(record, self._settle_all(record))
             if not self._take(step):
                 return self._end(record, self._miss(looks, BUDGET_REACHED), budget_reached=True)
             if step.kind == "widen" and (statement := self._certify(looks, step)):
@@ -101,10 +108,16 @@ class TargetAudit:
     def _certify(self, looks: Looks, step: Step) -> Statement | None:
         return state_certified(self.plan, looks, step, self.auditor.count_unanswered(self._list_widened(self.widened)))
 
-    def _settle_all(self, record: AuditRecord, looks: Looks) -> Statement:
-        """Return what is known where no more can be done: every row was drawn, or the target is out of reach."""
-        if self.draws < self.plan.unreviewed:
-            return self._miss(looks, "it is out of reach: ")
+    def _count_payable(self) -> int | None:
+        """Return how many further reviews the budget pays for; None without one."""
+        if self.context.settings.budget is None:
+            return None
+        reviews = reckon_means(self.context, self.folder, len(self.auditor.asked)).reviews
+        done = np.union1d(self.auditor.population.order[: self.draws], self._list_widened(self.widened))
+        return max(reviews - self.auditor.count_texts(done), 0)
+
+    def _settle_all(self, record: AuditRecord) -> Statement:
+        """Return what is known where every row was drawn."""
         unanswered = record.outcomes.count(UNANSWERED)
         return state_counted(self.plan.rows, self.plan.allowed, self.plan.known, unanswered, self.plan.error)
 
@@ -129,6 +142,22 @@ class TargetAudit:
             answered=len(self.auditor.find_answers()[0]),
             budget_reached=budget_reached,
         )
+
+
+def reckon_means(context: RunContext, folder: AuditFolder, asked: int) -> AuditMeans:
+    """Return how many reviews of an audit the budget pays for, the `asked` ones among them, at the price of those so
+    far and with room for the most that one request can cost. Raises ValueError where there is no budget."""
+    budget = context.settings.budget
+    if budget is None:
+        raise ValueError("without a budget any number of reviews is paid for")
+    if not folder.means.exists() or read_record(folder.means, AuditMeans).budget != budget:
+        price = price_review(context, read_first_texts(context.folder, PRICED_TEXTS))
+        batch = context.settings.review_batch
+        row_usd = price_reviewed_row(context) or (price.row_usd or 0.0) + (price.request_usd or 0.0) / batch
+        left = max(budget - context.ledger.sum_spent() - (price.most_usd or 0.0), 0.0)
+        paid = math.floor(left / row_usd) if row_usd else 0
+        write_json(folder.means, AuditMeans(budget=budget, reviews=asked + paid))
+    return read_record(folder.means, AuditMeans)
 
 
 def _tell(record: AuditRecord, widened: int = 0) -> AuditLooked:
@@ -157,6 +186,10 @@ def audit_sample(
     before = int((answered & (answers != auditor.population.label[places])).sum())
     after = int((answered & (answers != label)).sum())
     statement = _bound(design, record, mended=before - after)
+    if not complete:
+        unpaid = design.sample - auditor.count_drawn(design.sample)
+        why = f"the budget did not pay for {unpaid} of the {design.sample} rows of the audit, which count as different"
+        statement = statement.model_copy(update={"reason": why})
     context.emit(_tell(record))
     return AuditEnd(
         target=None,

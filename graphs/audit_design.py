@@ -26,18 +26,6 @@ SETTLED_RISK = 0.0
 last to be widened. The order decides what an audit costs, and nothing of what it states."""
 
 
-def find_expert(context: RunContext) -> Expert | None:
-    """Return whom the labels are compared with: gold rows that were set aside for it, else the reviewer; None where a
-    classifier reviews, which is no expert."""
-    if read_held_gold(context.folder):
-        return "gold"
-    match context.team.reviewer.source:
-        case "llm" | "human" as source:
-            return source
-        case _:
-            return None
-
-
 def open_audit(context: RunContext, state: RunState, expert: Expert) -> AuditFolder:
     """Return the audit of these labels for this target, the one that has begun or a new one.
 

@@ -58,6 +58,14 @@ class AuditEnd(Record):
     budget_reached: bool = False
 
 
+class AuditMeans(Record):
+    """`audit/NN/means.json`: how many texts a budget pays to have reviewed in an audit, those before it was raised
+    among them. Reckoned once for each budget: what is left changes with every request."""
+
+    budget: float
+    reviews: int
+
+
 class Claim(Record):
     """A claim of the run, and the part of the error probability that it takes."""
 
@@ -97,6 +105,10 @@ class AuditFolder:
     @property
     def end(self) -> Path:
         return self.path / "end.json"
+
+    @property
+    def means(self) -> Path:
+        return self.path / "means.json"
 
     def write_design(self, design: AuditDesign, population: Population) -> None:
         """Write down what is fixed; the plan comes last, and where it is the audit has begun."""

@@ -2,12 +2,14 @@
 
 from langgraph.runtime import Runtime
 
+from graphs.allowance import free_for_audit
 from graphs.audit_asking import Auditor
 from graphs.audit_course import TargetAudit, audit_gold, audit_nothing, audit_sample
-from graphs.audit_design import find_expert, open_audit
+from graphs.audit_design import open_audit
 from graphs.audit_files import AuditEnd, AuditFolder, find_last_audit
 from graphs.certifying import certify_audit, certify_nothing
 from graphs.context import RunContext
+from graphs.expert import find_expert
 from graphs.state import RunState
 from records.events import Certified
 from records.folder import read_record, write_json
@@ -20,6 +22,7 @@ def audit(state: RunState, runtime: Runtime[RunContext]) -> None:
     """
     expert = find_expert(runtime.context)
     if expert is not None:
+        free_for_audit(runtime.context)
         folder = open_audit(runtime.context, state, expert)
         write_json(folder.end, _run_audit(runtime.context, state, folder))
 
@@ -46,4 +49,4 @@ def certify(state: RunState, runtime: Runtime[RunContext]) -> None:
     if state["short"]:
         certificate = certificate.model_copy(update={"budget_reached": True})
     write_json(context.folder.certificate, certificate)
-    context.emit(Certified(statement=certificate.statement, reason=certificate.reason))
+    context.emit(Certified(status=certificate.status, statement=certificate.statement, reason=certificate.reason))

@@ -23,7 +23,7 @@ def certify_audit(settings: Settings, design: AuditDesign, end: AuditEnd) -> Cer
     return Certificate(
         status=said.verdict,
         statement=_state(settings.confidence, end, expert),
-        reason=_why(said.reason, said.verdict),
+        reason=f"{said.reason[:1].upper()}{said.reason[1:]}." if said.reason else "",
         expert=design.expert,
         expert_name=expert,
         confidence=settings.confidence,
@@ -51,10 +51,6 @@ def _state(confidence: float, end: AuditEnd, expert: str) -> str:
     if said.verdict == "not certified":
         return f"The target of {target} is not certified; {bound}."
     return f"{bound[0].upper()}{bound[1:]}."
-
-
-def _why(reason: str, verdict: str) -> str:
-    return f"{reason[:1].upper()}{reason[1:]}." if verdict in ("not certified", "not certifiable") else ""
 
 
 def _tell_share(share: float) -> str:

@@ -8,13 +8,14 @@ import numpy as np
 
 from agents.review_cost import estimate_tokens
 from agents.reviewer import make_manner
+from graphs.expert import takes_answers
 from graphs.reviewing import ReviewStep
 from graphs.taught import first_step
 from graphs.voting import StageView, StageVote
 from records.rows import Review
 from specialists.arrays import Integers
 from specialists.audit_planning import choose_start
-from specialists.review_value import choose_reviews
+from specialists.review_value import choose_reviews, count_until
 from specialists.risk import choose_riskiest
 
 ROUND_SHARE = 0.1
@@ -90,7 +91,8 @@ def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers
     """Return the places of all annotated rows that are to be reviewed by what is known now, in the order of their need.
 
     By the paper's rule all that the specialists dispute. Under a target the riskiest, until the others meet it by the
-    estimates. Else those whose review is expected to remove `--worth` errors, most errors for its tokens first. The
+    estimates; where gold rows certify, those whose review is expected to remove most errors, until so few are left.
+    Else those whose review is expected to remove `--worth` errors, most errors for its tokens first. The
     reviewer without a language model has no reliability of its own to reckon with: it gets what is disputed, then what
     is least sure, and nothing where gold rows taught the vote, which then knows more than it does.
     """
@@ -100,11 +102,17 @@ def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers
     if view.context.team.reviewer.source == "offline":
         known = held.after is not None
         return choose_riskiest(held.result.agreement, held.value, open_, 0 if known else len(open_))
-    if settings.target_error is not None:
+    if settings.target_error is not None and takes_answers(view.context):
         order = np.argsort(-held.differs, kind="stable")
         order = order[open_[order]]
         unanswered = sum(one is not None and one.review.label is None for one in step.own())
         room = math.floor(settings.target_error * len(open_)) - unanswered
         return order[: choose_start(held.differs[order], max(room, 0))]
     cost = estimate_tokens(view.context.read_task(), make_manner(settings), view.texts)
-    return choose_reviews(held.value, cost, open_, len(open_), worth=max(settings.worth, LEAST_WORTH))
+    worth = LEAST_WORTH if settings.target_error is not None else max(settings.worth, LEAST_WORTH)
+    order = choose_reviews(held.value, cost, open_, len(open_), worth=worth)
+    if settings.target_error is None:
+        return order
+    errors = 1.0 - (held.result.confidence if held.after is None else held.after.max(axis=1))
+    at_stake = float(errors[open_].sum() if held.after is None else errors.sum())
+    return order[: count_until(held.value[order], at_stake, math.floor(settings.target_error * len(open_)))]

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from graphs.context import RunContext
+from graphs.expert import takes_answers
 from graphs.reviewing import apply_reviews
 from graphs.state import RunState
 from graphs.tables import DIFFERS, OPINION, read_stage_labels
@@ -23,9 +24,9 @@ def decide_audited(
 
     `table` holds the stage's labels (n_rows,) as the stage left them, `booked` (n_rows,) the later reviews, None where
     there is none. Where the vote was calibrated the answer is weighed as evidence with the stage's own parameters;
-    under a target it is the label, whose probability is weighed so. People's and gold answers, and all under another
-    vote, stand as they are. Nothing is fitted, and nothing is read that a finished run has removed: the same reviews
-    give the same labels whenever they are asked for.
+    where the expert's answers are taken it is the label, whose probability is weighed so. People's and gold answers,
+    and all under another vote, stand as they are. Nothing is fitted, and nothing is read that a finished run has
+    removed: the same reviews give the same labels whenever they are asked for.
     """
     path = context.folder.combination(stage)
     opinions = table[OPINION].to_pylist()
@@ -40,7 +41,7 @@ def decide_audited(
         opinion = np.array([opinions[place] for place in weighed], dtype=np.float64)
         said = np.array([labels.index(_read_label(booked[place])) for place in weighed], dtype=np.int64)
         after = _weigh(read_record(path, CombinationRecord), opinion, said)
-        best = after.argmax(axis=1) if context.settings.target_error is None else said
+        best = said if takes_answers(context) else after.argmax(axis=1)
         for place, label, row in zip(weighed, best.tolist(), after, strict=True):
             decided[place] = labels[label], float(row[label])
     return apply_reviews(table, booked, decided)

@@ -8,13 +8,12 @@ from typing import Literal, overload
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
-from agents.review_cost import FREE, ReviewPrice, count_requests, price_reviews
-from agents.reviewer import make_manner
-from agents.target import Terms, describe_llm
-from graphs.audit_design import find_expert
+from agents.review_cost import FREE, ReviewPrice, count_requests
+from graphs.allowance import keep_for_audit, price_review, reserve
 from graphs.calibrating import calibrate_reviewer
 from graphs.choice import ROUND_SHARE
 from graphs.context import RunContext
+from graphs.expert import find_expert
 from graphs.history import read_history
 from graphs.pilot import Outlook, Pilot, hold_pilot, look_ahead, measure_fit
 from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, GOLD_STEP, PROBE_STEP
@@ -33,15 +32,6 @@ FITS_OF_A_STAGE = 4
 before the spot check, and for the labels."""
 
 
-@dataclass(frozen=True)
-class AuditReserve:
-    """What the audit will take: `rows` to review, and what they cost in USD (0 where no price is known, since then
-    there is no budget to keep them back from)."""
-
-    rows: int
-    usd: float
-
-
 def estimate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_to_spend", "annotate_stage"]]:
     """Forecast what the run will take, and have it wait where that is more than the budget has left.
 
@@ -50,8 +40,9 @@ def estimate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["
     context = runtime.context
     if not context.folder.forecast.exists():
         pilot = hold_pilot(context, state)
-        calibrate_reviewer(context, state["rows"], pilot.numbers, _price(context, pilot))
+        calibrate_reviewer(context, state["rows"], pilot.numbers, price_review(context, pilot.texts))
         write_json(context.folder.forecast, make_forecast(context, state, pilot))
+    keep_for_audit(context, state["rows"])
     forecast = read_record(context.folder.forecast, Forecast)
     context.emit(Forecasted(forecast=forecast, budget_left=find_left(context)))
     if not exceeds_budget(context):
@@ -87,19 +78,13 @@ def exceeds_budget(context: RunContext) -> bool:
     return left is not None and ahead is not None and ahead.low > left
 
 
-def reserve_audit(context: RunContext) -> AuditReserve:
-    """Return what the forecast says the audit will take: so much is kept back from the budget for it."""
-    forecast = read_record(context.folder.forecast, Forecast)
-    return AuditReserve(rows=math.ceil(forecast.audit.expected), usd=forecast.audit_usd or 0.0)
-
-
 def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecast:
     """Return what the run will take from here on."""
     settings, outlook = context.settings, look_ahead(context, state, pilot)
     before = sum(len(context.reviews.list_step(step)) for step in (PROBE_STEP, CALIBRATION_STEP))
     rows = len(find_filled_rows(context.folder, state["rows"], settings.shard_size))
     ahead = forecast_reviews(outlook.rows, _plan_reviews(context, state, rows, outlook), settings.seed)
-    price = _price(context, pilot)
+    price = price_review(context, pilot.texts)
     spent = [one for one in context.ledger.spending() if one.role == "reviewer"]
     tokens = sum((one.tokens_in or 0) + (one.tokens_out or 0) for one in spent)
     calls = _Calls(settings.target_error is not None, state["stages"], ahead)
@@ -118,6 +103,7 @@ def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecas
         usd=None if usd is None else _shift(usd, sum(one.usd or 0.0 for one in spent)),
         usd_ahead=usd,
         audit_usd=None if audit_usd is None else audit_usd.expected,
+        audit_reserve_usd=None if audit_usd is None else reserve(price, audit_usd.expected),
         seconds=_forecast_seconds(context, state, pilot, calls, price, rows=rows, reviewed=before),
         seconds_before=read_history(context.folder).seconds_before,
         interval=_describe_interval(context, len(pilot.numbers)),
@@ -166,16 +152,6 @@ def _plan_reviews(context: RunContext, state: RunState, rows: int, outlook: Outl
         audit=terms if find_expert(context) in ("llm", "human") else None,
         target=outlook.target,
     )
-
-
-def _price(context: RunContext, pilot: Pilot) -> ReviewPrice:
-    settings = context.settings
-    target = describe_llm(settings.llm)
-    if target is None:
-        return FREE
-    answers = tuple(context.ledger.read_answers("reviewer"))
-    terms = Terms(price=settings.llm_price, batch_api=settings.batch_api)
-    return price_reviews(answers, context.read_task(), make_manner(settings), pilot.texts, target=target, terms=terms)
 
 
 def _forecast_seconds(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from graphs.choice import LEAST_WORTH
 from graphs.context import RunContext
 from graphs.engine import Assignment, Receipt
+from graphs.expert import takes_answers
 from graphs.fetching import have_voters
 from graphs.jobs import list_voters, weigh_voters
 from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, PROBE_STEP, gather_testimony, number_step
@@ -111,28 +112,34 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
     asked = [one for step in (PROBE_STEP, CALIBRATION_STEP) for one in context.reviews.list_step(step)]
     unanswered = sum(one.review.label is None for one in asked)
     if settings.vote == "calibrated" and (source in EVIDENCE or len(booked) >= LEAST_TAUGHT):
-        value, differs, unlike = _look_calibrated(pilot, context.reviews, booked, context.read_task().label_names)
+        value, differs, wrong, unlike = _look_calibrated(
+            pilot, context.reviews, booked, context.read_task().label_names
+        )
         is_taught = True
     else:
-        value = differs = 1.0 - vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote).confidence
+        value = differs = wrong = (
+            1.0 - vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote).confidence
+        )
         unlike, is_taught = 0, False
-    known_rate = (unanswered + unlike) / max(len(asked), 1)
+    known_rate = (unanswered + (0 if takes_answers(context) else unlike)) / max(len(asked), 1)
     own = pilot.probs.argmax(axis=2)
     disputed = (own != own[:1]).any(axis=0).astype(np.float64)
     if settings.rule == "disagreement":
         return Outlook(PilotRows(disputed, differs), 0.5, known_rate)
     if source == "offline":  # it gets all that it may see, or nothing: see graphs/choice.py
         return Outlook(PilotRows(disputed + value, differs), np.inf if is_taught else 0.0, known_rate)
-    if settings.target_error is not None:
+    if settings.target_error is not None and takes_answers(context):
         return Outlook(PilotRows(differs, differs), settings.worth, known_rate, settings.target_error)
+    if settings.target_error is not None:
+        return Outlook(PilotRows(value, wrong), settings.worth, known_rate, settings.target_error)
     return Outlook(PilotRows(value, differs), max(settings.worth, LEAST_WORTH), known_rate)
 
 
 def _look_calibrated(
     pilot: Pilot, reviews: ReviewBook, booked: Sequence[BookedReview], labels: Sequence[str]
-) -> tuple[Floats, Floats, int]:
-    """Return each row's value and the probability that the reviewer differs (n_pilot,), and how many of the reviewer's
-    answers so far are not the label that the vote takes after them."""
+) -> tuple[Floats, Floats, Floats, int]:
+    """Return each row's value, the probability that the reviewer differs, and that the vote is wrong (n_pilot,), and
+    how many of the reviewer's answers so far are not the label that the vote takes after them."""
     place_of = {int(number): place for place, number in enumerate(pilot.numbers)}
     known = [one for one in booked if one.review.row in place_of]
     said = gather_testimony(reviews, known, labels)
@@ -141,7 +148,8 @@ def _look_calibrated(
     mean, scores = pilot.probs.mean(axis=0), score_rows(fitted.model, pilot.probs, None)
     combination = fitted.model.combination
     unlike = int(((said.truth == NOT_ASKED) & (fitted.after.argmax(axis=1) != said.answers)).sum())
-    return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), unlike
+    wrong = 1.0 - combination.predict(mean, scores).max(axis=1)
+    return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), wrong, unlike
 
 
 def measure_fit(pilot: Pilot, rows: int, seed: int) -> float:

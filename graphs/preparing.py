@@ -10,6 +10,7 @@ from langgraph.types import Command, interrupt
 
 from agents.base import ColumnSample, PersonAnswer, TaskRequest
 from agents.locked import read_parts
+from graphs.allowance import keep_for_audit
 from graphs.context import RunContext
 from graphs.gold import book_gold
 from graphs.jobs import read_candidates, write_selections
@@ -44,6 +45,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
     write_task(
         context.folder.task, task
     )  # the last of what a mistake of the person's may stop: the run stays from here
+    keep_for_audit(context, rows)
     stage_size = context.settings.stage_size or choose_stage_size(rows)
     update = {
         "question": None,

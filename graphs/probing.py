@@ -22,7 +22,7 @@ from graphs.tables import (
     shards_for,
     write_shards,
 )
-from records.errors import BudgetReachedError, ModelError, NoSpecialistsError
+from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, Noticed, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
@@ -86,8 +86,9 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
 
     Gold rows are the probe where they can judge a map; else it is drawn from the other rows. A candidate that breaks is
     dropped. `guessed` names those whose label map is a guess: their disagreement says nothing. What was drawn, with
-    each row's inclusion probability, is written to `audition/probe.parquet`. Raises NoSpecialistsError where every
-    candidate breaks, LLMUnreachableError, and BudgetReachedError where the budget does not pay for the probe's labels.
+    each row's inclusion probability, is written to `audition/probe.parquet`. Where the budget does not pay for the
+    probe's labels there is only consensus. Raises NoSpecialistsError where every candidate breaks, and
+    LLMUnreachableError.
     """
     settings, gold, names = context.settings, _list_gold(context, rows), context.read_task().label_names
     known = np.array(sorted(gold), dtype=np.int64)
@@ -107,7 +108,8 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
     numbers = shown[places]
     given = [gold.get(number) for number in numbers.tolist()]
     if truth == "llm":
-        given = _review(context, numbers, [texts[at] for at in places.tolist()], probe.inclusion)
+        reviewed = _review(context, numbers, [texts[at] for at in places.tolist()], probe.inclusion)
+        truth, given = ("consensus", given) if reviewed is None else (truth, reviewed)
     _write_probe(context, numbers, probe.inclusion, given, truth)
     return ProbeRows(
         numbers=numbers,
@@ -202,22 +204,31 @@ def _take(one: Annotations, positions: Integers) -> Annotations:
     return replace(one, probs=one.probs[positions], class_probs=one.class_probs[positions])
 
 
-def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclusion: Floats) -> list[str | None]:
-    """Return the reviewer's labels, None where it gave none; its answers are written down as reviews."""
+def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclusion: Floats) -> list[str | None] | None:
+    """Return the reviewer's labels, None where it gave none; its answers are written down as reviews. None in the place
+    of all labels where the budget pays for too few of them to judge by."""
     rows = tuple(ReviewRow(row=number, text=text) for number, text in zip(numbers.tolist(), texts, strict=True))
     reviews = context.team.reviewer.review(ReviewRequest(task=context.read_task(), rows=rows))
-    if len(reviews) < len(rows):
-        raise BudgetReachedError(
-            f"the budget pays for {len(reviews)} of the {len(rows)} reviews by which the specialists are chosen",
-            next_step=f"Go on with more: autoannotator resume {context.folder.path} --budget USD",
-        )
     ids = read_row_ids(context.folder, numbers.tolist(), context.settings.shard_size)
+    facts = dict(zip(numbers.tolist(), zip(texts, ids, inclusion.tolist(), strict=True), strict=True))
+    paid = len(reviews) / len(rows)
     booked = [
-        BookedReview(step=PROBE_STEP, row_id=row_id, review=one, inclusion=odds)
-        for row_id, one, odds in zip(ids, reviews, inclusion.tolist(), strict=True)
+        BookedReview(step=PROBE_STEP, row_id=facts[one.row][1], review=one, inclusion=paid * facts[one.row][2])
+        for one in reviews
     ]
-    context.reviews.record([key_of_text(text) for text in texts], booked)
-    return [one.label for one in reviews]
+    context.reviews.record([key_of_text(facts[one.row][0]) for one in reviews], booked)
+    label = {one.row: one.label for one in reviews}
+    if len(reviews) == len(rows):
+        return [label[row.row] for row in rows]
+    names = context.read_task().label_names
+    judges = can_judge(np.array([names.index(one) for one in label.values() if one is not None], dtype=np.int64))
+    context.emit(
+        Noticed(
+            message=f"The budget pays for {len(reviews)} of the {len(rows)} reviews by which specialists are chosen; "
+            + ("these choose them alone." if judges else "what the models agree on chooses them.")
+        )
+    )
+    return [label.get(row.row) for row in rows] if judges else None
 
 
 def _write_probe(

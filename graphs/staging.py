@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agents.base import Consensus, ReviewRequest
-from graphs.allowance import allow_reviews, note_short
+from graphs.allowance import allow_reviews, keep_for_audit, note_short
 from graphs.choice import choose_for_review
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
@@ -38,6 +38,7 @@ def annotate_stage(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """
     context, stage = runtime.context, state["stage"]
     view = StageView(context, state)
+    keep_for_audit(context, state["rows"])  # a run that is opened again has had its audit
     if stage and (before := StageView(context, {**state, "stage": stage - 1}).scratch).exists():
         shutil.rmtree(before)
     context.emit(StageStarted(stage=stage, stages=state["stages"], rows=len(view.rows.number)))

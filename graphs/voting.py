@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from graphs.context import RunContext
+from graphs.expert import takes_answers
 from graphs.jobs import weigh_voters
 from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, gather_testimony
 from graphs.state import RunState
@@ -171,7 +172,7 @@ def _decide(
     if vote.after is None:
         return None
     best = vote.after.argmax(axis=1)
-    if view.context.settings.target_error is not None:  # what is certified is agreement with the answers
+    if takes_answers(view.context):
         said = _read_answers(view, booked, EVIDENCE | TRUTH)
         best = np.where(said == NOT_ASKED, best, said)
     sure = vote.after[np.arange(len(best)), best]

@@ -275,6 +275,8 @@ class Certified(EventBase):
     """What is stated of all labels, in words."""
 
     type: Literal["certified"] = "certified"
+    status: str = ""
+    """That of the certificate; empty in runs of earlier versions."""
     statement: str
     reason: str = ""
 

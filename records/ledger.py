@@ -48,6 +48,10 @@ CREATE TABLE IF NOT EXISTS charges (
     request_hash TEXT,
     created TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS kept (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    usd REAL NOT NULL
+) STRICT;
 """
 
 
@@ -139,6 +143,9 @@ FROM (
     SELECT role, stage, model, 0, 0, 0, 0.0, request_hash IS NULL, usd FROM charges
 )
 GROUP BY role, stage, model ORDER BY role, stage, model
+"""
+_MEASURED = """
+SELECT COUNT(tokens_out), MAX(tokens_out) FROM answers WHERE role = ? AND (stage IS NULL OR stage < ?)
 """
 _SPENT = "SELECT (SELECT TOTAL(usd) FROM answers) + (SELECT TOTAL(usd) FROM charges)"
 _UNPRICED = """
@@ -235,6 +242,26 @@ class Ledger:
         """Forget a charge that was not made: the endpoint refused the request, or never had it."""
         with self.lock, self.connection:
             self.connection.execute("DELETE FROM charges WHERE id = ?", (number,))
+
+    def keep_back(self, usd: float) -> None:
+        """Write down what of a budget is kept back from now on for what comes later; 0: nothing."""
+        with self.lock, self.connection:
+            self.connection.execute("INSERT OR REPLACE INTO kept VALUES (1, ?)", (usd,))
+
+    def read_kept(self) -> float:
+        """Return the USD of a budget that are kept back."""
+        with self.lock:
+            row = self.connection.execute("SELECT usd FROM kept").fetchone()
+        return float(row[0]) if row else 0.0
+
+    def measure_replies(self, role: str, before_stage: int | None) -> tuple[int, int]:
+        """Return how many replies to a role have their tokens counted, and the most tokens that one of them has: of
+        those that were asked for before a stage, (0, 0) before the first."""
+        if before_stage is None:
+            return 0, 0
+        with self.lock:
+            counted, most = self.connection.execute(_MEASURED, (role, before_stage)).fetchone()
+        return int(counted), int(most or 0)
 
     def find_capabilities(self, endpoint: str, model: str) -> Capabilities | None:
         """Return what an endpoint is known to take with a model; None where it has never answered."""

@@ -44,7 +44,8 @@ class Certificate(Record):
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:
-        if (self.status in ("certified", "bound")) == bool(self.reason):
+        needed, forbidden = self.status not in ("certified", "bound"), self.status == "certified"
+        if (needed and not self.reason) or (forbidden and self.reason):
             raise ValueError("what is not certified has a reason, and what is has none")
         return self
 
@@ -173,6 +174,8 @@ class Forecast(Record):
     seconds_before: float = Field(default=0.0, ge=0)
     audit_usd: float | None = Field(ge=0)
     """What of it the audit is expected to cost."""
+    audit_reserve_usd: float | None = Field(default=None, ge=0)
+    """What a budget keeps back for it: a little more, and room for the most that one request can cost."""
     interval: str = Field(min_length=1)
     """What the ranges are, in words."""
     notes: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from specialists.arrays import Floats, Integers
 from specialists.audit import LOOK, AuditPlan
+from specialists.review_value import count_until
 
 SIZES = (0.6, 1.0, 1.5)
 """The tests' sizes, in the size that is planned: one for a vote that is better than it thinks, one for one that is
@@ -108,8 +109,7 @@ def forecast_audit(risk: Floats, *, allowed: int, known: int, error: float) -> A
 def choose_start(risk: Floats, room: int) -> int:
     """Return how many of the riskiest rows to review before the audit, by the risks (n_rows,), riskiest first, where
     `room` of the others may differ."""
-    left = risk.sum() - np.concatenate([[0.0], np.cumsum(risk)])
-    return int(START * int(np.argmax(left <= room + 1e-9)))
+    return int(START * count_until(risk, float(risk.sum()), room))
 
 
 def _make_grid(risk: Floats, room: int, unanswered_rate: float) -> _Grid:

@@ -10,8 +10,9 @@ from scipy.stats import beta
 
 from records.outcome import Span
 from specialists.arrays import Floats, Integers
-from specialists.audit_planning import choose_start, forecast_audit
+from specialists.audit_planning import START, forecast_audit
 from specialists.certificate import count_allowed, size_sample
+from specialists.review_value import count_until
 
 LEVEL = 0.9
 """Of the ranges: one run in twenty is expected below its range, and one above it, by the draw of the pilot alone."""
@@ -24,7 +25,8 @@ the audit of a large file is planned anew for each."""
 @dataclass(frozen=True)
 class PilotRows:
     """The rows of a pilot, a uniform sample of the file, arrays (n_pilot,). `value`: the need of a review, as the rule
-    that chooses them counts it; `differs`: the probability that the expert's answer is another than the vote's."""
+    that chooses them counts it; `differs`: the probability that the expert's answer is another than the vote's. Under a
+    target the value is how much of that probability a review is expected to remove."""
 
     value: Floats
     differs: Floats
@@ -108,8 +110,11 @@ def _find_share(pilot: PilotRows, plan: ReviewPlan) -> float:
     if plan.target is None:
         return float((pilot.value >= plan.worth).mean())
     left = plan.rows - plan.reviewed
-    riskiest = _stretch(np.sort(pilot.differs)[::-1], left)
-    return choose_start(riskiest, count_allowed(left, plan.target)) / max(left, 1)
+    order = np.argsort(-pilot.value, kind="stable")
+    removed, differs = _stretch(pilot.value[order], left), _stretch(pilot.differs[order], left)
+    known = 0 if plan.audit is None else round(plan.audit.known_rate * plan.reviewed)
+    wanted = count_until(removed, float(differs.sum()), max(count_allowed(plan.rows, plan.target) - known, 0))
+    return (wanted if plan.audit is None else int(START * wanted)) / max(left, 1)
 
 
 def _stretch(ordered: Floats, rows: int) -> Floats:

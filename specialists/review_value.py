@@ -27,3 +27,11 @@ def choose_reviews(value: Floats, cost: Floats, eligible: Booleans, most: int, w
     order = np.argsort(-(value / cost), kind="stable")
     wanted = eligible[order] & (value[order] >= worth)
     return order[wanted][:most].astype(np.int64)
+
+
+def count_until(removed: Floats, at_stake: float, room: float) -> int:
+    """Return how many reviews, in their order, it takes until no more than `room` errors are left of those `at_stake`;
+    all of them where they are not enough. `removed` (n_rows,): the errors that each is expected to remove."""
+    left = at_stake - np.concatenate([[0.0], np.cumsum(removed)])
+    meets = left <= room + 1e-9
+    return int(meets.argmax()) if meets.any() else len(removed)

@@ -22,6 +22,7 @@ from graphs.state import RunState
 from graphs.tables import STAGE_LABELS, VOTED
 from records.events import Event
 from records.folder import RunFolder, read_record, write_table
+from records.ledger import Ledger
 from records.outcome import Certificate
 from records.review_book import BookedReview, ReviewBook, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review
@@ -93,9 +94,9 @@ class AuditedRun:
     events: list[Event]
 
     def certify(self, target: float | None = None, **changed: Any) -> Certificate:
-        """Go through the nodes `audit` and `certify` and return the certificate."""
-        settings = self.context.settings.model_copy(update={"target_error": target})
-        context = replace(self.context, settings=settings, **changed)
+        """Go through the nodes `audit` and `certify`, with `changed` settings, and return the certificate."""
+        settings = self.context.settings.model_copy(update={"target_error": target, **changed})
+        context = replace(self.context, settings=settings)
         runtime = cast(Any, SimpleNamespace(context=context))
         audit(self.state, runtime)
         certify(self.state, runtime)
@@ -152,14 +153,15 @@ def audited_run(
         gold_sample=cast(Any, gold_sample),
     )
     write_task(folder.task, task)
-    book = ReviewBook(folder.ledger)
+    book, ledger = ReviewBook(folder.ledger), Ledger(folder.ledger)
     context = RunContext(
         folder=folder,
         settings=Settings(task="Positive or negative?", data="rows.csv", shard_size=SHARD, **settings),
         team=cast(Any, SimpleNamespace(reviewer=expert)),
         reviews=book,
         emit=events.append,
-        **cast(Any, dict.fromkeys(("open_hub", "trusted_weights", "given_lock", "sandbox", "engine", "ledger"))),
+        **cast(Any, dict.fromkeys(("open_hub", "trusted_weights", "given_lock", "sandbox", "engine"))),
+        ledger=ledger,
     )
     state = cast(RunState, {"stages": 2, "stage_size": half, "versions": {}, "short": None})
     try:
@@ -171,6 +173,7 @@ def audited_run(
         yield AuditedRun(folder, context, state, expert, events)
     finally:
         book.close()
+        ledger.close()
 
 
 def _write_stage(

@@ -16,6 +16,7 @@ from agents.prices import price_request
 from agents.prompting import Prompt
 from agents.purse import MESSAGE_TOKENS, REQUEST_TOKENS, Purse, bound_prompt, check_spending
 from agents.replies import read_json
+from agents.review_replies import LEAST_THINKING, THINKING_TOKENS, bound_thinking
 from agents.reviewer import LLMReviewer, ReviewManner
 from records.errors import BudgetReachedError, LLMUnreachableError, ReplyError, SettingsError
 from records.ledger import Capabilities, Ledger
@@ -369,3 +370,36 @@ def test_the_price_of_many_tokens_is_the_sum_of_their_prices() -> None:
 
     target = LLMTarget(model="m", base_url="http://localhost/v1")
     assert price_request(target, 10, 5, PRICE) == pytest.approx(60e-6)
+
+
+def test_what_is_kept_back_nothing_else_may_use(connect, ledger: Ledger) -> None:
+    ledger.keep_back(0.6 * most())
+    asker, server = connect(say(GOOD), price=PRICE, budget=1.5 * most())
+    with pytest.raises(BudgetReachedError, match="USD are kept for the audit"):
+        ask(asker)
+    ledger.keep_back(0.0)
+    assert ask(asker) == 7
+    assert len(server.log) == 1
+
+
+def test_replies_of_earlier_stages_bound_those_of_later_ones(connect, ledger: Ledger) -> None:
+    """So that little money has room for more requests; the limit hangs on no reply that is under way."""
+    rows = make_rows(*(f"good {n}" for n in range(44)))
+    asker, server = connect(lambda request: answer_rows(request, label_of), price=PRICE, budget=1.0)
+    reviewer = LLMReviewer(asker, ReviewManner(batch=2), concurrency=2)
+    reviewer.review(ReviewRequest(TASK, rows[:22], stage=None))
+    before = {request["max_tokens"] for request in server.requests()}
+    reviewer.review(ReviewRequest(TASK, rows[22:44], stage=0))
+    after = {request["max_tokens"] for request in server.requests()} - before
+    (answers,) = {one - THINKING_TOKENS for one in before}
+    counted, longest = ledger.measure_replies("reviewer", 0)
+    assert (counted, longest < LEAST_THINKING) == (11, True)
+    assert after == {LEAST_THINKING + answers}
+    assert ledger.measure_replies("reviewer", None) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("counted", "longest", "allowed"), [(9, 50, 4096), (10, 50, 256), (10, 700, 1400), (10, 9000, 4096)]
+)
+def test_thoughts_may_be_twice_as_long_as_any_reply_so_far(counted: int, longest: int, allowed: int) -> None:
+    assert bound_thinking(counted, longest) == allowed

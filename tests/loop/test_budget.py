@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from autoannotator import annotate
-from autoannotator.api import Run, open_run
+from autoannotator.api import Run
 from autoannotator.command_line import main
-from records.errors import BudgetReachedError, SettingsError
+from autoannotator.summary import summarise_run
+from records.errors import SettingsError
 from records.events import Noticed
 from records.folder import read_record
 from records.settings import Settings
@@ -40,27 +41,30 @@ def start(hub: str, out: Path, **settings: Any) -> Run:
     )  # fmt: skip
 
 
-def test_a_run_that_reached_its_budget_goes_on_with_a_larger_one(
+def test_a_budget_of_cents_ends_with_labels_and_a_larger_one_goes_on(
     one_model_hub: str, tmp_path: Path, server: LLMServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Rules take the place of the roles that cannot be paid, and every row has the specialists' label."""
     out = tmp_path / "out"
-    with pytest.raises(BudgetReachedError):
-        start(one_model_hub, out, budget=0.03)
-    spent = sum(len(str(one)) for one in server.requests())
-    assert spent > 0, "the analyst was paid"
-    run = open_run(out)
+    run = start(one_model_hub, out, budget=0.024, yes=True)
+    assert run.labels["label"].notna().all()
+    assert summarise_run(run.folder).exit_status == 4
+    spent = sum(role["usd"] + role["reserved_usd"] for role in run.cost["roles"])
+    assert 0 < spent <= 0.024
+    told = [event.message for event in run.folder.read_events() if isinstance(event, Noticed)]
+    assert any(message.startswith("Rules take the script critic's place") for message in told)
+    assert any("The budget pays for 0 of the 20 reviews" in message for message in told)
+    assert run.certificate["audited"] == 4, "what its audit takes was kept back from the start"
+    assert run.certificate["unanswered"] == 0
     with pytest.raises(SettingsError, match="are spent already"):
         run.resume(budget=1e-9)
-    with pytest.raises(BudgetReachedError):
-        run.resume()
-    assert read_record(run.folder.settings, Settings).budget == 0.03
-    assert main(["resume", str(out), "--budget", "0.03000001"]) == 4
-    assert "resume RUN --budget" in capsys.readouterr().err
+    assert read_record(run.folder.settings, Settings).budget == 0.024
+    assert main(["resume", str(out), "--budget", "0.02400001"]) == 4
     asked = len(server.log)
     run.resume(budget=9.0, on_event=lambda event: None)
     assert read_record(run.folder.settings, Settings).budget == 9.0
     told = [event.message for event in run.folder.read_events() if isinstance(event, Noticed)]
-    assert any("the budget is 9 USD now" in message and "before: 0.03 USD" in message for message in told)
+    assert any("the budget is 9 USD now" in message and "before: 0.024" in message for message in told)
     assert run.labels["label"].notna().all()
     assert len(server.log) > asked
     assert main(["resume", str(out), "--budget", "20"]) == 2
@@ -72,7 +76,7 @@ def check_cost(run: Run, server: LLMServer) -> None:
     cost = run.cost
     assert sum(role["requests"] for role in cost["roles"]) == len(server.log)
     stages = {(role["role"], role["stage"]) for role in cost["roles"]}
-    assert {("reviewer", None), ("reviewer", 0), ("reviewer", 1), ("result_critic", 0), ("analyst", None)} <= stages
+    assert {("reviewer", 0), ("reviewer", 1), ("reviewer", 2), ("result_critic", 0)} <= stages
     assert all(role["usd"] > 0 and role["reserved_usd"] == 0 for role in cost["roles"])
     told = cost["all_rows"]
     assert (told["rows"], told["batch"], told["reason"]) == (ROWS, 10, "")

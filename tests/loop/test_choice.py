@@ -8,12 +8,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from graphs.choice import choose_for_review
+from graphs.gold import HELD
 from graphs.reviewing import ReviewStep, number_step
 from graphs.tables import StageRows
 from graphs.voting import StageView, StageVote
+from records.folder import RunFolder, write_table
 from records.review_book import ReviewBook
 from records.rows import Review
 from records.settings import Settings
@@ -32,6 +35,7 @@ class Stage:
     """Stage 1 of a run, before its first review."""
 
     book: ReviewBook
+    folder: RunFolder
 
     def view(self, source: str = "llm", **settings: Any) -> StageView:
         texts = [f"text {number:02d}" if number != EMPTY else " " for number in range(ROWS)]
@@ -40,7 +44,7 @@ class Stage:
         chosen = Settings(task="Good?", data="rows.csv", llm="openai:x", **settings)
         team = SimpleNamespace(reviewer=SimpleNamespace(source=source))
         view = SimpleNamespace(
-            context=SimpleNamespace(settings=chosen, team=team, read_task=lambda: TASK),
+            context=SimpleNamespace(settings=chosen, team=team, read_task=lambda: TASK, folder=self.folder),
             stage=1, rows=rows, filled=filled, texts=[texts[n] for n in filled],
             step=lambda number: ReviewStep(number=number, reviews=self.book, rows=rows),
         )  # fmt: skip
@@ -54,7 +58,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with closing(ReviewBook(tmp_path / "ledger.sqlite")) as book:
-        yield Stage(book)
+        yield Stage(book, RunFolder(tmp_path))
 
 
 def hold(taught: int = 0, **parts: Any) -> StageVote:
@@ -178,3 +182,13 @@ def test_the_reviewer_without_a_language_model_sees_nothing_where_gold_taught_th
     assert (len(taught.rows), taught.is_last) == (0, True)
     plain = choose_for_review(view, hold(after=None), FIRST, 0.5, None)
     assert (len(plain.rows), plain.is_last) == (20, True)
+
+
+def test_where_gold_rows_certify_reviews_go_on_until_so_few_errors_are_left(stage: Stage) -> None:
+    """Reviews are evidence there: each removes what it is worth, and no answer settles its row."""
+    write_table(stage.folder.audits / "gold.parquet", pa.table({"row": [1], "label": ["good"]}, schema=HELD))
+    chosen = choose_for_review(stage.view(target_error=0.2, review_batch=100), hold(), FIRST, 1.0, None)
+    errors, room = 0.3 * (ROWS - 1), 7
+    assert errors - VALUE[: len(chosen.rows)].sum() <= room < errors - VALUE[: len(chosen.rows) - 1].sum()
+    hopeless = choose_for_review(stage.view(target_error=0.01, review_batch=100), hold(), FIRST, 1.0, None)
+    assert len(hopeless.rows) == (VALUE > 0).sum(), "all that a review helps"

@@ -7,11 +7,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from graphs.gold import HELD, read_held_gold
 from graphs.pilot import Outlook, Pilot, look_ahead, measure_fit
 from graphs.reviewing import PROBE_STEP
 from graphs.state import RunState
+from records.folder import RunFolder, write_table
 from records.review_book import BookedReview, ReviewBook
 from records.rows import Review
 from records.settings import Settings
@@ -47,7 +50,7 @@ def looking(path: Path, *, source: str, answers: list[str | None], **settings: A
         team=SimpleNamespace(reviewer=SimpleNamespace(source=source)),
         reviews=book,
         read_task=lambda: TASK,
-        folder=None,
+        folder=RunFolder(path),
     )
     state = cast(RunState, {"versions": {"a": 0, "b": 0}})
     try:
@@ -97,6 +100,16 @@ def test_under_a_target_the_riskiest_are_reviewed_first(tmp_path: Path) -> None:
         assert outlook.target == 0.1
         assert (outlook.rows.value == outlook.rows.differs).all()
         assert (np.argsort(-outlook.rows.value, kind="stable")[: ROWS // 4] % 4 == 0).all()
+
+
+def test_where_gold_rows_certify_the_errors_count_that_a_review_removes(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    write_table(folder.audits / "gold.parquet", pa.table({"row": [1], "label": ["positive"]}, schema=HELD))
+    assert read_held_gold(folder) == {1: "positive"}
+    with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], target_error=0.1) as outlook:
+        assert outlook.target == 0.1
+        assert (outlook.rows.value <= outlook.rows.differs + 1e-9).all(), "no review removes more than is wrong"
+        assert outlook.rows.value.sum() < 0.9 * outlook.rows.differs.sum(), "since the reviewer errs"
 
 
 def test_the_papers_rule_has_all_that_is_disputed(tmp_path: Path) -> None:

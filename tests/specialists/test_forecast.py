@@ -10,6 +10,7 @@ from records.outcome import Span
 from specialists.audit_planning import choose_start, forecast_audit
 from specialists.certificate import size_sample
 from specialists.forecast import LEVEL, AuditTerms, PilotRows, ReviewPlan, bound_share, forecast_reviews
+from specialists.review_value import count_until
 
 SAMPLE = AuditTerms(target=None, error=0.05, known_rate=0.0)
 
@@ -97,12 +98,26 @@ def test_the_bootstrap_holds_what_the_whole_file_takes() -> None:
 
 
 def test_stages_with_a_target_review_the_riskiest_until_the_others_meet_it() -> None:
+    """All rows of the file may differ so often together, those that are reviewed already among them."""
     risk = np.linspace(0.4, 0.0, 400)
-    told = forecast_reviews(PilotRows(risk, risk), make_plan(rows=4200, target=0.1, audit=None), seed=0)
-    assert told.risk.expected == pytest.approx(choose_start(np.repeat(risk, 10), 400), abs=10)
+    terms = AuditTerms(target=0.1, error=0.05, known_rate=0.0)
+    told = forecast_reviews(PilotRows(risk, risk), make_plan(rows=4200, target=0.1, audit=terms), seed=0)
+    assert told.risk.expected == pytest.approx(choose_start(np.repeat(risk, 10), 420), abs=10)
     assert told.risk.low < told.risk.expected < told.risk.high
-    met = forecast_reviews(PilotRows(risk, risk), make_plan(target=0.21, audit=None), seed=0)
+    known = replace(terms, known_rate=0.1)
+    more = forecast_reviews(PilotRows(risk, risk), make_plan(rows=4200, target=0.1, audit=known), seed=0)
+    assert more.risk.expected == pytest.approx(choose_start(np.repeat(risk, 10), 400), abs=10)
+    met = forecast_reviews(PilotRows(risk, risk), make_plan(target=0.21, audit=terms), seed=0)
     assert met.risk.expected == 0
+
+
+def test_where_gold_rows_certify_reviews_go_on_until_so_few_errors_are_left() -> None:
+    """A review removes a part of what is at stake, since the reviewer errs; and no audit widens afterwards."""
+    risk = np.linspace(0.4, 0.0, 400)
+    told = forecast_reviews(PilotRows(0.5 * risk, risk), make_plan(rows=4200, target=0.15, audit=None), seed=0)
+    assert told.risk.expected == pytest.approx(count_until(np.repeat(0.5 * risk, 10), 800.0, 630.0), abs=10)
+    hopeless = forecast_reviews(PilotRows(0.5 * risk, risk), make_plan(rows=4200, target=0.05, audit=None), seed=0)
+    assert hopeless.risk.expected == 4000
 
 
 def test_a_target_that_the_reviews_already_miss_is_not_audited() -> None:
