@@ -53,7 +53,7 @@ def choose_for_review(view: StageView, held: StageVote, number: int, share: floa
     most = max(0, math.floor(share * n_rows) - done)
     if silence := _find_silence(step, first):
         return Chosen(np.array([], dtype=np.int64), is_last=True, silence=silence)
-    wanted = _rank_wanted(view, held, step)
+    wanted = _rank_wanted(view, held, step, done)
     # Without anything learned from the answers a second round would choose as the first.
     in_one = held.after is None or view.context.settings.rule == "disagreement"
     request = view.context.settings.review_batch
@@ -87,8 +87,9 @@ def _find_silence(step: ReviewStep, first: int) -> str:
     return f"the last {rows:,} rows got no answer from the reviewer: {told}"
 
 
-def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers:
-    """Return the places of all annotated rows that are to be reviewed by what is known now, in the order of their need.
+def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep, done: int) -> Integers:
+    """Return the places of all annotated rows that are to be reviewed by what is known now, in the order of their need;
+    `done` were reviewed in this stage.
 
     By the paper's rule all that the specialists dispute. Under a target the riskiest, until the others meet it by the
     estimates; where gold rows certify, those whose review is expected to remove most errors, until so few are left.
@@ -107,7 +108,7 @@ def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep) -> Integers
         order = order[open_[order]]
         unanswered = sum(one is not None and one.review.label is None for one in step.own())
         room = math.floor(settings.target_error * len(open_)) - unanswered
-        return order[: choose_start(held.differs[order], max(room, 0))]
+        return order[: choose_start(held.differs[order], max(room, 0), done)]
     cost = estimate_tokens(view.context.read_task(), make_manner(settings), view.texts)
     worth = LEAST_WORTH if settings.target_error is not None else max(settings.worth, LEAST_WORTH)
     order = choose_reviews(held.value, cost, open_, len(open_), worth=worth)

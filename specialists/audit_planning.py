@@ -106,10 +106,11 @@ def forecast_audit(risk: Floats, *, allowed: int, known: int, error: float) -> A
     return AuditForecast(start, draws, widening, start + widening + below)
 
 
-def choose_start(risk: Floats, room: int) -> int:
+def choose_start(risk: Floats, room: int, reviewed: int = 0) -> int:
     """Return how many of the riskiest rows to review before the audit, by the risks (n_rows,), riskiest first, where
-    `room` of the others may differ."""
-    return int(START * count_until(risk, float(risk.sum()), room))
+    `room` of the others may differ. `reviewed`: how many rows were reviewed for it so far, where it is asked again with
+    better estimates: they are a part of START."""
+    return max(int(START * (reviewed + count_until(risk, float(risk.sum()), room))) - reviewed, 0)
 
 
 def _make_grid(risk: Floats, room: int, unanswered_rate: float) -> _Grid:

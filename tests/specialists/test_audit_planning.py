@@ -36,6 +36,10 @@ def test_the_start_leaves_a_little_more_than_may_differ() -> None:
     start = choose_start(RISK, 500)
     assert 500 < RISK[start:].sum() < 750
     assert choose_start(RISK, 5000) == 0
+    rounds = 0
+    while size := min(choose_start(RISK[rounds:], 500, rounds), 70):
+        rounds += size
+    assert rounds == start, "asked for in rounds it is no more"
 
 
 def test_the_plan_holds_together() -> None:
