@@ -14,7 +14,8 @@ import numpy as np
 from rich.console import Console
 
 from autoannotator.commands import Outcome
-from bench.certificate_costs import COST_RUNS, list_cases, simulate_costs, summarise_costs
+from bench.certificate_costs import COST_RUNS, list_cases, simulate_costs, summarise_costs, summarise_extra
+from bench.certificate_streams import play_streams
 from bench.measuring import BenchResult, Measure, describe_machine, make_folder, tabulate_result, write_raw
 from bench.rates import SimulatedRun, estimate_mean, summarise_violations
 from bench.simulated_runs import CONFIDENCE, TARGET, Labelled, World, learn, make_stream, play, play_target
@@ -27,6 +28,8 @@ from specialists.certificate import count_allowed, share_error, size_sample, sta
 RUNS, QUICK_RUNS = 1000, 10
 WIDTH_RUNS, QUICK_WIDTH_RUNS = 2000, 100
 WIDTH_ROWS, WIDTH_DRAWS = 10_000, 300
+STREAM_RUNS, QUICK_STREAM_RUNS = 20, 2
+"""Runs of a real stream with one reviewer."""
 MOST_PEEKED = 600
 """Rows drawn at most in an audit without a target that is looked at as it grows."""
 
@@ -44,7 +47,8 @@ Play = Callable[[np.random.Generator], SimulatedRun]
 
 
 def certificate(options: argparse.Namespace) -> Outcome:
-    """Run the benchmark. Raises PersonError where `--out` cannot be written to."""
+    """Run the benchmark. Raises PersonError where `--out` cannot be written to, DataError for a folder without corpora,
+    and as the hub and the engine do."""
     console = Console(stderr=True)
     make_folder(options.out)
     machine = describe_machine()
@@ -62,10 +66,17 @@ def certificate(options: argparse.Namespace) -> Outcome:
         results = simulate_costs(case, min(runs, COST_RUNS))
         simulated += results
         measures += summarise_costs(case, results, few=options.quick)
+    seeds = min(runs, QUICK_STREAM_RUNS if options.quick else STREAM_RUNS)
+    on_streams = play_streams(
+        options.data, seeds, lambda told: console.print(told, markup=False, highlight=False), quick=options.quick
+    )
+    simulated += on_streams
+    for name in dict.fromkeys(one.scenario for one in on_streams):
+        measures += summarise_extra(name, [one for one in on_streams if one.scenario == name], few=options.quick)
     result = BenchResult(
         bench="certificate",
         machine=machine,
-        data="simulated streams (`--data` changes nothing)",
+        data=f"simulated streams; `stream_`: {options.data or 'the shipped sample bench/data'}, simulated reviewers",
         method=f"{runs} runs a scenario, at most {COST_RUNS} where reviews are counted. Rates with Clopper and "
         "Pearson's interval; a violation is a run that states what is not true. `extra`: reviews, audit included, "
         "beyond the fewest after which the own labels truly meet the target, on average and in the 95th of 100 runs; "

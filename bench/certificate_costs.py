@@ -76,20 +76,27 @@ def simulate_costs(case: Case, runs: int) -> list[SimulatedRun]:
 def summarise_costs(case: Case, runs: Sequence[SimulatedRun], *, few: bool) -> list[Measure]:
     """Return the share of runs that were certified, and within the allowance; the fewest reviews, what is allowed
     beyond them, what was taken, and what a test on a uniform sample has to take."""
+    fewest = np.array([one.fewest for one in runs], dtype=np.float64)
+    least = find_least_reviews(case.draw_risk(np.random.default_rng(0)), count_allowed(case.rows, TARGET))
+    measures = summarise_extra(case.name, runs, few=few)
+    return [*measures, estimate_mean(f"extra_least_{case.name}", least - fewest, "rows")]
+
+
+def summarise_extra(name: str, runs: Sequence[SimulatedRun], *, few: bool) -> list[Measure]:
+    """Return the share of runs that were certified, and within the allowance; the fewest reviews, what is allowed
+    beyond them, and what was taken."""
     certified = [one.verdict == "certified" for one in runs]
     fewest = np.array([one.fewest for one in runs], dtype=np.float64)
     extra = np.array([one.reviews for one in runs], dtype=np.float64) - fewest
     allowed = np.maximum(EXTRA_SHARE * fewest, EXTRA_ROWS)
     within = [yes and bool(fits) for yes, fits in zip(certified, extra <= allowed, strict=True)]
-    least = find_least_reviews(case.draw_risk(np.random.default_rng(0)), count_allowed(case.rows, TARGET))
     return [
-        _judge_rate(f"certified_{case.name}", certified, few=few),
-        _judge_rate(f"within_{case.name}", within, few=few),
-        estimate_mean(f"fewest_{case.name}", fewest, "rows"),
-        estimate_mean(f"allowed_{case.name}", allowed, "rows"),
-        estimate_mean(f"extra_{case.name}", extra, "rows"),
-        _state(f"extra_95_{case.name}", float(np.quantile(extra, CERTIFIED))),
-        estimate_mean(f"extra_least_{case.name}", least - fewest, "rows"),
+        _judge_rate(f"certified_{name}", certified, few=few),
+        _judge_rate(f"within_{name}", within, few=few),
+        estimate_mean(f"fewest_{name}", fewest, "rows"),
+        estimate_mean(f"allowed_{name}", allowed, "rows"),
+        estimate_mean(f"extra_{name}", extra, "rows"),
+        _state(f"extra_95_{name}", float(np.quantile(extra, CERTIFIED))),
     ]
 
 

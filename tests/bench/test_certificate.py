@@ -78,4 +78,6 @@ def test_the_benchmark_runs(capsys: pytest.CaptureFixture[str], tmp_path) -> Non
     assert {"width_always_10", "width_fixed_size_10", "within_hard_85_3000", "extra_least_easy_95_3000"} <= set(names)
     assert all(one["ok"] is not True for one in printed["measures"]), "one run proves nothing"
     raw = json.loads((tmp_path / "certificate.json").read_text())
-    assert len(raw["repetitions"]) == len(list_scenarios()) + 6
+    assert len(raw["repetitions"]) == len(list_scenarios()) + 6 + 2
+    streams = {name for name in names if name.startswith("within_stream_")}
+    assert {name.rpartition("_")[2] for name in streams} == {"0.85", "0.95"}, "one real stream, two reviewers"
