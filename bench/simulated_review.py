@@ -4,7 +4,6 @@ So what reviews take is counted, request by request, and not estimated. No token
 endpoint; the server counts characters divided by four, and the measures are ratios.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -30,7 +29,10 @@ BATCH: int = Settings.model_fields["review_batch"].default
 USD_PER_MILLION = (0.15, 0.60)
 """Input and output: a stated price of a small model, for the table alone."""
 
-_REQUESTS_AT_ONCE = 2
+_REQUESTS_AT_ONCE = 1
+"""The benchmark has a process for each core, and the server answers at once."""
+_IN_MEMORY = Path(":memory:")
+"""SQLite's name for a database that no file holds."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,7 @@ def hire_reviewer(stream: Stream, reviewer: Reviewer, seed: int) -> Iterator[Sim
 
 @contextmanager
 def _open_asker(url: str) -> Iterator[Asker]:
-    """Yield what asks, and remembers nothing of what was asked before: the same rows are counted anew."""
-    with (
-        tempfile.TemporaryDirectory(prefix="autoannotator-bench-") as folder,
-        closing(Ledger(Path(folder) / "ledger.sqlite")) as ledger,
-    ):
+    """Yield what asks, and remembers nothing of what was asked before: the same rows are counted anew. Its ledger is in
+    memory, as nobody waits for the disk here."""
+    with closing(Ledger(_IN_MEMORY)) as ledger:
         yield make_asker(LLMTarget(model=MODEL, base_url=url), ledger)

@@ -145,11 +145,11 @@ def _look_calibrated(
     said = gather_testimony(reviews, known, labels)
     probs = pilot.probs[:, [place_of[one.review.row] for one in known]]
     fitted = fit_vote(ReviewedRows(probs=probs, states=None, **vars(said)))
-    mean, scores = pilot.probs.mean(axis=0), score_rows(fitted.model, pilot.probs, None)
+    vote, scores = fitted.model.pool(pilot.probs), score_rows(fitted.model, pilot.probs, None)
     combination = fitted.model.combination
     unlike = int(((said.truth == NOT_ASKED) & (fitted.after.argmax(axis=1) != said.answers)).sum())
-    wrong = 1.0 - combination.predict(mean, scores).max(axis=1)
-    return combination.expect_gains(mean, scores), combination.expect_differences(mean, scores), wrong, unlike
+    wrong = 1.0 - combination.predict(vote, scores).max(axis=1)
+    return combination.expect_gains(vote, scores), combination.expect_differences(vote, scores), wrong, unlike
 
 
 def measure_fit(pilot: Pilot, rows: int, seed: int) -> float:

@@ -27,7 +27,7 @@ VOTED = "__voted__"
 """The voted label, in the stage tables only: what a review may have changed."""
 
 OPINION, DIFFERS = "__opinion__", "__differs__"
-"""In the stage tables only, where the vote is calibrated: the specialists' mean probabilities and then the head's
+"""In the stage tables only, where the vote is calibrated: the specialists' pooled probabilities and then the head's
 scores, from which a later answer is weighed; and the probability that a reviewer gives another label."""
 
 TOKENS = b"tokens"

@@ -34,8 +34,8 @@ from graphs.taught import TaughtSet, find_untaught, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
 from specialists.arrays import Booleans, Floats, Integers
-from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, fit_vote, score_rows
-from specialists.combination import NOT_ASKED, Combination
+from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, VoteModel, fit_vote, score_rows
+from specialists.combination import NOT_ASKED
 from specialists.combination_record import record_combination
 from specialists.embedding import LANDMARKS, Matrix, fit_embedding
 from specialists.plain_vote import vote_plainly
@@ -60,9 +60,9 @@ class StageVote:
     after: Floats | None
     taught: int
     """The rows that the vote was fitted to."""
-    combination: Combination | None = None
+    model: VoteModel | None = None
     opinion: Floats | None = None
-    """(n_rows, 2 n_labels): the specialists' mean probabilities and the head's scores."""
+    """(n_rows, 2 n_labels): the specialists' pooled probabilities and the head's scores."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,9 @@ def write_stage(view: StageView, before: int) -> None:
     by."""
     vote = hold_vote(view, before)
     folder = view.context.folder
-    if vote.combination is not None:
-        write_json(folder.combination(view.stage), record_combination(vote.combination).model_dump(mode="json"))
+    if vote.model is not None:
+        record = record_combination(vote.model, view.models)
+        write_json(folder.combination(view.stage), record.model_dump(mode="json"))
     write_table(folder.stage_labels(view.stage), tabulate_stage(view, vote, before))
 
 
@@ -250,13 +251,13 @@ def _embed(view: StageView, sets: Sequence[TaughtSet]) -> tuple[Matrix, Matrix]:
 
 def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, before: int) -> StageVote:
     fitted = fit_vote(lesson.rows)
-    model, mean = fitted.model, view.probs.mean(axis=0)
-    combination, scores = model.combination, score_rows(model, view.probs, lesson.states)
-    prior = combination.predict(mean, scores)
-    value, differs = combination.expect_gains(mean, scores), combination.expect_differences(mean, scores)
+    model, combination = fitted.model, fitted.model.combination
+    pooled, scores = model.pool(view.probs), score_rows(model, view.probs, lesson.states)
+    prior = combination.predict(pooled, scores)
+    value, differs = combination.expect_gains(pooled, scores), combination.expect_differences(pooled, scores)
     booked = view.step(before).booked()
     answers = _read_answers(view, booked, EVIDENCE | TRUTH)
-    after = combination.weigh_answers(mean, scores, answers, np.zeros(len(answers)))
+    after = combination.weigh_answers(pooled, scores, answers, np.zeros(len(answers)))
     prior, after = _put_taught(view, lesson, fitted, prior, after)
     truth = _read_answers(view, booked, TRUTH)  # however many rows there are for the vote to learn from
     after[truth != NOT_ASKED] = np.eye(len(view.labels))[truth[truth != NOT_ASKED]]
@@ -267,8 +268,8 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
         confidence=prior.max(axis=1),
         agreement=(view.probs.argmax(axis=2) == label).mean(axis=0),
     )
-    opinion = np.concatenate([mean, scores], axis=1)
-    return StageVote(result, disputed, value, differs, after, len(lesson.keys), combination, opinion)
+    opinion = np.concatenate([pooled, scores], axis=1)
+    return StageVote(result, disputed, value, differs, after, len(lesson.keys), model, opinion)
 
 
 def _read_answers(view: StageView, booked: Sequence[BookedReview | None], sources: frozenset[str]) -> Integers:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specialists.arrays import Floats, Integers
+from specialists.calibration import Calibration, estimate_confusion, fit_calibration
 from specialists.combination import NOT_ASKED, Combination, centre_sureness
 from specialists.combination_fit import TaughtRows, default_combination, fit_combination
 from specialists.embedding import Matrix
@@ -47,10 +48,18 @@ class ReviewedRows:
 
 @dataclass(frozen=True)
 class VoteModel:
-    """The parameters of the vote; `head` is None where too few rows taught one."""
+    """The parameters of the vote; `head` and `calibration` are None where too few rows taught them. `confusion`
+    (n_specialists, n_labels, n_labels): P(the specialist's label | label), as estimated."""
 
     head: Head | None
+    calibration: Calibration | None
     combination: Combination
+    confusion: Floats
+
+    def pool(self, probs: Floats) -> Floats:
+        """Return the specialists' vote (n_rows, n_labels), which the combination weighs, from `probs` (n_specialists,
+        n_rows, n_labels)."""
+        return probs.mean(axis=0) if self.calibration is None else self.calibration.pool(probs)
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class FittedVote:
 
 
 def fit_vote(rows: ReviewedRows) -> FittedVote:
-    """Fit head, combination and the reviewer's reliability to the reviewed rows.
+    """Fit the specialists' calibration, the head, the combination and the reviewer's reliability to the reviewed rows.
 
     With fewer than LEAST_TAUGHT rows, the plain vote and an ordinary reviewer. Raises ValueError for a row that has
     neither an answer nor a truth.
@@ -73,26 +82,28 @@ def fit_vote(rows: ReviewedRows) -> FittedVote:
     if unknown.any():
         raise ValueError(f"{int(unknown.sum())} of {len(unknown)} rows have neither an answer nor a truth")
     n_labels = rows.probs.shape[2]
+    sureness, weights = centre_sureness(rows.sureness), weigh_rows(rows.inclusion)
     vote = rows.probs.mean(axis=0)
-    sureness = centre_sureness(rows.sureness)
-    head, scores = None, np.zeros_like(vote)
+    head, calibration, scores = None, None, np.zeros_like(vote)
     combination = default_combination(n_labels)
     if len(rows.answers) >= LEAST_TAUGHT:
-        design = _design(rows.probs, rows.states)
+        believed = _believe(combination.weigh_answers(vote, scores, rows.answers, sureness), rows.truth)
+        calibration = fit_calibration(rows.probs, believed, weights)
+        vote = calibration.pool(rows.probs)
         said = np.where(rows.truth == NOT_ASKED, rows.answers, rows.truth)
-        weights = weigh_rows(rows.inclusion)
-        head, scores = fit_head(design, np.eye(n_labels)[said], np.ones(len(said)))
+        head, scores = fit_head(_design(rows.probs, rows.states), np.eye(n_labels)[said], np.ones(len(said)))
         combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
     before = combination.predict(vote, scores)
-    after = combination.weigh_answers(vote, scores, rows.answers, sureness)
-    known = rows.truth != NOT_ASKED
-    after[known] = np.eye(n_labels)[rows.truth[known]]
-    return FittedVote(VoteModel(head, combination), before, after)
+    after = _believe(combination.weigh_answers(vote, scores, rows.answers, sureness), rows.truth)
+    confusion = estimate_confusion(rows.probs, after, weights)
+    return FittedVote(VoteModel(head, calibration, combination, confusion), before, after)
 
 
 def weigh_rows(inclusion: Floats) -> Floats:
     """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most MOST_WEIGHT times the least,
     and 1 on average, so that the rows together count as many as they are."""
+    if len(inclusion) == 0:
+        return np.ones(0)
     weights = 1.0 / inclusion
     weights = np.minimum(weights, MOST_WEIGHT * weights.min())
     return weights / weights.mean()
@@ -103,13 +114,12 @@ def apply_vote(model: VoteModel, probs: Floats, states: Floats | Matrix | None) 
 
     `probs` (n_specialists, n_rows, n_labels), `states` (n_rows, n_coordinates) as those that the model was fitted to.
     """
-    return model.combination.predict(probs.mean(axis=0), score_rows(model, probs, states))
+    return model.combination.predict(model.pool(probs), score_rows(model, probs, states))
 
 
 def value_reviews(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
     """Return for rows that nobody reviewed (n_rows,) the errors that a review of each is expected to remove."""
-    vote = probs.mean(axis=0)
-    return model.combination.expect_gains(vote, score_rows(model, probs, states))
+    return model.combination.expect_gains(model.pool(probs), score_rows(model, probs, states))
 
 
 def score_rows(model: VoteModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
@@ -117,6 +127,14 @@ def score_rows(model: VoteModel, probs: Floats, states: Floats | Matrix | None) 
     if model.head is None:
         return np.zeros(probs.shape[1:])
     return model.head.score(_design(probs, states))
+
+
+def _believe(posterior: Floats, truth: Integers) -> Floats:
+    """Return the posterior (n_rows, n_labels), certain where the truth (n_rows,) is known."""
+    known = truth != NOT_ASKED
+    believed = posterior.copy()
+    believed[known] = np.eye(posterior.shape[1])[truth[known]]
+    return believed
 
 
 def _design(probs: Floats, states: Floats | Matrix | None) -> Floats:

@@ -94,7 +94,7 @@ def sum_weighted(weights: Floats, parts: Sequence[Floats]) -> Floats:
 
 
 def log_vote(vote: Floats) -> Floats:
-    """Return the logarithm of the mean probabilities, none of them below one in a hundred."""
+    """Return the logarithm of pooled probabilities, none of them below one in a hundred."""
     return np.log(np.maximum(vote, _VOTE_FLOOR))
 
 

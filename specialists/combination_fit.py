@@ -49,7 +49,7 @@ _MOST_STEPS = 60
 class TaughtRows:
     """Rows of which somebody said something.
 
-    `vote`, `scores` (n_rows, n_labels): the specialists' mean probabilities, and the head's scores out of fold.
+    `vote`, `scores` (n_rows, n_labels): the specialists' pooled probabilities, and the head's scores out of fold.
     `answers` (n_rows,): the reviewer's labels, NOT_ASKED where only gold speaks. `truth` (n_rows,): gold labels or
     people's, which are true; NOT_ASKED where there are none. `sureness` (n_rows,) as `centre_sureness` gives it.
     `weights` (n_rows,).

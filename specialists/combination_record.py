@@ -1,8 +1,11 @@
-"""A fitted combination as a record: a run keeps it with the stage that it decided."""
+"""A fitted vote as a record: a run keeps it with the stage that it decided."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from records.base import Record
+from specialists.calibrated_vote import VoteModel
 from specialists.combination import Combination, Member
 
 
@@ -16,15 +19,36 @@ class MemberRecord(Record):
     sureness_weight: float
 
 
-class CombinationRecord(Record):
-    """`Combination` in plain numbers: its members, and what each counts."""
+class SpecialistRecord(Record):
+    """What is estimated of one specialist: how its probabilities are calibrated (`Calibration`; None where too few rows
+    were reviewed), and its `confusion`, label by label what it says where that label is true."""
 
+    name: str
+    slope: float | None
+    bias: tuple[float, ...] | None
+    confusion: tuple[tuple[float, ...], ...]
+
+
+class CombinationRecord(Record):
+    """`Combination` in plain numbers: its members, and what each counts; and the specialists that it pools."""
+
+    specialists: tuple[SpecialistRecord, ...]
     members: tuple[MemberRecord, ...]
     weights: tuple[float, ...]
 
 
-def record_combination(combination: Combination) -> CombinationRecord:
-    """Return the record of a combination."""
+def record_combination(model: VoteModel, names: Sequence[str]) -> CombinationRecord:
+    """Return the record of a vote over the specialists of these names."""
+    calibration, combination = model.calibration, model.combination
+    specialists = tuple(
+        SpecialistRecord(
+            name=name,
+            slope=None if calibration is None else float(calibration.slope[place]),
+            bias=None if calibration is None else tuple(calibration.bias[place].tolist()),
+            confusion=tuple(map(tuple, model.confusion[place].tolist())),
+        )
+        for place, name in enumerate(names)
+    )
     members = tuple(
         MemberRecord(
             vote_weight=one.vote_weight,
@@ -35,7 +59,7 @@ def record_combination(combination: Combination) -> CombinationRecord:
         )
         for one in combination.members
     )
-    return CombinationRecord(members=members, weights=tuple(combination.weights.tolist()))
+    return CombinationRecord(specialists=specialists, members=members, weights=tuple(combination.weights.tolist()))
 
 
 def restore_combination(record: CombinationRecord) -> Combination:

@@ -163,6 +163,6 @@ def _pick_own(fit: FittedVote) -> tuple[Floats, Floats]:
 
 
 def _value_label(model: LabelModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
-    vote, scores = probs.mean(axis=0), score_rows(model.vote, probs, states)
-    joint = model.vote.combination.expect_answers(vote, scores)
+    scores = score_rows(model.vote, probs, states)
+    joint = model.vote.combination.expect_answers(model.vote.pool(probs), scores)
     return expect_removed_errors(joint * model.prices[:, None])

@@ -274,3 +274,12 @@ def test_one_specialist_and_one_row_are_enough() -> None:
     assert np.allclose(one, apply_vote(model, alone.probs, alone.states)[:1])
     state = np.ones((1, 30), dtype=np.float32)
     assert np.isfinite(fit_embedding(state, seed=0).embed(state)).all()
+
+
+def test_specialists_confusion_is_learned_from_a_reviewer_that_errs() -> None:
+    task, chosen = make_task(signal=5.0), np.arange(900)
+    model = fit_vote(review(task, chosen, 0.75)).model
+    own = task.probs.argmax(axis=2)
+    for one, confusion in zip(own, model.confusion, strict=True):
+        truth = [[(one[task.gold == i] == j).mean() for j in range(3)] for i in range(3)]
+        np.testing.assert_allclose(confusion, truth, atol=0.08)
