@@ -12,6 +12,7 @@ from specialists.calibrated_vote import (
     ReviewedRows,
     apply_vote,
     fit_vote,
+    score_rows,
     value_reviews,
     weigh_rows,
 )
@@ -26,6 +27,7 @@ from specialists.combination_fit import (
     default_combination,
     fit_combination,
 )
+from specialists.combination_record import CombinationRecord, record_combination, restore_combination
 from specialists.embedding import fit_embedding
 from specialists.head import PENALTIES, fit_head
 from specialists.review_value import choose_reviews, expect_removed_errors
@@ -283,3 +285,19 @@ def test_specialists_confusion_is_learned_from_a_reviewer_that_errs() -> None:
     for one, confusion in zip(own, model.confusion, strict=True):
         truth = [[(one[task.gold == i] == j).mean() for j in range(3)] for i in range(3)]
         np.testing.assert_allclose(confusion, truth, atol=0.08)
+
+
+def test_a_recorded_vote_weighs_answers_as_the_vote_did() -> None:
+    task, chosen = make_task(), np.arange(200)
+    model = fit_vote(review(task, chosen, 0.85)).model
+    record = CombinationRecord.model_validate_json(record_combination(model, ("a", "b", "c")).model_dump_json())
+    vote, scores = model.pool(task.probs), score_rows(model, task.probs, task.states)
+    answers, unsaid = task.gold, np.zeros(len(task.gold))
+    np.testing.assert_array_equal(
+        restore_combination(record).weigh_answers(vote, scores, answers, unsaid),
+        model.combination.weigh_answers(vote, scores, answers, unsaid),
+    )
+    assert [one.name for one in record.specialists] == ["a", "b", "c"]
+    np.testing.assert_array_equal([one.confusion for one in record.specialists], model.confusion)
+    few = fit_vote(review(task, np.arange(LEAST_TAUGHT - 1), 0.85)).model
+    assert record_combination(few, ("a", "b", "c")).specialists[0].slope is None
