@@ -23,6 +23,10 @@ MOST_WEIGHT = 5.0
 """A row that was drawn rarely stands for many; above this one row would decide too much (truncated importance weights,
 Ionides 2008)."""
 
+MOST_MATRIX_WEIGHT = 50.0
+"""The same where a confusion matrix is counted: reviewed rows are mostly those on which specialists differ, and with
+little weight on the others these would look worse than they are."""
+
 _OPINION_SCALE = 0.2
 """How much the specialists' log-probabilities count beside the embedding, whose rows have length one."""
 _FLOOR = 0.01
@@ -95,17 +99,17 @@ def fit_vote(rows: ReviewedRows) -> FittedVote:
         combination = fit_combination(TaughtRows(vote, scores, rows.answers, rows.truth, sureness, weights))
     before = combination.predict(vote, scores)
     after = _believe(combination.weigh_answers(vote, scores, rows.answers, sureness), rows.truth)
-    confusion = estimate_confusion(rows.probs, after, weights)
+    confusion = estimate_confusion(rows.probs, after, weigh_rows(rows.inclusion, MOST_MATRIX_WEIGHT))
     return FittedVote(VoteModel(head, calibration, combination, confusion), before, after)
 
 
-def weigh_rows(inclusion: Floats) -> Floats:
-    """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most MOST_WEIGHT times the least,
-    and 1 on average, so that the rows together count as many as they are."""
+def weigh_rows(inclusion: Floats, most: float = MOST_WEIGHT) -> Floats:
+    """Return what each reviewed row counts (n_rows,): 1 / inclusion probability, at most `most` times the least, and 1
+    on average, so that the rows together count as many as they are."""
     if len(inclusion) == 0:
         return np.ones(0)
     weights = 1.0 / inclusion
-    weights = np.minimum(weights, MOST_WEIGHT * weights.min())
+    weights = np.minimum(weights, most * weights.min())
     return weights / weights.mean()
 
 
