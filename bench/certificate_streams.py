@@ -116,7 +116,7 @@ def _vote(outputs: Outputs, answers: Answers, asked: Booleans, inclusion: Floats
     fitted = fit_vote(
         ReviewedRows(outputs.probs[:, asked], outputs.states[asked], said, nobody, sureness, inclusion[asked])
     )
-    mean, scores = outputs.probs.mean(axis=0), score_rows(fitted.model, outputs.probs, outputs.states)
-    differs = fitted.model.combination.expect_differences(mean, scores)
+    vote, scores = fitted.model.pool(outputs.probs), score_rows(fitted.model, outputs.probs, outputs.states)
+    differs = fitted.model.combination.expect_differences(vote, scores)
     label = apply_vote(fitted.model, outputs.probs, outputs.states).argmax(axis=1)
     return np.where(asked, answers.label, label).astype(np.int64), differs
