@@ -23,34 +23,41 @@ from agents.review_replies import bound_reply, bound_thinking, make_form, make_s
 from agents.reviewer import ReviewManner
 from agents.target import LLMTarget, Terms
 from records.ledger import Answer
+from records.rows import RowText
 from records.task import TaskSpec
 
 CHARACTERS_PER_TOKEN = 4.0
-BESIDE_TEXT = 28
-"""Characters of a row's line beside its text: id, quotes, braces."""
+BESIDE_TEXT, BESIDE_PAIR = 28, 43
+"""Characters of a row's line beside its text, or its two texts: id, names, quotes, braces."""
 
 
 PRICED_ROWS = 100
 """Rows whose price together is that of a row times so many, so that rounding to whole tokens does not show."""
 
 
-def estimate_tokens(task: TaskSpec, manner: ReviewManner, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+def estimate_tokens(task: TaskSpec, manner: ReviewManner, texts: Sequence[RowText]) -> npt.NDArray[np.float64]:
     """Return the tokens, read and written, of reviewing each text (n_texts,) as one of a full batch."""
     fixed, read, written = _split_tokens(task, manner, texts)
     return fixed / manner.batch + read + written
 
 
 def _split_tokens(
-    task: TaskSpec, manner: ReviewManner, texts: Sequence[str]
+    task: TaskSpec, manner: ReviewManner, texts: Sequence[RowText]
 ) -> tuple[float, npt.NDArray[np.float64], float]:
     """Return the tokens of a request without its rows, and those read (n_texts,) and written for each text."""
     form = make_form(task, thoughts=manner.style == "cot", reasons=manner.reasons)
     blank = (ReviewRow(row=0, text=""),)
     prompt = render_review(task, form, make_ids(blank, 0), blank)
     answer = len(str(write_example(form, 2))) / 2
-    lengths = np.array([min(len(text), LONGEST_TEXT) for text in texts], dtype=np.float64)
+    lengths = np.array([_measure(text) for text in texts], dtype=np.float64)
     fixed = (len(prompt.system) + len(prompt.request)) / CHARACTERS_PER_TOKEN
-    return fixed, (BESIDE_TEXT + lengths) / CHARACTERS_PER_TOKEN, answer / CHARACTERS_PER_TOKEN
+    return fixed, lengths / CHARACTERS_PER_TOKEN, answer / CHARACTERS_PER_TOKEN
+
+
+def _measure(text: RowText) -> int:
+    """Return the characters of a row's line."""
+    beside = BESIDE_TEXT if text.text_pair is None else BESIDE_PAIR
+    return beside + sum(min(len(part), LONGEST_TEXT) for part in text.parts)
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def price_reviews(
     answers: Sequence[Answer],
     task: TaskSpec,
     manner: ReviewManner,
-    texts: Sequence[str],
+    texts: Sequence[RowText],
     *,
     target: LLMTarget,
     terms: Terms,

@@ -88,7 +88,7 @@ def gather_rows(context: RunContext, task: TaskSpec, cases: ModelCases, *, guess
         for label in task.labels
         if label.example
     ]
-    examples += [Example(text=text) for text in read_first_texts(context.folder, TEST_ROWS)]
+    examples += [Example(**text._asdict()) for text in read_first_texts(context.folder, TEST_ROWS)]
     own = tuple(case.model_copy(update={"label": None}) for case in cases.cases) if guessed else cases.cases
     return CaseRows(examples=tuple(examples), cases=own)
 

@@ -12,7 +12,7 @@ from graphs.reviewing import gather_known, number_step
 from graphs.state import RunState
 from graphs.tables import read_row_ids, read_stage_labels, read_texts
 from records.review_book import BookedReview, key_of_bytes
-from records.rows import ROW, Review
+from records.rows import ROW, Review, RowText
 from specialists.arrays import Integers
 from specialists.audit import DIFFERS, SAME, UNANSWERED, AuditRecord
 
@@ -61,20 +61,20 @@ class Auditor:
             for number, place, text, row_id in zip(numbers, wanted, texts, ids, strict=True)
         }
         self._context.reviews.record(
-            [key_of_bytes(facts[one.row][1]) for one in reviews],
+            [key_of_bytes(*facts[one.row][1]) for one in reviews],
             [BookedReview(step=self._step, row_id=facts[one.row][2], review=one) for one in reviews],
         )
         for one in reviews:
             self._take(facts[one.row][0], one)
         return len(reviews) == len(numbers)
 
-    def _review(self, numbers: list[int], texts: list[str]) -> tuple[Review, ...]:
+    def _review(self, numbers: list[int], texts: list[RowText]) -> tuple[Review, ...]:
         settings = self._context.settings
         ballots = self._read_ballots(numbers) if settings.show_votes else {}
         request = ReviewRequest(
             task=self._context.read_task(),
             rows=tuple(
-                ReviewRow(row=number, text=text, votes=dict(ballots.get(number, {})))
+                ReviewRow(row=number, **text._asdict(), votes=dict(ballots.get(number, {})))
                 for number, text in zip(numbers, texts, strict=True)
             ),
             known=gather_known(self._context.reviews, self._first_step, self._context.folder, settings.shard_size)

@@ -13,7 +13,7 @@ from graphs.reviewing import apply_reviews
 from graphs.state import RunState
 from graphs.tables import StageRows, read_label, read_stage_labels, read_stage_rows, read_texts
 from records.review_book import BookedReview, key_of_bytes, key_of_row, key_of_text
-from records.rows import ROW
+from records.rows import ROW, RowText
 from specialists.arrays import Booleans, Floats, Integers
 
 NO_LABEL = -1
@@ -78,15 +78,15 @@ def _find_late(context: RunContext, table: pa.Table, rows: StageRows) -> list[Bo
     """Return for each row without a review of its own what was said later of its text, the same to the byte: in an
     audit, or, where the stage knew no review of such a text, in a later stage."""
     reviewed, copied = _list_reviewed(table), table["copied_from"].to_pylist()
-    audited = context.reviews.find([key_of_bytes(text) for text in rows.text])
+    audited = context.reviews.find([key_of_bytes(*text) for text in rows.text])
     alike = context.reviews.find(
-        [key_of_text(text) for text, known in zip(rows.text, reviewed, strict=True) if not known]
+        [key_of_text(*text) for text, known in zip(rows.text, reviewed, strict=True) if not known]
     )
     texts = _read_reviewed_texts(context, [one.review.row for one in alike.values()])
     late: list[BookedReview | None] = []
     for text, known, copy_of in zip(rows.text, reviewed, copied, strict=True):
-        one = audited.get(key_of_bytes(text)) if not known or copy_of is not None else None
-        same = alike.get(key_of_text(text)) if not known else None
+        one = audited.get(key_of_bytes(*text)) if not known or copy_of is not None else None
+        same = alike.get(key_of_text(*text)) if not known else None
         late.append(one or (same if same is not None and texts[same.review.row] == text else None))
     return late
 
@@ -98,7 +98,7 @@ def _list_reviewed(table: pa.Table) -> list[bool]:
     ]
 
 
-def _read_reviewed_texts(context: RunContext, numbers: Sequence[int]) -> dict[int, str]:
+def _read_reviewed_texts(context: RunContext, numbers: Sequence[int]) -> dict[int, RowText]:
     return dict(zip(numbers, read_texts(context.folder, numbers, context.settings.shard_size), strict=True))
 
 
@@ -131,7 +131,7 @@ def _scan_stages(context: RunContext, state: RunState, *, held_gold: bool) -> It
         yield everything.take(np.flatnonzero(~rows.empty))
 
 
-def group_text(text: str) -> int:
+def group_text(text: RowText) -> int:
     """Return a number that texts share which are the same to the byte (two others with a chance of 2^-64)."""
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = hashlib.blake2b(key_of_bytes(*text).encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)

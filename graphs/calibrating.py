@@ -66,7 +66,7 @@ def _ask(context: RunContext, numbers: list[int], inclusion: list[float]) -> Non
     ids = read_row_ids(context.folder, numbers, settings.shard_size)
     request = ReviewRequest(
         task=context.read_task(),
-        rows=tuple(ReviewRow(row=number, text=text) for number, text in zip(numbers, texts, strict=True)),
+        rows=tuple(ReviewRow(row=number, **text._asdict()) for number, text in zip(numbers, texts, strict=True)),
         known=gather_known(context.reviews, number_step(0, "risk"), context.folder, settings.shard_size)
         if settings.review_style == "few"
         else (),
@@ -74,7 +74,7 @@ def _ask(context: RunContext, numbers: list[int], inclusion: list[float]) -> Non
     facts = dict(zip(numbers, zip(texts, ids, inclusion, strict=True), strict=True))
     reviews = context.team.reviewer.review(request)
     context.reviews.record(
-        [key_of_answer(facts[one.row][0]) for one in reviews],
+        [key_of_answer(*facts[one.row][0]) for one in reviews],
         [_book(one, facts[one.row][1], facts[one.row][2]) for one in reviews],
     )
 

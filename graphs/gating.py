@@ -22,6 +22,7 @@ from records.errors import ModelError
 from records.events import FineTuned, Gated
 from records.folder import read_record, write_json
 from records.protocol import TrainingMetrics
+from records.rows import SCRIPT_TEXTS, read_row_texts
 from specialists.learning import GateVerdict, decide_promotion
 
 
@@ -81,7 +82,7 @@ def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> tuple[
     table = pq.read_table(lesson / "lesson.parquet")
     rows = table.filter(table["held_out"])
     numbers = cast(list[int], rows["id"].to_pylist())
-    inputs = write_shards(lesson / "gate", numbers, strings_of(rows, "text"), context.settings.shard_size)
+    inputs = write_shards(lesson / "gate", numbers, read_row_texts(rows, SCRIPT_TEXTS), context.settings.shard_size)
     labels = context.read_task().label_names
     truth = np.array([labels.index(label) for label in strings_of(rows, "label")], dtype=np.int64)
     replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)

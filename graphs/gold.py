@@ -13,11 +13,11 @@ from graphs.tables import read_row_ids, strings_of
 from records.errors import DataError
 from records.events import Noticed
 from records.folder import RunFolder, write_table
-from records.readers.importing import import_rows, iterate_shards, join_columns
+from records.readers.importing import import_rows, iterate_shards, take_texts
 from records.readers.inspection import inspect_file
 from records.readers.values import as_text
 from records.review_book import BookedReview, key_of_row, key_of_text
-from records.rows import ROW, ROW_ID, TEXT, Review
+from records.rows import INPUT_TEXTS, ROW, ROW_ID, Review, RowText, read_row_texts
 from records.task import TaskSpec
 
 LABEL_COLUMN = "label"
@@ -38,16 +38,16 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
         return
     path = Path(context.settings.gold)
     labels, by_id = _read_gold(context, path, task)
-    booked, found = [], set[str]()
-    for part in iterate_shards(context.folder.input, 0, rows, context.settings.shard_size, columns=[ROW, ROW_ID, TEXT]):
-        ids, texts = strings_of(part, ROW_ID), strings_of(part, TEXT)
-        keys = ids if by_id else [key_of_text(text) for text in texts]
+    booked, found, columns = [], set[str](), [ROW, ROW_ID, *INPUT_TEXTS]
+    for part in iterate_shards(context.folder.input, 0, rows, context.settings.shard_size, columns=columns):
+        ids, texts = strings_of(part, ROW_ID), read_row_texts(part, INPUT_TEXTS)
+        keys = ids if by_id else [key_of_text(*text) for text in texts]
         for number, row_id, text, key in zip(part[ROW].to_numpy().tolist(), ids, texts, keys, strict=True):
-            if key in labels and text:
+            if key in labels and not text.is_empty:
                 found.add(key)
                 review = Review(row=number, label=labels[key], source="gold")
                 one = BookedReview(step=GOLD_STEP, row_id=row_id, review=review, inclusion=min(1.0, len(labels) / rows))
-                booked.append((key_of_text(text), one))
+                booked.append((key_of_text(*text), one))
     if not booked:
         raise DataError(
             str(path),
@@ -126,7 +126,7 @@ def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[st
             str(path), f"its rows cannot be found in the data: no common column id, and no {' and '.join(missing)}",
             next_step=f"Give the column id, or {' and '.join(task.text_columns)}, as the data has it.",
         )  # fmt: skip
-    keys = strings_of(table, ROW_ID) if by_id else [key_of_text(text) for text in _join_texts(table, task)]
+    keys = strings_of(table, ROW_ID) if by_id else [key_of_text(*text) for text in _take_texts(table, task)]
     return _match_labels(path, keys, given, task), by_id
 
 
@@ -145,8 +145,9 @@ def _has_ids(context: RunContext) -> bool:
     return any(name.casefold() == "id" for name in pq.read_schema(context.folder.input).names)
 
 
-def _join_texts(table: pa.Table, task: TaskSpec) -> list[str]:
-    return join_columns([[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns])
+def _take_texts(table: pa.Table, task: TaskSpec) -> list[RowText]:
+    columns = [[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns]
+    return take_texts(columns, task.kind)
 
 
 def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: TaskSpec) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from records.errors import RunFolderError
 from records.folder import RunFolder
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.rows import INPUT_TEXTS, LABEL_COLUMNS, ROW, ROW_ID, TEXT, TEXT_PAIR
 from records.task import CANNOT_TELL
 from templates.report import HARDEST_ROWS, HardRow
 
@@ -80,7 +80,7 @@ def _scan(folder: RunFolder) -> LabelScan:
 
 def _iterate_rows(folder: RunFolder) -> Iterator[dict[str, Any]]:
     """Yield each row's id and text with its label columns; both files hold the rows in the input's order."""
-    texts = _iterate_file(folder.input, [ROW, ROW_ID, TEXT])
+    texts = _iterate_file(folder.input, [ROW, ROW_ID, *INPUT_TEXTS])
     for text, label in zip(texts, _iterate_file(folder.labels, list(LABEL_COLUMNS)), strict=True):
         yield {**text, **label}
 
@@ -95,6 +95,7 @@ def _describe_row(row: dict[str, Any]) -> HardRow:
     return HardRow(
         id=row[ROW_ID],
         text=row[TEXT],
+        text_pair=row.get(TEXT_PAIR),
         label=row["label"],
         source=row["source"] or "",
         risk=row["risk"],

@@ -22,7 +22,7 @@ from records.errors import RunFolderError
 from records.events import EpochTrained, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
-from records.rows import ROW
+from records.rows import ROW, tabulate_texts
 from sandbox.base import Limits, Output, RunResult, RunSpec
 from specialists.learning import choose_replay, split_for_gate
 
@@ -47,14 +47,13 @@ OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", METRICS, "gate.json
 
 LESSON = pa.schema(
     [
-        ("id", pa.int64()),
-        ("text", pa.string()),
         ("label", pa.string()),
         ("replayed", pa.bool_()),
         ("held_out", pa.bool_()),
     ]
 )
-"""The rows of one fine-tune: the pool and the replay, some of each held out for the gate."""
+"""What is told of the rows of one fine-tune beside number and text: they are the pool and the replay, some of each held
+out for the gate."""
 
 
 def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -84,15 +83,15 @@ def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
     held_out = [*split_for_gate(len(pooled), HELD_OUT, seed), *split_for_gate(len(replayed), HELD_OUT, seed)]
     texts = read_texts(context.folder, numbers, context.settings.shard_size)
     rows = [
-        {"id": number, "text": text, "label": label, "replayed": number in replayed, "held_out": bool(held)}
-        for number, text, label, held in zip(
-            numbers, texts, [*pooled.values(), *replayed.values()], held_out, strict=True
-        )
+        {"label": label, "replayed": number in replayed, "held_out": bool(held)}
+        for number, label, held in zip(numbers, [*pooled.values(), *replayed.values()], held_out, strict=True)
     ]
-    lesson = pa.Table.from_pylist(rows, schema=LESSON)
+    lesson = tabulate_texts(numbers, texts)
+    for name, column in zip(LESSON.names, pa.Table.from_pylist(rows, schema=LESSON).columns, strict=True):
+        lesson = lesson.append_column(name, column)
     parts = {"train": pc.invert(lesson["held_out"]), "valid": lesson["held_out"]}
     for name, mask in parts.items():
-        write_table(folder / f"{name}.parquet", lesson.filter(mask).select(["id", "text", "label"]))
+        write_table(folder / f"{name}.parquet", lesson.filter(mask).drop_columns(["replayed", "held_out"]))
     write_table(folder / "lesson.parquet", lesson)
     return folder
 

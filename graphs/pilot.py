@@ -23,12 +23,12 @@ from graphs.tables import (
     merge_shards,
     read_texts,
     shards_for,
-    strings_of,
     write_shards,
 )
 from records.errors import ModelError
 from records.folder import read_record
 from records.review_book import BookedReview, ReviewBook
+from records.rows import SCRIPT_TEXTS, RowText, read_row_texts
 from specialists.arrays import Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
 from specialists.class_maps import read_classes
@@ -47,7 +47,7 @@ class Pilot:
     what each specialist took for a row."""
 
     numbers: Integers
-    texts: list[str]
+    texts: list[RowText]
     probs: Floats
     seconds: Floats
 
@@ -82,7 +82,7 @@ def hold_pilot(context: RunContext, state: RunState) -> Pilot:
         probs.append(read_classes(class_probs_of(merge_shards(shards, labels)), maps[name], labels))
         seconds.append(sum(read_record(shard.receipt, Receipt).seconds for shard in shards))
     numbers = np.array([number for table in rows for number in table["id"].to_pylist()], dtype=np.int64)
-    texts = [text for table in rows for text in strings_of(table, "text")]
+    texts = [text for table in rows for text in read_row_texts(table, SCRIPT_TEXTS)]
     return Pilot(numbers, texts, np.stack(probs), np.array(seconds) / max(len(numbers), 1))
 
 

@@ -101,7 +101,7 @@ def _check_columns(file: str, task: TaskSpec, look: FileLook) -> None:
 
 
 def _refuse_unbuilt(task: TaskSpec) -> None:
-    if task.kind != "single_label":
+    if task.kind == "multi_label":
         raise NotYetError(
             f"this is a {task.kind} task (labels {', '.join(task.label_names)}; text {', '.join(task.text_columns)}), "
             "and labelling such tasks is not built yet",
@@ -137,6 +137,7 @@ def _import_rows(context: RunContext, task: TaskSpec) -> int:
         Path(settings.data),
         context.folder.input,
         text_columns=task.text_columns,
+        kind=task.kind,
         sheet=settings.sheet,
         shard_size=settings.shard_size,
     )

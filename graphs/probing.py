@@ -26,6 +26,7 @@ from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, Noticed, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
+from records.rows import RowText
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.class_maps import LEAST_LABEL_ROWS, can_judge
 from specialists.probe import LEAST_PROBE_ROWS, draw_pool, draw_probe
@@ -139,13 +140,13 @@ def _choose_truth(context: RunContext, gold: Mapping[int, str], others: Integers
 
 
 def _find_lengths_and_labels(
-    annotated: Mapping[str, Annotations], texts: Sequence[str], guessed: frozenset[str]
+    annotated: Mapping[str, Annotations], texts: Sequence[RowText], guessed: frozenset[str]
 ) -> tuple[Integers, Integers]:
     """Return what the probe is drawn by: the rows' lengths (n_rows,), and the labels (n_candidates, n_rows) that those
     give them whose map is no guess."""
     labels = [one.probs.argmax(axis=1) for slug, one in annotated.items() if slug not in guessed]
     own = np.stack(labels) if labels else np.zeros((1, len(texts)), dtype=np.int64)
-    return np.array([len(text) for text in texts], dtype=np.int64), own
+    return np.array([sum(map(len, text.parts)) for text in texts], dtype=np.int64), own
 
 
 def count_paid_rows(size: int, rows: int) -> int:
@@ -161,7 +162,9 @@ def _list_gold(context: RunContext, rows: int) -> dict[int, str]:
     return {one.review.row: one.review.label for one in found if one.review.label is not None}
 
 
-def _annotate(context: RunContext, jobs: Sequence[Job], numbers: list[int], texts: list[str]) -> dict[str, Annotations]:
+def _annotate(
+    context: RunContext, jobs: Sequence[Job], numbers: list[int], texts: list[RowText]
+) -> dict[str, Annotations]:
     """Return slug → annotations; a candidate that breaks is dropped."""
     inputs = write_shards(context.folder.scratch / "audition", numbers, texts, context.settings.shard_size)
     assignments = [Assignment(job, shards_for(inputs, job.name), classes=True) for job in jobs]
@@ -204,10 +207,12 @@ def _take(one: Annotations, positions: Integers) -> Annotations:
     return replace(one, probs=one.probs[positions], class_probs=one.class_probs[positions])
 
 
-def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclusion: Floats) -> list[str | None] | None:
+def _review(
+    context: RunContext, numbers: Integers, texts: Sequence[RowText], inclusion: Floats
+) -> list[str | None] | None:
     """Return the reviewer's labels, None where it gave none; its answers are written down as reviews. None in the place
     of all labels where the budget pays for too few of them to judge by."""
-    rows = tuple(ReviewRow(row=number, text=text) for number, text in zip(numbers.tolist(), texts, strict=True))
+    rows = tuple(ReviewRow(row=number, **text._asdict()) for number, text in zip(numbers.tolist(), texts, strict=True))
     reviews = context.team.reviewer.review(ReviewRequest(task=context.read_task(), rows=rows))
     ids = read_row_ids(context.folder, numbers.tolist(), context.settings.shard_size)
     facts = dict(zip(numbers.tolist(), zip(texts, ids, inclusion.tolist(), strict=True), strict=True))
@@ -216,7 +221,7 @@ def _review(context: RunContext, numbers: Integers, texts: Sequence[str], inclus
         BookedReview(step=PROBE_STEP, row_id=facts[one.row][1], review=one, inclusion=paid * facts[one.row][2])
         for one in reviews
     ]
-    context.reviews.record([key_of_text(facts[one.row][0]) for one in reviews], booked)
+    context.reviews.record([key_of_text(*facts[one.row][0]) for one in reviews], booked)
     label = {one.row: one.label for one in reviews}
     if len(reviews) == len(rows):
         return [label[row.row] for row in rows]

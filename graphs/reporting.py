@@ -21,8 +21,8 @@ from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
 from records.outcome import Certificate, Cost, Forecast
-from records.readers.importing import iterate_shards
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.readers.importing import RESERVED, iterate_shards
+from records.rows import LABEL_COLUMNS
 from records.settings import Settings
 from records.task import TaskSpec
 from templates.renderer import render_report
@@ -77,7 +77,7 @@ def _join_stages(context: RunContext, state: RunState) -> Iterator[pa.Table]:
         shards = iterate_shards(context.folder.input, first, len(labels), context.settings.shard_size)
         rows = pa.concat_tables(shards)
         first += len(labels)
-        original = rows.drop_columns([ROW, ROW_ID, TEXT])
+        original = rows.select([name for name in rows.column_names if name not in RESERVED])
         schema = pa.schema([*original.schema, *labels.schema])
         yield pa.Table.from_arrays([*original.columns, *labels.columns], schema=schema)
 

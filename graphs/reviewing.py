@@ -55,7 +55,7 @@ class ReviewStep:
 
     @cached_property
     def keys(self) -> list[str]:
-        return [key_of_text(text) for text in self.rows.text]
+        return [key_of_text(*text) for text in self.rows.text]
 
     @cached_property
     def eligible(self) -> Booleans:
@@ -64,7 +64,7 @@ class ReviewStep:
         first = np.zeros(len(self.keys), dtype=np.bool_)
         first[np.unique(self.keys, return_index=True)[1]] = True
         known = np.array([one is not None for one in self.booked()], dtype=np.bool_)
-        exact = [key_of_bytes(text) for text in self.rows.text]
+        exact = [key_of_bytes(*text) for text in self.rows.text]
         found = self.reviews.find(exact)
         audited = np.array([key in found for key in exact], dtype=np.bool_)
         return first & ~self.rows.empty & ~known & ~audited
@@ -78,7 +78,7 @@ class ReviewStep:
         return tuple(
             ReviewRow(
                 row=int(self.rows.number[index]),
-                text=self.rows.text[index],
+                **self.rows.text[index]._asdict(),
                 votes=dict(ballots[index]) if show_votes else {},
             )
             for index in chosen
@@ -163,7 +163,7 @@ def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard
     known = [booked.review for booked in reviews.list_labelled(before_step, MOST_KNOWN)]
     texts = read_texts(folder, [review.row for review in known], shard_size)
     return tuple(
-        KnownRow(text=text, labels=(review.label,) if review.label is not None else review.labels or ())
+        KnownRow(**text._asdict(), labels=(review.label,) if review.label is not None else review.labels or ())
         for text, review in zip(texts, known, strict=True)
     )
 

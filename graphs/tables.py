@@ -1,6 +1,6 @@
 """The tables of a stage: its rows, its votes, and its labels. One stage is in memory at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,7 +15,16 @@ from graphs.engine import Receipt, Shard
 from records.errors import ModelError
 from records.folder import RunFolder, read_record, write_table
 from records.readers.importing import iterate_shards
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT, script_input, script_output
+from records.rows import (
+    INPUT_TEXTS,
+    LABEL_COLUMNS,
+    ROW,
+    ROW_ID,
+    RowText,
+    read_row_texts,
+    script_output,
+    tabulate_texts,
+)
 from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.risk import estimate_risk
@@ -52,23 +61,21 @@ class StageRows:
 
     number: Integers
     row_id: list[str]
-    text: list[str]
+    text: list[RowText]
 
     @property
     def empty(self) -> Booleans:
-        return np.array([not text.strip() for text in self.text], dtype=np.bool_)
+        return np.array([text.is_empty for text in self.text], dtype=np.bool_)
 
 
 def read_stage_rows(folder: RunFolder, stage: int, stage_size: int, shard_size: int) -> StageRows:
     """Return the rows of a stage."""
-    table = pa.concat_tables(
-        part.select([ROW, ROW_ID, TEXT])
-        for part in iterate_shards(folder.input, stage * stage_size, stage_size, shard_size)
-    )
+    columns = [ROW, ROW_ID, *INPUT_TEXTS]
+    table = pa.concat_tables(iterate_shards(folder.input, stage * stage_size, stage_size, shard_size, columns))
     return StageRows(
         number=table[ROW].to_numpy().astype(np.int64),
         row_id=strings_of(table, ROW_ID),
-        text=strings_of(table, TEXT),
+        text=read_row_texts(table, INPUT_TEXTS),
     )
 
 
@@ -77,14 +84,14 @@ def strings_of(table: pa.Table, name: str) -> list[str]:
     return cast(list[str], table[name].to_pylist())
 
 
-def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[str], shard_size: int) -> tuple[Path, ...]:
+def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[RowText], shard_size: int) -> tuple[Path, ...]:
     """Write rows as shard files below `folder` and return them; shards that are there already are kept."""
     paths = []
     for first in range(0, len(numbers), shard_size):
         path = folder / f"rows-{first // shard_size:05d}.parquet"
         if not path.exists():
             part = slice(first, first + shard_size)
-            write_table(path, pa.table({"id": numbers[part], "text": texts[part]}, schema=script_input()))
+            write_table(path, tabulate_texts(numbers[part], texts[part]))
         paths.append(path)
     return tuple(paths)
 
@@ -231,33 +238,43 @@ def read_label(review_label: str | None) -> str | None:
     return None if review_label == CANNOT_TELL else review_label
 
 
-def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
+def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[RowText]:
     """Return the texts of rows by their internal numbers, in the order asked for."""
-    return _read_strings(folder, TEXT, numbers, shard_size)
+    return _read_rows(folder, INPUT_TEXTS, numbers, shard_size, lambda table: read_row_texts(table, INPUT_TEXTS))
 
 
 def read_row_ids(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[str]:
     """Return the ids of rows by their internal numbers, in the order asked for."""
-    return _read_strings(folder, ROW_ID, numbers, shard_size)
+    return _read_rows(folder, [ROW_ID], numbers, shard_size, lambda table: strings_of(table, ROW_ID))
 
 
-def _read_strings(folder: RunFolder, column: str, numbers: Sequence[int], shard_size: int) -> list[str]:
-    found: dict[int, str] = {}
+def _read_rows(
+    folder: RunFolder,
+    columns: Sequence[str],
+    numbers: Sequence[int],
+    shard_size: int,
+    read: Callable[[pa.Table], list[T]],
+) -> list[T]:
+    found: dict[int, T] = {}
     for first in sorted({number // shard_size * shard_size for number in numbers}):
-        for part in iterate_shards(folder.input, first, shard_size, shard_size, columns=[ROW, column]):
+        for part in iterate_shards(folder.input, first, shard_size, shard_size, columns=[ROW, *columns]):
             wanted = part.filter(pc.is_in(part[ROW], pa.array(numbers, pa.int64())))
-            found.update(zip(cast(list[int], wanted[ROW].to_pylist()), strings_of(wanted, column), strict=True))
+            found.update(zip(cast(list[int], wanted[ROW].to_pylist()), read(wanted), strict=True))
     return [found[number] for number in numbers]
 
 
 def find_filled_rows(folder: RunFolder, rows: int, shard_size: int) -> Integers:
     """Return the numbers of the rows that have a text, in ascending order."""
-    parts = iterate_shards(folder.input, 0, rows, shard_size, columns=[ROW, TEXT])
-    filled = [part.filter(pc.not_equal(part[TEXT], pa.scalar("")))[ROW].to_numpy() for part in parts]
-    return np.concatenate(filled).astype(np.int64)
+    parts = iterate_shards(folder.input, 0, rows, shard_size, columns=[ROW, *INPUT_TEXTS])
+    return np.concatenate([part[ROW].to_numpy()[_are_filled(part)] for part in parts]).astype(np.int64)
 
 
-def read_first_texts(folder: RunFolder, count: int) -> list[str]:
+def _are_filled(part: pa.Table) -> Booleans:
+    texts = [part[name] for name in INPUT_TEXTS if name in part.column_names]
+    return np.any([pc.not_equal(text, pa.scalar("")).to_numpy() for text in texts], axis=0)
+
+
+def read_first_texts(folder: RunFolder, count: int) -> list[RowText]:
     """Return the first `count` rows' texts, those without a text left out."""
     table = pa.concat_tables(iterate_shards(folder.input, 0, count, count))
-    return [text for text in strings_of(table, TEXT)[:count] if text.strip()]
+    return [text for text in read_row_texts(table, INPUT_TEXTS)[:count] if not text.is_empty]

@@ -17,10 +17,11 @@ from graphs.context import RunContext
 from graphs.engine import Receipt, Shard
 from graphs.reviewing import number_step
 from graphs.state import RunState
-from graphs.tables import merge_shards, read_texts, shards_for, strings_of, write_shards
+from graphs.tables import merge_shards, read_texts, shards_for, write_shards
 from records.base import Record
 from records.folder import RunFolder, read_record, write_json, write_table
 from records.review_book import FIRST_STEP, BookedReview
+from records.rows import SCRIPT_TEXTS, RowText, read_row_texts
 
 MOST_TAUGHT = 20_000
 """Rows of earlier stages that the vote is fitted to, about: the latest stages' are taken until there are so many."""
@@ -36,9 +37,9 @@ class TaughtSet:
     reviews: tuple[BookedReview, ...]
     inputs: tuple[Path, ...]
 
-    def read_texts(self) -> list[str]:
+    def read_texts(self) -> list[RowText]:
         """Return the texts, in the order of `reviews`."""
-        return [text for path in self.inputs for text in strings_of(pq.read_table(path, columns=["text"]), "text")]
+        return [text for path in self.inputs for text in read_row_texts(pq.read_table(path), SCRIPT_TEXTS)]
 
     def shards(self, model: str, version: int) -> tuple[Shard, ...]:
         """Return where a specialist's annotations of these rows are."""

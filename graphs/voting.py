@@ -33,6 +33,7 @@ from graphs.tables import (
 from graphs.taught import TaughtSet, find_untaught, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
+from records.rows import RowText
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, VoteModel, fit_vote, score_rows
 from specialists.combination import NOT_ASKED
@@ -98,7 +99,7 @@ class StageView:
         return np.flatnonzero(~self.rows.empty)
 
     @cached_property
-    def texts(self) -> list[str]:
+    def texts(self) -> list[RowText]:
         return [self.rows.text[place] for place in self.filled]
 
     @cached_property
@@ -210,7 +211,7 @@ def _gather_lesson(view: StageView, before: int) -> _Lesson:
         states=np.concatenate([known, states[places]]),
         **vars(gather_testimony(view.context.reviews, reviews, view.labels)),
     )
-    keys = [key_of_text(text) for one in sets for text in one.read_texts()]
+    keys = [key_of_text(*text) for one in sets for text in one.read_texts()]
     return _Lesson(rows, keys + [view.step(before).keys[view.filled[place]] for place in places], states)
 
 

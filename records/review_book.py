@@ -52,25 +52,32 @@ _Row = tuple[
 
 def key_of_text(text: str, text_pair: str | None = None) -> str:
     """Return the key that texts (or pairs of texts) share which are the same but for white space and case."""
-    parts = [text] if text_pair is None else [text, text_pair]
-    digests = [_hash(" ".join(part.casefold().split())) for part in parts]
-    return digests[0] if len(digests) == 1 else _hash(" ".join(digests))
+    return _hash_parts(_normalise(text), None if text_pair is None else _normalise(text_pair))
 
 
-def key_of_bytes(text: str) -> str:
-    """Return the key that only texts share which are the same to the byte. It is never one of `key_of_text`."""
-    return f"bytes:{_hash(text)}"
+def key_of_bytes(text: str, text_pair: str | None = None) -> str:
+    """Return the key that only texts (or pairs) share which are the same to the byte. It is never one of
+    `key_of_text`."""
+    return f"bytes:{_hash_parts(text, text_pair)}"
 
 
-def key_of_answer(text: str) -> str:
-    """Return the key of what a reviewer says of a text whose label is known: its answer decides no label. It is never
-    one of `key_of_text`."""
-    return f"answer:{key_of_text(text)}"
+def key_of_answer(text: str, text_pair: str | None = None) -> str:
+    """Return the key of what a reviewer says of a text (or pair) whose label is known: its answer decides no label. It
+    is never one of `key_of_text`."""
+    return f"answer:{key_of_text(text, text_pair)}"
 
 
 def key_of_row(number: int) -> str:
     """Return the key of a row for whom another with the same text is no answer. It is never one of a text's."""
     return f"row:{number}"
+
+
+def _normalise(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _hash_parts(text: str, text_pair: str | None) -> str:
+    return _hash(text) if text_pair is None else _hash(f"{_hash(text)} {_hash(text_pair)}")
 
 
 def _hash(text: str) -> str:

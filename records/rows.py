@@ -1,6 +1,7 @@
 """The columns of the tables that a run writes, and the records of a vote and a review."""
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self
 
 import pyarrow as pa
 from pydantic import model_validator
@@ -18,6 +19,10 @@ ROW_ID = "__id__"
 """The row's own id as text, as the file gives it, else its row number; need not be unique."""
 TEXT = "__text__"
 """The text to label: the text columns joined by a line break, an empty string where there is none."""
+TEXT_PAIR = "__text_pair__"
+"""Where the task is about pairs the second text, from the second text column; TEXT is then the first column's alone."""
+INPUT_TEXTS, SCRIPT_TEXTS = (TEXT, TEXT_PAIR), ("text", "text_pair")
+"""The columns of a row's texts in `input.parquet`, and in what scripts read; the second is there only for pairs."""
 
 LABEL_COLUMNS: dict[str, pa.DataType] = {
     "label": pa.string(),
@@ -35,12 +40,42 @@ LABEL_COLUMNS: dict[str, pa.DataType] = {
 """What `labels.parquet` adds to the original columns, in this order."""
 
 
+class RowText(NamedTuple):
+    """What a row is labelled by: its text, and in a task about pairs its second text too."""
+
+    text: str
+    text_pair: str | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The one text, or both."""
+        return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to label: a pair of which one text is empty may still be judged."""
+        return not any(part.strip() for part in self.parts)
+
+
+def read_row_texts(table: pa.Table, names: Sequence[str]) -> list[RowText]:
+    """Return the texts of a table's rows, from those of the columns `names` that it has."""
+    columns = [table[name].to_pylist() for name in names if name in table.column_names]
+    return [RowText(*parts) for parts in zip(*columns, strict=True)]
+
+
 def script_input(kind: Kind = "single_label") -> pa.Schema:
     """Return the schema that a generated annotate script reads; `id` is the internal row number."""
     fields: list[tuple[str, pa.DataType]] = [("id", pa.int64()), ("text", pa.string())]
     if kind == "text_pair":
         fields.append(("text_pair", pa.string()))
     return pa.schema(fields)
+
+
+def tabulate_texts(numbers: Sequence[int], texts: Sequence[RowText]) -> pa.Table:
+    """Return rows as a generated script reads them: their numbers and texts (n_rows,), of pairs both."""
+    schema = script_input("text_pair" if any(text.text_pair is not None for text in texts) else "single_label")
+    columns = {"id": numbers, **{name: [getattr(text, name) for text in texts] for name in SCRIPT_TEXTS}}
+    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
 def script_output(

@@ -144,6 +144,7 @@ class HardRow(Record):
 
     id: str
     text: str
+    text_pair: str | None = None
     label: str | None
     source: str
     risk: float

@@ -16,9 +16,10 @@ from records.readers.judging import has_text, is_string
 from records.readers.opening import find_column, open_source
 from records.readers.source import OtherEncoding, refuse_empty
 from records.readers.values import as_text
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.rows import INPUT_TEXTS, LABEL_COLUMNS, ROW, ROW_ID, TEXT, TEXT_PAIR, RowText
+from records.task import Kind
 
-RESERVED = frozenset({ROW, ROW_ID, TEXT, *LABEL_COLUMNS})
+RESERVED = frozenset({ROW, ROW_ID, *INPUT_TEXTS, *LABEL_COLUMNS})
 """Names that are ours; an original column of one of these names becomes `input_<name>`."""
 
 COUNTED_TOGETHER = 1000
@@ -33,7 +34,7 @@ class ImportedRows(Record):
     renamed: dict[str, str]
     """Original name → name in `input.parquet`, where they differ."""
     empty_rows: int
-    """Rows without a text; their TEXT is the empty string."""
+    """Rows without a text, of pairs without both; theirs are empty strings."""
     other_encoding: OtherEncoding | None
     """Lines that were not in the file's encoding, if any."""
 
@@ -43,14 +44,15 @@ def import_rows(
     target: Path,
     *,
     text_columns: Sequence[str],
+    kind: Kind = "single_label",
     id_column: str | None = None,
     sheet: str | None = None,
     shard_size: int,
 ) -> ImportedRows:
     """Stream a data file into the Parquet file `target`, which appears whole, or not at all.
 
-    Its columns are ROW (0, 1, …), ROW_ID, TEXT (the text columns that are not blank, joined by a line break; empty
-    without text columns) and the original columns, in row groups of `shard_size` rows. ROW_ID is the `id_column` as
+    Its columns are ROW (0, 1, …), ROW_ID, TEXT (see `take_texts`; empty without text columns), for pairs TEXT_PAIR, and
+    the original columns, in row groups of `shard_size` rows. ROW_ID is the `id_column` as
     text (by default the column whose name is `id` in any case) and, where there is none or it is empty, the row number.
 
     Raises DataError, with the place, where the file cannot be read to its end, a column is missing, or a text column
@@ -58,7 +60,7 @@ def import_rows(
     """
     source = open_source(path, sheet)
     schema = source.read_schema()
-    rows = _Rows(path, schema, text_columns, id_column)
+    rows = _Rows(path, schema, text_columns, kind, id_column)
     with written_whole(target) as temporary:
         with pq.ParquetWriter(temporary, rows.schema) as writer:
             for batch in source.batches(schema, shard_size):
@@ -88,7 +90,9 @@ def count_rows(path: Path, *, sheet: str | None = None) -> int:
 class _Rows:
     """Adds our columns to the original ones, batch after batch, and keeps count."""
 
-    def __init__(self, path: Path, schema: pa.Schema, text_columns: Sequence[str], id_column: str | None) -> None:
+    def __init__(
+        self, path: Path, schema: pa.Schema, text_columns: Sequence[str], kind: Kind, id_column: str | None
+    ) -> None:
         self._path = path
         self._columns = schema.names
         self._types = schema.types
@@ -96,31 +100,28 @@ class _Rows:
         for at in self._text:
             if not is_string(self._types[at]):
                 raise self._not_text(at, f"its type is {self._types[at]}")
+        self._kind: Kind = kind
         self._id = self._find_id(id_column)
         self._without_text = set(self._text)
         self.names = rename_columns(schema.names)
-        self.schema = pa.schema(
-            [
-                (ROW, pa.int64()),
-                (ROW_ID, pa.string()),
-                (TEXT, pa.string()),
-                *zip(self.names.values(), self._types, strict=True),
-            ]
-        )
+        ours = [(ROW, pa.int64()), (ROW_ID, pa.string()), (TEXT, pa.string())]
+        ours += [(TEXT_PAIR, pa.string())] if kind == "text_pair" else []
+        self.schema = pa.schema([*ours, *zip(self.names.values(), self._types, strict=True)])
         self.count = 0
         self.empty = 0
 
     def add(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with our columns before its own."""
         numbers = range(self.count, self.count + batch.num_rows)
-        texts = self._join_texts(batch)
+        texts = self._take_texts(batch)
         self.count += batch.num_rows
-        self.empty += texts.count("")
+        self.empty += sum(text.is_empty for text in texts)
         ours = [
             pa.array(numbers, pa.int64()),
             pa.array(self._name_rows(batch, numbers), pa.string()),
-            pa.array(texts, pa.string()),
+            pa.array([text.text for text in texts], pa.string()),
         ]
+        ours += [pa.array([text.text_pair for text in texts], pa.string())] if self._kind == "text_pair" else []
         return pa.record_batch([*ours, *_columns_of(batch)], schema=self.schema)
 
     def check_texts(self) -> None:
@@ -130,12 +131,12 @@ class _Rows:
         for at in sorted(self._without_text):
             raise self._not_text(at, "it holds nothing but numbers, dates, JSON and blanks")
 
-    def _join_texts(self, batch: pa.RecordBatch) -> list[str]:
+    def _take_texts(self, batch: pa.RecordBatch) -> list[RowText]:
         columns: list[list[str | None]] = [batch.column(at).to_pylist() for at in self._text]
         for at, values in zip(self._text, columns, strict=True):
             if at in self._without_text and has_text(values):
                 self._without_text.discard(at)
-        return join_columns(columns) if columns else [""] * batch.num_rows
+        return take_texts(columns, self._kind) if columns else [RowText("")] * batch.num_rows
 
     def _name_rows(self, batch: pa.RecordBatch, numbers: range) -> list[str]:
         if self._id is None:
@@ -184,7 +185,7 @@ def iterate_shards(
 ) -> Iterator[pa.Table]:
     """Yield the rows from `first_row` on in tables of `shard_size` rows (the last may be shorter), `rows` in all.
 
-    Only the row groups that hold them are read, and of these only `columns` (default: all).
+    Only the row groups that hold them are read, and of these only those of `columns` that there are (default: all).
     """
     with pq.ParquetFile(input_parquet) as file:
         sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
@@ -198,6 +199,8 @@ def iterate_shards(
             yield table.slice(first - starts[groups[0]], last - first)
 
 
-def join_columns(columns: Sequence[Sequence[str | None]]) -> list[str]:
-    """Return each row's text: those of its text columns that are not blank, a line each."""
-    return ["\n".join(text for text in texts if text and not text.isspace()) for texts in zip(*columns, strict=True)]
+def take_texts(columns: Sequence[Sequence[str | None]], kind: Kind) -> list[RowText]:
+    """Return what each row is labelled by: of its text columns those that are not blank, a line each; of a pair the
+    two columns by themselves, in their order, empty where they are blank."""
+    rows = [["" if not text or text.isspace() else text for text in texts] for texts in zip(*columns, strict=True)]
+    return [RowText(*texts) if kind == "text_pair" else RowText("\n".join(filter(None, texts))) for texts in rows]

@@ -5,6 +5,7 @@ import pytest
 from agents.review_cost import FREE, count_requests, estimate_tokens, price_reviews
 from agents.reviewer import ReviewManner
 from agents.target import LLMTarget, Terms
+from records.rows import RowText
 from records.task import LabelSpec, TaskSpec
 
 TASK = TaskSpec(
@@ -13,7 +14,7 @@ TASK = TaskSpec(
     text_columns=("text",),
 )
 OWN = LLMTarget(model="own", base_url="http://127.0.0.1:9/v1")
-TEXTS = ["a good film", "a bad film that is quite long"]
+TEXTS = [RowText("a good film"), RowText("a bad film that is quite long")]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from graphs.tables import StageRows
 from graphs.voting import StageView, StageVote
 from records.folder import RunFolder, write_table
 from records.review_book import ReviewBook
-from records.rows import Review
+from records.rows import Review, RowText
 from records.settings import Settings
 from records.task import LabelSpec, TaskSpec
 from specialists.vote import VoteResult
@@ -38,7 +38,7 @@ class Stage:
     folder: RunFolder
 
     def view(self, source: str = "llm", **settings: Any) -> StageView:
-        texts = [f"text {number:02d}" if number != EMPTY else " " for number in range(ROWS)]
+        texts = [RowText(f"text {number:02d}" if number != EMPTY else " ") for number in range(ROWS)]
         rows = StageRows(np.arange(ROWS, 2 * ROWS), [f"r{n}" for n in range(ROWS)], texts)
         filled = np.flatnonzero(~rows.empty)
         chosen = Settings(task="Good?", data="rows.csv", llm="openai:x", **settings)

@@ -16,7 +16,7 @@ from graphs.reviewing import PROBE_STEP
 from graphs.state import RunState
 from records.folder import RunFolder, write_table
 from records.review_book import BookedReview, ReviewBook
-from records.rows import Review
+from records.rows import Review, RowText
 from records.settings import Settings
 from records.task import LabelSpec, TaskSpec
 from specialists.forecast import PilotRows
@@ -33,7 +33,7 @@ def make_pilot() -> Pilot:
     first = np.where(positive, 0.95, 0.05)
     second = np.where(np.arange(ROWS) % 4 == 0, 0.4, first)
     probs = np.stack([np.column_stack([one, 1 - one]) for one in (first, second)])
-    return Pilot(1000 + np.arange(ROWS), ["a text"] * ROWS, probs, np.array([0.1, 0.2]))
+    return Pilot(1000 + np.arange(ROWS), [RowText("a text")] * ROWS, probs, np.array([0.1, 0.2]))
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from graphs.reviewing import ReviewStep, apply_reviews
 from graphs.tables import STAGE_LABELS, VOTED, StageRows, read_label
 from records.folder import RunFolder
 from records.review_book import BookedReview, ReviewBook, key_of_bytes, key_of_text
-from records.rows import ROW, ROW_ID, TEXT, Review
+from records.rows import ROW, ROW_ID, TEXT, Review, RowText
 
 TEXTS = ["a good film", "a poor film", "so-so", "A  GOOD film", ""]
-STAGE = StageRows(number=np.arange(10, 15), row_id=[f"id-{n}" for n in range(10, 15)], text=TEXTS)
+STAGE = StageRows(number=np.arange(10, 15), row_id=[f"id-{n}" for n in range(10, 15)], text=list(map(RowText, TEXTS)))
 
 
 @pytest.fixture

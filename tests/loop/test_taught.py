@@ -12,7 +12,7 @@ from graphs.tables import probs_of, shards_for, write_shards
 from graphs.taught import Lesson, TaughtSet, find_untaught, lesson_file, list_missing
 from records.folder import RunFolder, write_json, write_table
 from records.review_book import BookedReview
-from records.rows import Review, script_output
+from records.rows import Review, RowText, script_output
 
 MODEL, LABELS = "ann--one", ("positive", "negative")
 ROWS = (3, 5, 8, 13, 21)
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 def make_set(folder: RunFolder, *versions: int) -> TaughtSet:
     """Return a set of which these versions have annotated all rows, each with a probability of its own."""
-    inputs = write_shards(folder.scratch / "set", list(ROWS), [f"text {row}" for row in ROWS], 2)
+    inputs = write_shards(folder.scratch / "set", list(ROWS), [RowText(f"text {row}") for row in ROWS], 2)
     reviews = [BookedReview(step=0, row_id="r", review=Review(row=row, label="positive", source="llm")) for row in ROWS]
     for version in versions:
         for shard in shards_for(inputs, f"{MODEL}-v{version}"):
