@@ -9,6 +9,7 @@ from agents.languages import NAMES
 from agents.lexicon import find_family, normalise_name
 from agents.rarer_families import LANGUAGE
 from agents.sentence import read_labels
+from agents.two_texts import are_a_pair, asks_about_pairs, find_pair
 from records.errors import SettingsError, TaskUnclearError
 from records.task import CANNOT_TELL, LONGEST_NAME, LabelSpec, TaskSpec
 
@@ -38,8 +39,8 @@ class OfflineAnalyst:
     def analyse(self, request: TaskRequest) -> TaskSpec:
         """Return the task. Raises TaskUnclearError where labels or text column cannot be told, naming the option."""
         request = _apply_answers(request)
-        columns = choose_text_columns(request)
         labels = check_labels(request.labels or read_labels(request.sentence))
+        columns, is_pair = _choose_texts(request, labels)
         if not labels:
             raise TaskUnclearError(
                 f"the labels cannot be told from the sentence {request.sentence!r}",
@@ -52,11 +53,16 @@ class OfflineAnalyst:
         stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
         return TaskSpec(
             sentence=request.sentence,
+            kind="text_pair" if is_pair else "single_label",
             labels=tuple(LabelSpec(name=label) for label in labels),
             text_columns=columns,
             language="mul" if len(spoken) > 1 or family is LANGUAGE else next(iter(spoken), "en"),
             family=family.name if family else "text classification",
-            inferred=(*(field for field, value in stated.items() if not value), "family"),
+            inferred=(
+                *(("kind",) if is_pair else ()),
+                *(field for field, value in stated.items() if not value),
+                "family",
+            ),
         )
 
 
@@ -112,6 +118,19 @@ def check_labels(labels: Sequence[str]) -> tuple[str, ...]:
     if problem:
         raise SettingsError(problem, next_step="Give two or more different labels: --labels positive,negative")
     return names
+
+
+def _choose_texts(request: TaskRequest, labels: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the text column(s), and whether they hold the two texts of a pair. Raises TaskUnclearError."""
+    if request.text_columns or not asks_about_pairs(labels, request.sentence):
+        columns = choose_text_columns(request)
+        return columns, bool(request.text_columns) and are_a_pair(columns, labels, request.sentence)
+    pair = find_pair([column.name for column in request.columns if column.is_text])
+    if pair is None:
+        raise unclear_text(
+            "the task is about two texts, and it cannot be told which columns hold them", request.columns
+        )
+    return pair, True
 
 
 def choose_text_columns(request: TaskRequest) -> tuple[str, ...]:
@@ -171,5 +190,7 @@ def unclear_text(what: str, columns: Sequence[ColumnSample]) -> TaskUnclearError
     """Return the error that asks for the text column, with the columns to choose from."""
     listed = ", ".join(f"{column.name} ({'text' if column.is_text else 'not text'})" for column in columns)
     return TaskUnclearError(
-        what, next_step=f"Name the column with --text COLUMN. The columns: {listed or 'none'}.", asks="text"
+        what,
+        next_step=f"Name the column with --text COLUMN, for pairs of texts both. The columns: {listed or 'none'}.",
+        asks="text",
     )

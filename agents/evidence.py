@@ -86,6 +86,14 @@ def _find_other(family: Family, candidate: Candidate) -> Family | None:
     )
 
 
+def find_pair_family(candidate: Candidate) -> Family | None:
+    """Return the kind of judgement about two texts that the model's name or data speak of, where they speak of no kind
+    about one."""
+    said = _name_and_data(candidate)
+    spoken = [one for one in FAMILIES if speaks(said, one) or _holds_dataset(said, one)]
+    return spoken[0] if spoken and all(one.pairs for one in spoken) else None
+
+
 def _is_stuffed(text: str, what: str) -> bool:
     return sum(speaks(text, family) for family in FAMILIES) >= _STUFFED[what]
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agents.card_claims import find_chance_accuracy
+from agents.evidence import find_pair_family
 from agents.families import names
 from agents.languages import languages_of, name_of, primary_code
 from agents.lexicon import family_of, find_meaning, holds, normalise_name
@@ -116,8 +117,12 @@ def _find_language_misfit(task: TaskSpec, candidate: Candidate, filters: Filters
 
 
 def _find_other_task(task: TaskSpec, candidate: Candidate) -> Iterator[str]:
-    if is_entailment(tuple(candidate.id2label.values())) and family_of(task) is not ENTAILMENT:
+    about_pairs = task.kind == "text_pair"
+    wants_entailment = about_pairs and family_of(task) is ENTAILMENT
+    if is_entailment(tuple(candidate.id2label.values())) and not wants_entailment:
         yield "it judges whether one text follows from another (zero-shot), which is another task"
+    if not about_pairs and (family := find_pair_family(candidate)):
+        yield f"it judges two texts together ({family.name}), and the task is about one"
 
 
 def _count_from_files(candidate: Candidate) -> int:

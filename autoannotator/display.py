@@ -167,8 +167,10 @@ def _tell_preparation(event: Event) -> str:  # noqa: PLR0911 (one return an even
     match event:
         case TaskResolved():
             told = f" (inferred: {', '.join(event.inferred)})" if event.inferred else ""
-            columns, labels = ", ".join(event.text_columns), ", ".join(event.labels)
-            return f"Task       {event.rows:,} rows · text column {columns} · labels {labels}{told}"
+            texts, labels = " and ".join(event.text_columns), ", ".join(event.labels)
+            column = "text column" if len(event.text_columns) == 1 else "joined text columns"
+            columns = f"pairs of {texts}" if event.kind == "text_pair" else f"{column} {texts}"
+            return f"Task       {event.rows:,} rows · {columns} · labels {labels}{told}"
         case HubSearched():
             asked = f" with {event.requests} requests for: {' · '.join(event.queries)}" if event.queries else ""
             return f"Hub        {event.found} models found on {event.hub}{asked}"

@@ -10,8 +10,10 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from agents.base import ColumnSample, TaskRequest
+from agents.sentence import read_labels
 from agents.target import Terms
 from agents.team import make_team
+from agents.two_texts import asks_about_pairs
 from autoannotator.commands import Outcome
 from autoannotator.hubs import open_hub
 from autoannotator.settings import resolve_settings
@@ -63,9 +65,12 @@ def _make_terms(settings: Settings) -> Terms:
 
 
 def _make_request(settings: Settings) -> TaskRequest:
-    """Return what the analyst starts from where there is no file: one column of texts, of which none is known."""
-    column = ColumnSample(name="text", type="string", is_text=True, values=())
-    return TaskRequest(sentence=settings.task, labels=settings.labels, text_columns=("text",), columns=(column,))
+    """Return what the analyst starts from where there is no file: a column of texts, for pairs two, of which none is
+    known."""
+    is_pair = asks_about_pairs(settings.labels or read_labels(settings.task), settings.task)
+    names = ("text", "text_pair") if is_pair else ("text",)
+    columns = tuple(ColumnSample(name=name, type="string", is_text=True, values=()) for name in names)
+    return TaskRequest(sentence=settings.task, labels=settings.labels, text_columns=names, columns=columns)
 
 
 def _tell_task(task: TaskSpec) -> str:

@@ -143,7 +143,11 @@ def _import_rows(context: RunContext, task: TaskSpec) -> int:
     )
     context.emit(
         TaskResolved(
-            rows=imported.rows, labels=task.label_names, text_columns=task.text_columns, inferred=task.inferred
+            rows=imported.rows,
+            labels=task.label_names,
+            text_columns=task.text_columns,
+            kind=task.kind,
+            inferred=task.inferred,
         )
     )
     for notice in _notices(imported):

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 from records.base import Record
 from records.candidate import MapStatus
 from records.outcome import Forecast
+from records.task import Kind
 
 
 def now() -> str:
@@ -66,6 +67,7 @@ class TaskResolved(EventBase):
     rows: int
     labels: tuple[str, ...]
     text_columns: tuple[str, ...]
+    kind: Kind = "single_label"
     inferred: tuple[str, ...]
 
 
