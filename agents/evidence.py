@@ -86,12 +86,10 @@ def _find_other(family: Family, candidate: Candidate) -> Family | None:
     )
 
 
-def find_pair_family(candidate: Candidate) -> Family | None:
-    """Return the kind of judgement about two texts that the model's name or data speak of, where they speak of no kind
-    about one."""
+def find_kinds(candidate: Candidate) -> list[Family]:
+    """Return the kinds of judgement that the model's name or data speak of."""
     said = _name_and_data(candidate)
-    spoken = [one for one in FAMILIES if speaks(said, one) or _holds_dataset(said, one)]
-    return spoken[0] if spoken and all(one.pairs for one in spoken) else None
+    return [one for one in FAMILIES if speaks(said, one) or _holds_dataset(said, one)]
 
 
 def _is_stuffed(text: str, what: str) -> bool:

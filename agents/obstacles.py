@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from agents.card_claims import find_chance_accuracy
-from agents.evidence import find_pair_family
+from agents.evidence import find_kinds
 from agents.families import names
 from agents.languages import languages_of, name_of, primary_code
 from agents.lexicon import family_of, find_meaning, holds, normalise_name
@@ -117,12 +117,15 @@ def _find_language_misfit(task: TaskSpec, candidate: Candidate, filters: Filters
 
 
 def _find_other_task(task: TaskSpec, candidate: Candidate) -> Iterator[str]:
-    about_pairs = task.kind == "text_pair"
-    wants_entailment = about_pairs and family_of(task) is ENTAILMENT
+    family, about_pairs = family_of(task), task.kind == "text_pair"
+    wants_entailment = about_pairs and family is ENTAILMENT
     if is_entailment(tuple(candidate.id2label.values())) and not wants_entailment:
         yield "it judges whether one text follows from another (zero-shot), which is another task"
-    if not about_pairs and (family := find_pair_family(candidate)):
-        yield f"it judges two texts together ({family.name}), and the task is about one"
+    kinds = find_kinds(candidate)
+    if kinds and not about_pairs and all(one.pairs for one in kinds):
+        yield f"it judges two texts together ({kinds[0].name}), and the task is about one"
+    if kinds and about_pairs and family is not None and family.pairs and not any(one.pairs for one in kinds):
+        yield f"it judges one text ({kinds[0].name}), and the task is about how two relate"
 
 
 def _count_from_files(candidate: Candidate) -> int:

@@ -253,8 +253,9 @@ def read_data(request: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def read_rows(request: dict[str, Any]) -> dict[str, str]:
-    """Return the texts (id → text) that a request to the reviewer holds."""
-    return {row["id"]: row["text"] for row in read_data(request)}
+    """Return the texts (id → text) that a request to the reviewer holds; of pairs both, a line each."""
+    names = ("text", "text_a", "text_b")
+    return {row["id"]: "\n".join(row[name] for name in names if name in row) for row in read_data(request)}
 
 
 def answer_rows(request: dict[str, Any], label_of: Callable[[str], str]) -> str:

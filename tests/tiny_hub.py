@@ -90,14 +90,15 @@ def _write_model(folder: Path, names: tuple[str, str], known: range, seed: int) 
 def write_model(
     folder: Path,
     names: Sequence[str],
-    sentences: Sequence[tuple[str, int]],
+    sentences: Sequence[tuple[str | tuple[str, str], int]],
     *,
     seed: int,
     words: Sequence[str] = (),
     width: int = 32,
     rounds: int = 60,
 ) -> None:
-    """Write a classifier that was taught `rounds` times which class each sentence has, with `names` for its classes.
+    """Write a classifier that was taught `rounds` times which class each sentence, or pair of them, has, with `names`
+    for its classes.
 
     It knows the words of the made-up reviews, and `words`.
     """

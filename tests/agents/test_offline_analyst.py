@@ -42,6 +42,39 @@ def test_the_text_column_is_found(columns, chosen) -> None:
     assert OfflineAnalyst().analyse(make_request(SENTENCE, columns)).text_columns == (chosen,)
 
 
+NLI = "Does the second sentence follow from the first: entailment, neutral or contradiction?"
+SAME = "Are the two questions duplicates or not?"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "columns", "stated", "kind", "chosen"),
+    [
+        (NLI, {"hypothesis": LONG, "premise": LONG, "genre": SHORT}, (), "text_pair", ("premise", "hypothesis")),
+        (NLI, {"id": None, "one": LONG, "other": LONG}, (), "text_pair", ("one", "other")),
+        (NLI, {"a": LONG, "b": LONG}, ("b", "a"), "text_pair", ("b", "a")),
+        (NLI, {"text": LONG}, ("text",), "single_label", ("text",)),
+        (SAME, {"question2": LONG, "asker": SHORT, "question1": LONG}, (), "text_pair", ("question1", "question2")),
+        ("Good or bad advice?", {"a": LONG, "b": LONG}, ("a", "b"), "single_label", ("a", "b")),
+        ("Is it a good or a bad answer?", {"q": LONG, "b": LONG, "c": LONG}, ("q", "b", "c"), "single_label", None),
+        (SENTENCE, {"title": LONG, "body": LONG}, ("title", "body"), "single_label", ("title", "body")),
+        (f"{SENTENCE}: how the second speaks of the first", {"a": LONG, "b": LONG}, ("a", "b"), "text_pair", None),
+        ("Label it as related or unrelated", {"a": LONG, "b": LONG}, ("a", "b"), "text_pair", ("a", "b")),
+        ("Note if a patient has fever or no fever", {"text": LONG}, (), "single_label", ("text",)),
+    ],
+)
+def test_two_columns_are_a_pair_where_the_task_is_about_two_texts(sentence, columns, stated, kind, chosen) -> None:
+    task = OfflineAnalyst().analyse(make_request(sentence, columns, text_columns=stated))
+    assert (task.kind, task.text_columns) == (kind, chosen or stated)
+    assert ("kind" in task.inferred) == (kind == "text_pair")
+
+
+@pytest.mark.parametrize("columns", [{"text": LONG}, {"x": LONG, "y": LONG, "z": LONG}])
+def test_where_the_two_texts_are_is_asked(columns) -> None:
+    with pytest.raises(TaskUnclearError, match="which columns hold") as error:
+        OfflineAnalyst().analyse(make_request(NLI, columns))
+    assert "for pairs of texts both" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("columns", "stated", "told"),
     [

@@ -53,6 +53,22 @@ def test_models_that_cannot_serve_are_dropped_with_the_reason(candidate: Candida
     assert told in dropped.reason
 
 
+def test_models_of_pairs_serve_tasks_about_pairs_and_no_others() -> None:
+    nli = make_candidate("a/bert-mnli", ("contradiction", "neutral", "entailment"))
+    qqp = make_candidate("a/bert-qqp", ("LABEL_0", "LABEL_1"))
+    mood = make_candidate("a/bert-sentiment", ("negative", "neutral", "positive"))
+    labels, two = ("entailment", "neutral", "contradiction"), {"kind": "text_pair", "text_columns": ("a", "b")}
+    single = make_task(*labels, family="natural language inference")
+    chosen = select(nli, mood, task=single.model_copy(update=two))
+    assert chosen["a/bert-mnli"].kept
+    assert "it judges one text (sentiment analysis)" in chosen["a/bert-sentiment"].reason
+    assert "zero-shot" in select(nli, task=single)["a/bert-mnli"].reason
+    same = make_task("same", "different", family="paraphrase detection")
+    assert select(qqp, task=same.model_copy(update=two))["a/bert-qqp"].kept
+    assert "it judges two texts together (paraphrase detection)" in select(qqp, task=same)["a/bert-qqp"].reason
+    assert "it judges two texts together" in select(qqp)["a/bert-qqp"].reason
+
+
 @pytest.mark.parametrize(
     ("facts", "filters", "told"),
     [

@@ -36,6 +36,14 @@ def test_without_an_answer_the_texts_tell_the_tokens(batch_api: bool, share: flo
     assert told.request_usd == pytest.approx(share * told.request_tokens / 1e6, rel=0.01)
 
 
+def test_of_a_pair_both_texts_are_read() -> None:
+    pair, single, long = estimate_tokens(
+        TASK, ReviewManner(), [RowText("a" * 400, "b" * 4000), RowText("a" * 400), RowText("a" * 400, "b" * 9000)]
+    )
+    assert pair - single == pytest.approx(4015 / 4), "the second text, its name and quotes"
+    assert pair == long, "as far as it is shown"
+
+
 def test_an_unknown_price_is_none_and_no_model_is_free() -> None:
     told = price_reviews((), TASK, ReviewManner(), TEXTS, target=OWN, terms=Terms())
     assert (told.request_usd, told.row_usd) == (None, None)

@@ -195,8 +195,8 @@ def test_an_answer_in_words_goes_back_to_the_analyst_also_after_a_kill(
 
 
 def test_a_task_that_cannot_be_labelled_yet_is_understood_and_refused(tmp_path: Path) -> None:
-    task = write_task(tmp_path / "task.yaml", kind="text_pair", text_columns=["text", "other"])
+    task = write_task(tmp_path / "task.yaml", kind="multi_label", text_columns=["text", "other"])
     rows = pd.DataFrame({"text": ["a film", "a book"], "other": ["a text", "another"]})
-    with pytest.raises(NotYetError, match=r"text_pair.*text, other"):
+    with pytest.raises(NotYetError, match=r"multi_label.*text, other"):
         annotate(data=rows, task_file=str(task), out=tmp_path / "run", sandbox="process")
     assert not (tmp_path / "run").exists()

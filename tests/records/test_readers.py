@@ -16,7 +16,7 @@ import pytest
 from records.errors import DataError
 from records.readers.importing import ImportedRows, import_rows, iterate_shards, rename_columns
 from records.readers.inspection import inspect_file
-from records.rows import LABEL_COLUMNS, ROW, ROW_ID, TEXT
+from records.rows import INPUT_TEXTS, LABEL_COLUMNS, ROW, ROW_ID, TEXT, RowText, read_row_texts
 
 TEXTS = ["A fine film, truly.", 'He said "no"\nand left', "", "Ünïcödé 日本 😀"]
 COLUMNS = {"id": ["7", "7", "x", "9"], "text": TEXTS, "stars": ["5", "1", "3", "4"]}
@@ -336,6 +336,18 @@ def test_types_of_parquet_stay(tmp_path):
     assert stored.select(table.column_names).cast(table.schema).equals(table)
     assert stored.select(table.column_names).schema.types == table.schema.types
     assert stored[TEXT].to_pylist() == ["a\nx", "b\ny", "a"]
+
+
+def test_a_pair_keeps_both_texts_in_the_order_of_the_columns(tmp_path):
+    rows = [{"b": "two", "a": "one", "__text_pair__": 1}, {"b": " ", "a": "one"}, {"b": None, "a": "\t"}]
+    path, target = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, rows))), tmp_path / "input.parquet"
+    imported = import_rows(path, target, text_columns=["a", "b"], kind="text_pair", shard_size=2)
+    assert (imported.rows, imported.empty_rows) == (3, 1), "a row that lacks one of its texts is a pair"
+    assert imported.renamed == {"__text_pair__": "input___text_pair__"}
+    shards = list(iterate_shards(target, 0, 3, 2, [ROW, *INPUT_TEXTS]))
+    texts = [text for shard in shards for text in read_row_texts(shard, INPUT_TEXTS)]
+    assert texts == [RowText("one", "two"), RowText("one", ""), RowText("", "")]
+    assert [text.is_empty for text in texts] == [False, False, True]
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from records.errors import RunFolderError
 from records.ledger import Capabilities, Ledger
-from records.review_book import BookedReview, ReviewBook, key_of_text
+from records.review_book import BookedReview, ReviewBook, key_of_answer, key_of_bytes, key_of_text
 from records.rows import Review
 
 
@@ -79,6 +79,12 @@ def test_decided_rows_are_those_with_a_label_from_someone_who_knows(book):
 def test_pairs_share_a_key_only_as_pairs():
     assert key_of_text("a b", "C") == key_of_text(" A  b", "c")
     assert len({key_of_text("a b", "c"), key_of_text("a", "b c"), key_of_text("c", "a b"), key_of_text("a b c")}) == 4
+
+
+def test_a_pair_is_the_same_to_the_byte_in_both_texts():
+    assert key_of_bytes("a", "b") == key_of_bytes("a", "b") != key_of_bytes("a", "B")
+    assert len({key_of_bytes("a b", "c"), key_of_bytes("a", "b c"), key_of_bytes("a b c")}) == 3
+    assert key_of_answer("A", "b") == key_of_answer("a", "b") != key_of_answer("b", "a")
 
 
 def test_a_book_of_another_version_is_named(tmp_path):
