@@ -114,12 +114,12 @@ def price_reviews(
 
 
 def _bound_request(
-    answers: Sequence[Answer], task: TaskSpec, manner: ReviewManner, texts: Sequence[str]
+    answers: Sequence[Answer], task: TaskSpec, manner: ReviewManner, texts: Sequence[RowText]
 ) -> tuple[int, int]:
     """Return the most tokens, read and written, of one request: those sent so far tell it, and the longest texts."""
     form = make_form(task, thoughts=manner.style == "cot", reasons=manner.reasons)
-    longest = sorted(texts, key=len, reverse=True)[: manner.batch]
-    rows = tuple(ReviewRow(row=place, text=text) for place, text in enumerate(longest))
+    longest = sorted(texts, key=lambda text: text.length, reverse=True)[: manner.batch]
+    rows = tuple(ReviewRow(row=place, **text._asdict()) for place, text in enumerate(longest))
     ids = make_ids(rows, manner.seed)
     prompts = [bound_prompt(begin(render_review(task, form, ids, rows)), make_schema(form, ids))]
     for answer in answers:

@@ -10,6 +10,7 @@ from graphs.tables import read_first_texts
 from records.base import Record
 from records.folder import read_record, write_json
 from records.outcome import Forecast
+from records.rows import RowText
 from specialists.certificate import size_sample
 
 MARGIN = 1.1
@@ -25,7 +26,7 @@ class Allowance(Record):
     rows: int | None
 
 
-def price_review(context: RunContext, texts: list[str]) -> ReviewPrice:
+def price_review(context: RunContext, texts: list[RowText]) -> ReviewPrice:
     """Return what reviews cost this run, by those asked for so far, else by some `texts` of the file."""
     settings = context.settings
     target = describe_llm(settings.llm)

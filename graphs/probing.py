@@ -146,7 +146,7 @@ def _find_lengths_and_labels(
     give them whose map is no guess."""
     labels = [one.probs.argmax(axis=1) for slug, one in annotated.items() if slug not in guessed]
     own = np.stack(labels) if labels else np.zeros((1, len(texts)), dtype=np.int64)
-    return np.array([sum(map(len, text.parts)) for text in texts], dtype=np.int64), own
+    return np.array([text.length for text in texts], dtype=np.int64), own
 
 
 def count_paid_rows(size: int, rows: int) -> int:

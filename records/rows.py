@@ -52,6 +52,11 @@ class RowText(NamedTuple):
         return (self.text,) if self.text_pair is None else (self.text, self.text_pair)
 
     @property
+    def length(self) -> int:
+        """Characters."""
+        return sum(map(len, self.parts))
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to label: a pair of which one text is empty may still be judged."""
         return not any(part.strip() for part in self.parts)
