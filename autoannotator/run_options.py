@@ -31,7 +31,7 @@ def refuse(what: str) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add all that may be said of a run beside its task and its file."""
     what = parser.add_argument_group("what")
-    what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; given twice, both")
+    what.add_argument("--text", action="append", metavar="COLUMN", help="the column to label; twice for pairs of texts")
     what.add_argument("--labels", type=split_list, metavar="A,B,C", help="the labels (default: told from the sentence)")
     what.add_argument("--sheet", help="the sheet of a spreadsheet that has several")
     what.add_argument(
