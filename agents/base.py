@@ -190,8 +190,9 @@ class KnownRow(Record):
 class Consensus:
     """What a reviewer without a language model learns from and predicts with.
 
-    `features` (n_rows, n_features) and `labels` (n_rows,) (indices into the task's labels) are rows on which all
-    specialists agree; `review_features` (n_review, n_features) and `review_vote` (n_review, n_labels), the
+    `features` (n_rows, n_features) and `labels` (n_rows,) (codes of the task's answers) are rows on which all
+    specialists agree; where a text has any number of labels, `agreed` (n_rows, n_labels) says of which labels they do;
+    `review_features` (n_review, n_features) and `review_vote` (n_review, n_labels), the
     specialists' mean probabilities, are of the rows to review, in the request's order.
     """
 
@@ -199,6 +200,7 @@ class Consensus:
     labels: npt.NDArray[np.int64]
     review_features: npt.NDArray[np.float32]
     review_vote: npt.NDArray[np.float64]
+    agreed: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ def _name_counts(counts: StageCounts, specialists: tuple[str, ...]) -> Iterator[
     yield "unreviewed", counts.unreviewed
     yield "spot_check.rows", counts.spot_checked
     yield "spot_check.differing", counts.spot_differing
-    yield from _name_shares("labels", counts.labels)
+    yield from _name_shares("labels", counts.labels, counts.rows)
     yield from ((f"vote.{name}", value) for name, value in _name_voter(counts.vote))
     for specialist in specialists:
         voter = counts.specialists.get(specialist, VoterCounts())
@@ -173,9 +173,9 @@ def _name_counts(counts: StageCounts, specialists: tuple[str, ...]) -> Iterator[
 
 
 def _name_voter(voter: VoterCounts) -> Iterator[tuple[str, float]]:
-    yield from _name_shares("labels", voter.labels)
+    yield from _name_shares("labels", voter.labels, voter.rows)
     if voter.reviewed:
-        yield "confirmed", voter.confirmed / voter.reviewed
+        yield "confirmed", voter.confirmed
     cells = [
         (given != reviewed, rows, f"reviewed.{given}>{reviewed}")
         for given, row in voter.confusion.items()
@@ -185,7 +185,6 @@ def _name_voter(voter: VoterCounts) -> Iterator[tuple[str, float]]:
     yield from ((name, rows) for _, rows, name in sorted(cells, key=lambda one: one[:2], reverse=True)[:MOST_PAIRS])
 
 
-def _name_shares(name: str, labels: dict[str, int]) -> Iterator[tuple[str, float]]:
-    total = sum(labels.values())
+def _name_shares(name: str, labels: dict[str, int], total: int) -> Iterator[tuple[str, float]]:
     commonest = sorted(labels.items(), key=lambda one: -one[1])[:MOST_LABELS]
     yield from ((f"{name}.{label}", rows / total) for label, rows in commonest if total)

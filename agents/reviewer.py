@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any, Literal, Protocol
 
 from agents.asking import Asker, ChatRequest, Planned, Purpose, begin
-from agents.base import ReviewRequest, ReviewRow
+from agents.base import Consensus, ReviewRequest, ReviewRow
 from agents.examples import ExampleFinder
 from agents.prompting import Prompt
 from agents.review_prompts import make_ids, render_review
@@ -15,10 +15,12 @@ from agents.review_replies import Answer, bound_reply, bound_thinking, make_form
 from agents.sureness import measure_sureness
 from records.errors import BudgetReachedError, ReplyError
 from records.review_book import key_of_text
-from records.rows import Review, Source
+from records.rows import Review, Source, make_review
 from records.settings import Settings
 from records.task import CANNOT_TELL
-from specialists.consensus import TooLittleConsensusError, predict_from_consensus
+from specialists.arrays import Floats
+from specialists.consensus import TooLittleConsensusError, predict_from_consensus, predict_sets_from_consensus
+from specialists.label_space import make_space
 
 Style = Literal["zero", "few", "cot"]
 
@@ -32,23 +34,28 @@ class OfflineReviewer:
         """Return one review a row, in their order; all failed, with the reason, where the consensus teaches nothing."""
         if not request.rows:
             return ()
-        names, consensus = request.task.label_names, request.consensus
+        space, consensus = make_space(request.task), request.consensus
         if consensus is None:
             raise ValueError("a reviewer without a language model needs the rows of consensus")
         try:
-            probs = predict_from_consensus(
-                consensus.features, consensus.labels, consensus.review_features, consensus.review_vote
-            )
+            probs = _predict(consensus)
         except TooLittleConsensusError as error:
             return tuple(
                 Review(row=row.row, source=self.source, failed=True, reason=str(error)) for row in request.rows
             )
+        codes = space.pick(probs)
         return tuple(
-            Review(
-                row=row.row, label=names[int(row_probs.argmax())], source=self.source, sureness=float(row_probs.max())
-            )
-            for row, row_probs in zip(request.rows, probs, strict=True)
+            make_review(row.row, space.decode(code), source=self.source, sureness=sure)
+            for row, code, sure in zip(request.rows, codes.tolist(), space.rate(probs, codes).tolist(), strict=True)
         )
+
+
+def _predict(consensus: Consensus) -> Floats:
+    """Return the labels' probabilities (n_review, n_labels). Raises TooLittleConsensusError."""
+    learned, shown = (consensus.features, consensus.labels), (consensus.review_features, consensus.review_vote)
+    if consensus.agreed is None:
+        return predict_from_consensus(*learned, *shown)
+    return predict_sets_from_consensus(*learned, consensus.agreed, *shown)
 
 
 @dataclass(frozen=True)

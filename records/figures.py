@@ -5,36 +5,34 @@ from pydantic import Field
 from records.base import Record
 
 Confusion = dict[str, dict[str, int]]
-"""The label given → the reviewer's label → rows. Pairs without a row may be missing."""
+"""The label given → the reviewer's label → rows. Pairs without a row may be missing. In a multi-label task each label
+is two, "toxic" and "not toxic"."""
 
 
 class VoterCounts(Record):
     """What the vote, or one specialist, said: rows by its label, and how it fared with the reviewer."""
 
+    rows: int = 0
     labels: dict[str, int] = Field(default_factory=dict[str, int])
     agreed: int = 0
     """Rows on which its label is the vote's."""
+    reviewed: int = 0
+    """Its rows that have a label from the reviewer."""
     confusion: Confusion = Field(default_factory=dict[str, dict[str, int]])
 
     @property
-    def rows(self) -> int:
-        return sum(self.labels.values())
-
-    @property
-    def reviewed(self) -> int:
-        """Its rows that have a label from the reviewer."""
-        return sum(sum(row.values()) for row in self.confusion.values())
-
-    @property
-    def confirmed(self) -> int:
-        """Those of them on which the reviewer's label is its own."""
-        return sum(row.get(label, 0) for label, row in self.confusion.items())
+    def confirmed(self) -> float:
+        """The share of its labels in the confusion matrix, from 0 to 1, that are the reviewer's too."""
+        right = sum(row.get(label, 0) for label, row in self.confusion.items())
+        return right / max(sum(sum(row.values()) for row in self.confusion.values()), 1)
 
     def __add__(self, other: "VoterCounts") -> "VoterCounts":
         given = dict.fromkeys([*self.confusion, *other.confusion])
         return VoterCounts(
+            rows=self.rows + other.rows,
             labels=_add(self.labels, other.labels),
             agreed=self.agreed + other.agreed,
+            reviewed=self.reviewed + other.reviewed,
             confusion={label: _add(self.confusion.get(label, {}), other.confusion.get(label, {})) for label in given},
         )
 

@@ -24,20 +24,35 @@ TEXT_PAIR = "__text_pair__"
 INPUT_TEXTS, SCRIPT_TEXTS = (TEXT, TEXT_PAIR), ("text", "text_pair")
 """The columns of a row's texts in `input.parquet`, and in what scripts read; the second is there only for pairs."""
 
-LABEL_COLUMNS: dict[str, pa.DataType] = {
-    "label": pa.string(),
-    "confidence": pa.float64(),
-    "source": pa.string(),
-    "agreement": pa.float64(),
-    "votes": pa.map_(pa.string(), pa.string()),
-    "risk": pa.float64(),
-    "stage": pa.int32(),
-    "review_label": pa.string(),
-    "review_failed": pa.bool_(),
-    "copied_from": pa.string(),
-    "reason": pa.string(),
-}
-"""What `labels.parquet` adds to the original columns, in this order."""
+Answer = str | tuple[str, ...]
+"""What somebody says of a row: its label, or all its labels, in the task's order, where a text has any number."""
+
+
+def answer_type(kind: Kind) -> pa.DataType:
+    """Return the type of a column of answers: text, or a list of text in a multi-label task."""
+    return pa.list_(pa.string()) if kind == "multi_label" else pa.string()
+
+
+def label_columns(kind: Kind = "single_label") -> dict[str, pa.DataType]:
+    """Return what `labels.parquet` adds to the original columns, in this order."""
+    answer = answer_type(kind)
+    return {
+        "label": answer,
+        "confidence": pa.float64(),
+        "source": pa.string(),
+        "agreement": pa.float64(),
+        "votes": pa.map_(pa.string(), answer),
+        "risk": pa.float64(),
+        "stage": pa.int32(),
+        "review_label": answer,
+        "review_failed": pa.bool_(),
+        "copied_from": pa.string(),
+        "reason": pa.string(),
+    }
+
+
+LABEL_COLUMNS = tuple(label_columns())
+"""Their names."""
 
 
 class RowText(NamedTuple):
@@ -96,7 +111,7 @@ def script_output(
     """
     fields: list[tuple[str, pa.DataType]] = [
         ("id", pa.int64()),
-        ("label", pa.list_(pa.string()) if kind == "multi_label" else pa.string()),
+        ("label", answer_type(kind)),
         ("score", pa.float32()),
         ("probs", pa.list_(pa.float32(), labels)),
     ]
@@ -124,9 +139,20 @@ class Review(Record):
     """None where it was neither: a classifier's probability, say."""
     reason: str = ""
 
+    @property
+    def answer(self) -> Answer | None:
+        """Its label or labels; None where it has none to give."""
+        return self.label if self.labels is None else self.labels
+
     @model_validator(mode="after")
     def _check_one_answer(self) -> Self:
         answers = (self.label is not None, self.labels is not None, self.undecided, self.failed)
         if sum(answers) != 1:
             raise ValueError(f"a review is one of label, labels, undecided and failed, got {sum(answers)} of them")
         return self
+
+
+def make_review(row: int, answer: Answer, *, source: Source, sureness: float | None = None) -> Review:
+    """Return the review that says this of a row: a label, or a set of labels."""
+    label, labels = (answer, None) if isinstance(answer, str) else (None, answer)
+    return Review(row=row, label=label, labels=labels, source=source, sureness=sureness)

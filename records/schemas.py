@@ -22,7 +22,7 @@ from records.protocol import (
     LabelsFile,
     TrainingMetrics,
 )
-from records.rows import LABEL_COLUMNS, script_input, script_output
+from records.rows import label_columns, script_input, script_output
 
 FOLDER = Path("docs/schemas")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -49,7 +49,8 @@ def make_schemas() -> dict[str, dict[str, Any]]:
         "script-input-pair.v1": script_input("text_pair"),
         "script-output.v1": script_output(labels=1, features=1),
         "script-output-multi-label.v1": script_output(labels=1, features=1, kind="multi_label"),
-        "labels-table.v1": pa.schema(list(LABEL_COLUMNS.items())),
+        "labels-table.v1": pa.schema(list(label_columns().items())),
+        "labels-table-multi-label.v1": pa.schema(list(label_columns("multi_label").items())),
     }
     bodies = {name: _require_constants(adapter.json_schema()) for name, adapter in adapters.items()}
     bodies |= {name: _describe_table(table) for name, table in tables.items()}
@@ -86,7 +87,9 @@ def _describe_type(kind: pa.DataType) -> dict[str, Any]:
         items = cast(pa.DataType, kind.value_type)  # pyright: ignore[reportUnknownMemberType] (the stubs')
         return {"type": "array", "items": _describe_type(items), "x-arrow": "list"}
     if pa.types.is_map(kind):
-        return {"type": "object", "additionalProperties": {"type": "string"}, "x-arrow": str(kind)}
+        items = cast(pa.DataType, kind.item_type)  # pyright: ignore[reportUnknownMemberType] (the stubs')
+        values = {"type": "string"} if pa.types.is_string(items) else _describe_type(items)
+        return {"type": "object", "additionalProperties": values, "x-arrow": str(kind)}
     if pa.types.is_integer(kind):
         plain = "integer"
     elif pa.types.is_floating(kind):

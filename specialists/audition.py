@@ -7,7 +7,8 @@ import numpy as np
 
 from records.candidate import MapVerdict
 from specialists.arrays import Booleans, Floats, Integers
-from specialists.probe import LEAST_PROBE_ROWS, Estimate, estimate_balanced_accuracy, estimate_mean
+from specialists.label_space import ONE_LABEL, LabelSpace
+from specialists.probe import LEAST_PROBE_ROWS, Estimate, estimate_mean
 
 ONE_SIDED = 1.645
 """Standard errors that an accuracy must lie above chance: one-sided 95 %."""
@@ -38,53 +39,58 @@ class AuditionScore:
     reason: str
 
 
-def take_votes_of_others(probs: Floats, voting: Booleans) -> Integers:
-    """Return, for every candidate, the soft vote of all the others (n_candidates, n_rows).
+def take_votes_of_others(probs: Floats, voting: Booleans, space: LabelSpace = ONE_LABEL) -> Integers:
+    """Return, for every candidate, the soft vote of all the others (n_candidates, n_rows), as codes.
 
-    `probs` (n_candidates, n_rows, n_labels); `voting` (n_candidates,) marks those that have a vote. A candidate
-    without others that vote gets its own labels.
+    `probs` (n_candidates, n_rows, n_labels), NaN where one says nothing of a label; `voting` (n_candidates,) marks
+    those that have a vote. A candidate without others that vote gets its own labels.
     """
-    shown = probs * voting[:, None, None]
-    total = shown.sum(axis=0)
+    known = ~np.isnan(probs) & voting[:, None, None]
+    shown = np.where(known, probs, 0.0)
+    others = np.maximum(known.sum(axis=0) - known, 1)
+    votes = space.pick((shown.sum(axis=0) - shown) / others)
     alone = voting.sum() - voting == 0
-    votes: Integers = (total - shown).argmax(axis=2).astype(np.int64)
-    votes[alone] = probs[alone].argmax(axis=2)
+    votes[alone] = space.pick(probs[alone])
     return votes
 
 
 def score_candidates(
-    probs: Floats, truth: Integers | None, weights: Floats, maps: Sequence[MapVerdict]
+    probs: Floats,
+    truth: Integers | None,
+    weights: Floats,
+    maps: Sequence[MapVerdict],
+    space: LabelSpace = ONE_LABEL,
 ) -> tuple[AuditionScore, ...]:
     """Score every candidate on the rows of the probe that have a truth.
 
-    `probs` (n_candidates, n_rows, n_labels), by the maps as they were found; `truth` (n_rows,) label indices, or None
+    `probs` (n_candidates, n_rows, n_labels), by the maps as they were found; `truth` (n_rows,) codes, or None
     where there is nothing better than the candidates' consensus: each is then held against the others' vote, in which
     it has no part itself. `weights` (n_rows,): 1 / inclusion probability. `maps`: the n_candidates' verdicts.
 
     A candidate is dropped whose map is unverified, or whose balanced accuracy is not above chance (1 / number of
-    labels in the truth, at most 1/2) by ONE_SIDED standard errors. Fewer than LEAST_PROBE_ROWS rows prove nothing.
-    Candidates with an unverified map have no part in the others' vote. Against consensus, a candidate with no other
-    to be held against passes.
+    labels in the truth, at most 1/2; 1/2 for sets of labels) by ONE_SIDED standard errors. Fewer than LEAST_PROBE_ROWS
+    rows prove nothing. Candidates with an unverified map have no part in the others' vote. Against consensus, a
+    candidate with no other to be held against passes.
     """
     verified = np.array([verdict.status != "unverified" for verdict in maps])
-    own, others = probs.argmax(axis=2), take_votes_of_others(probs, verified)
+    own, others = space.pick(probs), take_votes_of_others(probs, verified, space)
+    ways = space.count_ways(probs.shape[2])
     scores: list[AuditionScore] = []
     for k, verdict in enumerate(maps):
         target = others[k] if truth is None else truth
-        accuracy = estimate_balanced_accuracy(own[k], target, weights)
+        accuracy, given = space.judge(own[k], target, weights), space.indicate(own[k], probs.shape[2])
         unopposed = truth is None and verified.sum() == verified[k]
-        passed, reason = _judge(accuracy, target, verdict, "agrees with the others" if truth is None else "is right")
+        verb = "agrees with the others" if truth is None else "is right"
+        passed, reason = _judge(accuracy, len(target), space.find_chance(target), verdict, verb)
         if unopposed and verdict.status != "unverified":
             passed, reason = True, "has nobody to be held against"
         scores.append(
             AuditionScore(
                 accuracy=accuracy.value,
                 accuracy_error=accuracy.error,
-                agreement=estimate_balanced_accuracy(own[k], others[k], weights).value,
-                label_shares=np.array(
-                    [estimate_mean(own[k] == label, weights).value for label in range(probs.shape[2])]
-                ),
-                weight=float(weigh_accuracy(np.array([accuracy.value]), len(target), probs.shape[2])[0]) * passed,
+                agreement=space.judge(own[k], others[k], weights).value,
+                label_shares=np.array([estimate_mean(column, weights).value for column in given.T]),
+                weight=float(weigh_accuracy(np.array([accuracy.value]), len(target), ways)[0]) * passed,
                 passed=passed,
                 reason=reason,
             )
@@ -103,13 +109,12 @@ def weigh_accuracy(accuracy: Floats, rows: int, n_labels: int) -> Floats:
     return np.maximum(np.log((n_labels - 1) * shrunk / (1 - shrunk)), LEAST_WEIGHT)
 
 
-def _judge(accuracy: Estimate, target: Integers, verdict: MapVerdict, verb: str) -> tuple[bool, str]:
+def _judge(accuracy: Estimate, rows: int, chance: float, verdict: MapVerdict, verb: str) -> tuple[bool, str]:
     """Return whether a candidate passes, and why, in words that follow "it"."""
     if verdict.status == "unverified":
         return False, f"has a label map that is unverified: {verdict.reason}"
-    if len(target) < LEAST_PROBE_ROWS:
-        return True, f"cannot be judged by {len(target)} rows"
-    chance = 1.0 / max(len(np.unique(target)), 2)
+    if rows < LEAST_PROBE_ROWS:
+        return True, f"cannot be judged by {rows} rows"
     found = f"{verb} on {accuracy.value:.0%} ± {accuracy.error:.0%} of the rows (balanced)"
     if accuracy.value - ONE_SIDED * accuracy.error <= chance:
         return False, f"{found}, no better than chance ({chance:.0%})"

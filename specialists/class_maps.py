@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import bdtr
@@ -127,7 +128,7 @@ def verify_map(
     contradiction = find_contradiction(class_probs, truth, whole, labels)
     if not can_judge(truth):
         why = f"{len(truth)} rows with {len(shown)} labels often enough cannot judge it"
-        return _let_stand(whole, why, contradiction)
+        return let_stand(whole, why, contradiction)
     usage = _measure_usage(class_probs, truth, weights, labels, shown)
     found = _find_map(usage, whole)
     if not correcting:
@@ -139,18 +140,36 @@ def verify_map(
     if unseen:
         notes.append(f"the probe has too few rows of {', '.join(unseen)}, whose classes are read as proposed")
     if len(covered) < 2:
-        return _refuse(whole, found, "; ".join([f"{len(covered)} labels have a class of their own, not two", *notes]))
+        return refuse_map(
+            whole, found, "; ".join([f"{len(covered)} labels have a class of their own, not two", *notes])
+        )
     if len(tested) < 2 and found == whole:
         why = "; ".join(["the probe has no two of its labels often enough to judge it", *notes])
-        return _let_stand(whole, why, contradiction)
+        return let_stand(whole, why, contradiction)
     if len(tested) < 2:
-        return _refuse(
+        return refuse_map(
             whole, found, "; ".join([*notes, "the probe has no two of its labels often enough to judge that"])
         )
     pairs = measure_pairs(read_classes(class_probs, found, labels), truth, weights, labels, tested)
     good, why, margin = judge_pairs(pairs)
     status = "unverified" if not good else "verified" if found == whole else "corrected"
     return MapVerdict(status=status, proposed=whole, found=found, margin=margin, reason="; ".join([*notes, why]))
+
+
+class Verify(Protocol):
+    """What judges a map by rows whose labels are known: `verify_map`, or that for sets of labels."""
+
+    def __call__(
+        self,
+        class_probs: Floats,
+        truth: Integers,
+        weights: Floats,
+        *,
+        proposed: ClassMap,
+        labels: Sequence[str],
+        class_names: Sequence[str],
+        correcting: bool = True,
+    ) -> MapVerdict: ...
 
 
 def verify_map_by_consensus(
@@ -162,6 +181,7 @@ def verify_map_by_consensus(
     by_card: ClassMap | None,
     labels: Sequence[str],
     class_names: Sequence[str],
+    verify: Verify = verify_map,
 ) -> MapVerdict:
     """Judge a map where the rows' labels are no more than the candidates' own consensus: never "corrected".
 
@@ -169,23 +189,30 @@ def verify_map_by_consensus(
     no map is more than "untested". `by_names` and `by_card` are the
     two readings; None, or None for a class, is no statement. The map is verified only where the readings agree on
     every class that both speak of, at least one speaks, and the rows do not contradict it. Of a class that neither
-    speaks of the rows say nothing.
+    speaks of the rows say nothing. `verify` holds the rows against it.
     """
     names, card = by_names or {}, by_card or {}
     joint = {c: names.get(c) or card.get(c) for c in range(len(class_names))}
     clash = [c for c in joint if names.get(c) and card.get(c) and names.get(c) != card.get(c)]
     if not any(joint.values()):
-        return _refuse(joint, joint, "neither its label names nor its card say what its classes mean")
+        return refuse_map(joint, joint, "neither its label names nor its card say what its classes mean")
     if clash:
         words = [f"{class_names[c]} is {names[c]} by its name and {card[c]} by the card" for c in clash]
-        return _refuse(joint, joint, "; ".join(words))
+        return refuse_map(joint, joint, "; ".join(words))
     if consensus is None:
-        return _let_stand(joint, "no other model has a vote to hold it against")
-    said = {"labels": labels, "class_names": class_names}
-    verdict = verify_map(class_probs, consensus, weights, proposed=joint, correcting=False, **said)
+        return let_stand(joint, "no other model has a vote to hold it against")
+    verdict = verify(
+        class_probs,
+        consensus,
+        weights,
+        proposed=joint,
+        labels=labels,
+        class_names=class_names,
+        correcting=False,
+    )
     if verdict.status == "corrected":
         reason = f"its label names and card disagree with the others' consensus: {verdict.reason}"
-        return _refuse(joint, verdict.found, reason, verdict.margin)
+        return refuse_map(joint, verdict.found, reason, verdict.margin)
     return verdict
 
 
@@ -235,19 +262,19 @@ def _explain_changes(usage: _Usage, proposed: ClassMap, found: ClassMap, class_n
     return words
 
 
-def _let_stand(proposed: dict[int, str | None], why: str, contradiction: str | None = None) -> MapVerdict:
+def let_stand(proposed: dict[int, str | None], why: str, contradiction: str | None = None) -> MapVerdict:
     """Return the verdict on a map that the probe cannot judge: it stands where it reads two labels and no rows
     contradict it."""
     if len({label for label in proposed.values() if label is not None}) < 2:
-        return _refuse(proposed, proposed, f"nothing says what two of its classes mean, and {why}")
+        return refuse_map(proposed, proposed, f"nothing says what two of its classes mean, and {why}")
     if contradiction:
-        return _refuse(proposed, proposed, f"{contradiction}; {why}")
+        return refuse_map(proposed, proposed, f"{contradiction}; {why}")
     return MapVerdict(
         status="untested", proposed=proposed, found=proposed, margin=0.0, reason=f"stands as proposed: {why}"
     )
 
 
-def _refuse(
+def refuse_map(
     proposed: dict[int, str | None], found: dict[int, str | None], reason: str, margin: float = 0.0
 ) -> MapVerdict:
     return MapVerdict(status="unverified", proposed=proposed, found=found, margin=margin, reason=reason)

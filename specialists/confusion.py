@@ -9,11 +9,6 @@ RELABEL_SHARE = 0.1
 moves no budget far."""
 
 
-def count_labels(labels: Integers, n_labels: int) -> Integers:
-    """Return how many rows have each label (n_labels,); `labels` (n_rows,) are indices."""
-    return np.bincount(labels, minlength=n_labels).astype(np.int64)
-
-
 def count_confusion(given: Integers, reviewed: Integers, n_labels: int) -> Integers:
     """Return the confusion matrix (n_labels, n_labels): [i, j] rows were given i and have j from the reviewer.
 

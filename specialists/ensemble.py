@@ -9,8 +9,9 @@ import numpy as np
 
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.audition import take_votes_of_others, weigh_accuracy
-from specialists.probe import LEAST_PROBE_ROWS, estimate_accuracy, estimate_balanced_accuracy
-from specialists.vote import take_soft_vote
+from specialists.label_space import ONE_LABEL, LabelSpace
+from specialists.plain_vote import vote_plainly
+from specialists.probe import LEAST_PROBE_ROWS, estimate_mean
 
 COST_OF_TEN = 0.01
 """The accuracy that a tenfold dearer ensemble must gain: one point."""
@@ -46,17 +47,20 @@ def choose_ensemble(
     eligible: Booleans,
     size: int,
     seed: int,
+    space: LabelSpace = ONE_LABEL,
 ) -> Ensemble:
     """Return the best ensemble of `size` candidates, or of all that are eligible where they are fewer.
 
-    `probs` (n_candidates, n_rows, n_labels) by the verified maps; `truth` (n_rows,) label indices, None: the consensus;
+    `probs` (n_candidates, n_rows, n_labels) by the verified maps, NaN where a candidate says nothing of a label;
+    `truth` (n_rows,) codes, None: the consensus;
     `weights` (n_rows,) 1 / inclusion probability; `prices` (n_candidates,) what a row costs, in any unit; `prior`
     (n_candidates,) the selector's scores; `eligible` (n_candidates,): who passed and is no near-copy.
 
     An ensemble's value is the cross-validated accuracy of its accuracy-weighted soft vote (the weights are those of
     `weigh_accuracy` on the other folds) less COST_OF_TEN for each tenfold of price over the cheapest ensemble of the
     size. The accuracy is plain, not balanced: the run is to get as many rows of this file right as it can, and
-    candidates that live by a common label are out already. Equal values go to the higher mean prior, then to the order.
+    candidates that live by a common label are out already; of sets of labels it is the example-based F1. Equal values
+    go to the higher mean prior, then to the order.
 
     Against the consensus models that are alike look better than they are, and none can look better than the rest for
     being right alone. So there the accuracy is multiplied by the members' mean product of agreement with the others'
@@ -70,7 +74,7 @@ def choose_ensemble(
     places = np.flatnonzero(eligible)
     size = min(size, len(places))
     contest = _hold_contest(
-        probs[places], truth, weights, prices=prices[places], prior=prior[places], size=size, seed=seed
+        probs[places], truth, weights, prices=prices[places], prior=prior[places], size=size, seed=seed, space=space
     )
     chosen, tried = _search(contest)
     votes = contest.counts[list(chosen)]
@@ -90,11 +94,13 @@ class _Contest:
     """What every ensemble of the eligible candidates is measured by.
 
     `shown` (REPEATS, n, n_rows, n_labels): each candidate's probabilities times what its vote counts on the row, by the
-    folds that the row is not in; `counts` (n,): what the votes count by all rows; `fitness` (n,): what the accuracy is
-    multiplied by, per member; `trusted`: whether the rows are enough to measure an accuracy by.
+    folds that the row is not in; `counted`, of that shape: what it counts, 0 for a label of which it says nothing;
+    `counts` (n,): what the votes count by all rows; `fitness` (n,): what the accuracy is multiplied by, per member;
+    `trusted`: whether the rows are enough to measure an accuracy by.
     """
 
     shown: Floats
+    counted: Floats
     target: Integers
     weights: Floats
     counts: Floats
@@ -104,11 +110,15 @@ class _Contest:
     size: int
     trusted: bool
     by_consensus: bool
+    space: LabelSpace
 
     def accuracy_of(self, members: Sequence[int]) -> float:
         """Return the cross-validated accuracy of the members' vote."""
-        labels = self.shown[:, list(members)].sum(axis=1).argmax(axis=2)
-        return float(np.mean([estimate_accuracy(one, self.target, self.weights).value for one in labels]))
+        chosen = list(members)
+        counted = self.counted[:, chosen].sum(axis=1)
+        own = self.space.pick(self.shown[:, chosen].sum(axis=1) / np.where(counted > 0, counted, 1.0))
+        right = [self.space.compare(one, self.target) for one in own]
+        return float(np.mean([estimate_mean(one, self.weights).value for one in right]))
 
     def value_of(self, members: Sequence[int]) -> float:
         """Return what an ensemble is chosen by."""
@@ -124,34 +134,45 @@ class _Contest:
 
 
 def _hold_contest(
-    probs: Floats, truth: Integers | None, weights: Floats, *, prices: Floats, prior: Floats, size: int, seed: int
+    probs: Floats,
+    truth: Integers | None,
+    weights: Floats,
+    *,
+    prices: Floats,
+    prior: Floats,
+    size: int,
+    seed: int,
+    space: LabelSpace,
 ) -> _Contest:
-    own, rows, n_labels = probs.argmax(axis=2), probs.shape[1], probs.shape[2]
-    target = take_soft_vote(probs).label if truth is None else truth
-    everything = np.ones(rows, dtype=np.bool_)
-    shown = np.empty((REPEATS, *probs.shape))
+    own, rows, known = space.pick(probs), probs.shape[1], ~np.isnan(probs)
+    target = vote_plainly(probs, np.ones(len(probs)), "soft", space).label if truth is None else truth
+    ways = space.count_ways(probs.shape[2])
+    counted = np.empty((REPEATS, *probs.shape))
     for repeat in range(REPEATS):
         folds = draw_folds(target, np.random.default_rng([seed, repeat]))
         for fold in np.unique(folds).tolist():
             held = folds == fold
-            counts = _count_votes(own, target, weights, ~held, n_labels)
-            shown[repeat][:, held] = counts[:, None, None] * probs[:, held]
+            counts = _count_votes(own[:, ~held], target[~held], weights[~held], space, ways)
+            counted[repeat][:, held] = counts[:, None, None] * known[:, held]
+    shown = counted * np.where(known, probs, 0.0)
     fitness = np.ones(len(probs))
     if truth is None:
-        others = take_votes_of_others(probs, np.ones(len(probs), dtype=np.bool_))
+        others = take_votes_of_others(probs, np.ones(len(probs), dtype=np.bool_), space)
         pairs = zip(own, others, strict=True)
-        fitness = prior * np.array([estimate_balanced_accuracy(one, other, weights).value for one, other in pairs])
+        fitness = prior * np.array([space.judge(one, other, weights).value for one, other in pairs])
     return _Contest(
         shown=shown,
+        counted=counted,
         target=target,
         weights=weights,
-        counts=_count_votes(own, target, weights, everything, n_labels),
+        counts=_count_votes(own, target, weights, space, ways),
         fitness=fitness,
         prior=prior,
         prices=np.maximum(prices, 1.0),  # a model of unknown size is not free of a logarithm
         size=size,
         trusted=rows >= LEAST_PROBE_ROWS,
         by_consensus=truth is None,
+        space=space,
     )
 
 
@@ -167,10 +188,10 @@ def draw_folds(target: Integers, rng: np.random.Generator) -> Integers:
     return folds
 
 
-def _count_votes(own: Integers, target: Integers, weights: Floats, rows: Booleans, n_labels: int) -> Floats:
-    """Return what each candidate's vote counts (n,) by the marked rows."""
-    accuracy = [estimate_balanced_accuracy(one[rows], target[rows], weights[rows]).value for one in own]
-    return weigh_accuracy(np.array(accuracy), int(rows.sum()), n_labels)
+def _count_votes(own: Integers, target: Integers, weights: Floats, space: LabelSpace, ways: int) -> Floats:
+    """Return what each candidate's vote counts (n,) by the rows."""
+    accuracy = [space.judge(one, target, weights).value for one in own]
+    return weigh_accuracy(np.array(accuracy), len(target), ways)
 
 
 def _search(contest: _Contest) -> tuple[tuple[int, ...], int]:

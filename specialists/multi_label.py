@@ -5,31 +5,17 @@ A label's probability comes from the calibrated vote of its two classes, "not" (
 expected F1, as labels of a multi-label task are mostly rare: by accuracy the threshold would be 0.5 for all, and a rare
 label would hardly ever be given. For calibrated probabilities it is half the best F1 that any threshold reaches, so
 never above 0.5 (Lipton, Elkan and Narayanaswamy 2014); taken so it is steadier than the place of the maximum.
-
-What a threshold t says is that a label wrongly left out costs (1 - t) / t times as much as one wrongly given (Elkan
-2001); a review's value counts errors at these prices.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from specialists.arrays import Booleans, Floats, Integers
-from specialists.calibrated_vote import (
-    LEAST_TAUGHT,
-    FittedVote,
-    ReviewedRows,
-    VoteModel,
-    apply_vote,
-    fit_vote,
-    score_rows,
-    weigh_rows,
-)
+from specialists.arrays import Floats, Integers
+from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, VoteModel, fit_vote, weigh_rows
 from specialists.embedding import Matrix
-from specialists.review_value import expect_removed_errors
+from specialists.label_space import PLAIN_THRESHOLD, split_label
 
-PLAIN_THRESHOLD = 0.5
 LEAST_THRESHOLD = 0.1
 """Without it, a label that nothing tells of would be given to all rows: that maximises its F1 (Lipton et al.), and is
 of no use."""
@@ -58,12 +44,6 @@ class LabelModel:
     vote: VoteModel
     threshold: float
 
-    @property
-    def prices(self) -> Floats:
-        """What a right decision is worth (2,), for rows without the label and with it: 1 and 1 at a threshold of
-        0.5."""
-        return 2.0 * np.array([self.threshold, 1.0 - self.threshold])
-
 
 @dataclass(frozen=True)
 class FittedSets:
@@ -73,20 +53,6 @@ class FittedSets:
     models: tuple[LabelModel, ...]
     before: Floats
     after: Floats
-
-
-@dataclass(frozen=True)
-class SetDecisions:
-    """`given` (n_rows, n_labels): the labels that each row gets; `confidence` (n_rows,): the probability that all of
-    them are right and none is missing, with the labels taken as independent given the text."""
-
-    given: Booleans
-    confidence: Floats
-
-    @property
-    def risk(self) -> Floats:
-        """The probability (n_rows,) that some label is wrong or missing."""
-        return 1.0 - self.confidence
 
 
 def fit_sets(rows: ReviewedSets) -> FittedSets:
@@ -99,28 +65,6 @@ def fit_sets(rows: ReviewedSets) -> FittedSets:
         for label, fit in enumerate(fits)
     ]
     return FittedSets(tuple(models), before, after)
-
-
-def apply_sets(models: Sequence[LabelModel], probs: Floats, states: Floats | Matrix | None) -> Floats:
-    """Return each label's probability (n_rows, n_labels) for rows that nobody reviewed; `probs` (n_specialists,
-    n_rows, n_labels)."""
-    columns = [apply_vote(model.vote, split_label(probs, label), states)[:, 1] for label, model in enumerate(models)]
-    return np.column_stack(columns)
-
-
-def decide_sets(models: Sequence[LabelModel], probs: Floats) -> SetDecisions:
-    """Return the decisions at each label's threshold from the labels' probabilities (n_rows, n_labels)."""
-    given = probs >= np.array([model.threshold for model in models])
-    return SetDecisions(given, np.where(given, probs, 1.0 - probs).prod(axis=1))
-
-
-def value_sets(models: Sequence[LabelModel], probs: Floats, states: Floats | Matrix | None) -> Floats:
-    """Return for rows that nobody reviewed (n_rows,) the errors that a review of each is expected to remove.
-
-    A review answers for all labels at once, so theirs add up; an error counts at its label's `prices`.
-    """
-    values = [_value_label(model, split_label(probs, label), states) for label, model in enumerate(models)]
-    return np.sum(values, axis=0)
 
 
 def choose_threshold(before: Floats, after: Floats, weights: Floats) -> float:
@@ -139,11 +83,6 @@ def choose_threshold(before: Floats, after: Floats, weights: Floats) -> float:
     return max(float(f1.max()) / 2.0, LEAST_THRESHOLD)
 
 
-def split_label(probs: Floats, label: int) -> Floats:
-    """Return a label's two classes (n_specialists, n_rows, 2) from the labels' probabilities."""
-    return np.stack([1.0 - probs[:, :, label], probs[:, :, label]], axis=2)
-
-
 def _fit_label(rows: ReviewedSets, label: int) -> FittedVote:
     return fit_vote(
         ReviewedRows(
@@ -160,9 +99,3 @@ def _fit_label(rows: ReviewedSets, label: int) -> FittedVote:
 def _pick_own(fit: FittedVote) -> tuple[Floats, Floats]:
     """Return the probability of "has it", before the answer and after it."""
     return fit.before[:, 1], fit.after[:, 1]
-
-
-def _value_label(model: LabelModel, probs: Floats, states: Floats | Matrix | None) -> Floats:
-    scores = score_rows(model.vote, probs, states)
-    joint = model.vote.combination.expect_answers(model.vote.pool(probs), scores)
-    return expect_removed_errors(joint * model.prices[:, None])

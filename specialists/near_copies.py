@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from specialists.arrays import Floats
-from specialists.probe import LEAST_PROBE_ROWS, estimate_accuracy
+from specialists.label_space import ONE_LABEL, LabelSpace
+from specialists.probe import LEAST_PROBE_ROWS
 
 COPY_AGREEMENT = 0.98
 """Two models that give more than this share of the rows the same label are one model for a vote."""
@@ -32,7 +33,13 @@ class NearCopy:
 
 
 def find_near_copies(
-    probs: Floats, weights: Floats, origins: Sequence[Origin], quality: Floats, prior: Floats
+    probs: Floats,
+    weights: Floats,
+    origins: Sequence[Origin],
+    quality: Floats,
+    prior: Floats,
+    *,
+    space: LabelSpace = ONE_LABEL,
 ) -> tuple[NearCopy, ...]:
     """Return the models that are near-copies of a better one.
 
@@ -42,13 +49,13 @@ def find_near_copies(
     like the next is not one group unless all are like its best. Fewer than LEAST_PROBE_ROWS rows say nothing of
     agreement.
     """
-    own = probs.argmax(axis=2)
+    own = space.pick(probs)
     kept: list[int] = []
     copies: list[NearCopy] = []
     order = np.lexsort((-prior, -quality)).astype(np.int64)
     for position in (int(one) for one in order):
         for other in kept:
-            agreement = estimate_accuracy(own[position], own[other], weights).value if own.shape[1] else 0.0
+            agreement = space.resemble(own[position], own[other], weights) if own.shape[1] else 0.0
             reason = _compare_origins(origins[position], origins[other])
             if not reason and own.shape[1] >= LEAST_PROBE_ROWS and agreement > COPY_AGREEMENT:
                 reason = f"gives the same label on {agreement:.1%} of the rows"

@@ -12,9 +12,9 @@ from specialists.arrays import Booleans, Floats, Integers
 class VoteResult:
     """The outcome of a vote over n_rows rows.
 
-    `label` (n_rows,): index of the winning label. `confidence` (n_rows,): its mean probability, not yet
-    calibrated. `agreement` (n_rows,): the share of specialists whose own label it is. `mean` (n_rows, n_labels): the
-    specialists' mean probabilities.
+    `label` (n_rows,): code of the winning label, or set of labels. `confidence` (n_rows,): its mean probability, not
+    yet calibrated. `agreement` (n_rows,): the share of specialists whose own label it is. `mean` (n_rows, n_labels):
+    the specialists' mean probabilities.
     """
 
     label: Integers

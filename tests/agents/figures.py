@@ -3,12 +3,22 @@
 from records.figures import StageCounts, StageFigures, VoterCounts
 
 VOTE = VoterCounts(
-    labels={"good": 60, "bad": 40}, agreed=100, confusion={"good": {"good": 9, "bad": 6}, "bad": {"bad": 5}}
+    rows=100,
+    reviewed=20,
+    labels={"good": 60, "bad": 40},
+    agreed=100,
+    confusion={"good": {"good": 9, "bad": 6}, "bad": {"bad": 5}},
 )
 RIGHT = VoterCounts(
-    labels={"good": 55, "bad": 45}, agreed=90, confusion={"good": {"good": 8}, "bad": {"bad": 11, "good": 1}}
+    rows=100,
+    reviewed=20,
+    labels={"good": 55, "bad": 45},
+    agreed=90,
+    confusion={"good": {"good": 8}, "bad": {"bad": 11, "good": 1}},
 )
-WRONG = VoterCounts(labels={"good": 100, "bad": 0}, agreed=60, confusion={"good": {"good": 9, "bad": 11}})
+WRONG = VoterCounts(
+    rows=100, reviewed=20, labels={"good": 100, "bad": 0}, agreed=60, confusion={"good": {"good": 9, "bad": 11}}
+)
 THIS_STAGE = StageCounts(
     rows=100,
     unanimous=50,

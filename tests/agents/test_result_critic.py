@@ -67,6 +67,8 @@ def test_a_stage_without_texts_has_figures() -> None:
 def test_many_labels_do_not_make_the_prompt_long() -> None:
     labels = [f"label {number}" for number in range(150)]
     voter = VoterCounts(
+        rows=150,
+        reviewed=150,
         labels={label: rows for rows, label in enumerate(labels)},
         confusion={label: dict.fromkeys(labels, 2 if label == "label 7" else 1) for label in labels},
     )
@@ -181,13 +183,15 @@ def test_nothing_is_sent_where_nothing_is_left_to_change(connect, changed: dict)
 
 
 def test_counts_add_up() -> None:
-    first = StageCounts(rows=2, specialists={"a": VoterCounts(labels={"x": 2}, confusion={"x": {"y": 1}})})
-    second = StageCounts(rows=3, specialists={"b": VoterCounts(labels={"y": 3}, confusion={"y": {"y": 2, "x": 1}})})
+    first = StageCounts(rows=2, specialists={"a": VoterCounts(reviewed=1, labels={"x": 2}, confusion={"x": {"y": 1}})})
+    second = StageCounts(
+        rows=3, specialists={"b": VoterCounts(reviewed=3, labels={"y": 3}, confusion={"y": {"y": 2, "x": 1}})}
+    )
     both = first + second + second
     assert both.rows == 8
     assert both.specialists["a"] == first.specialists["a"]
     assert both.specialists["b"].labels == {"y": 6}
-    assert (both.specialists["b"].reviewed, both.specialists["b"].confirmed) == (6, 4)
+    assert (both.specialists["b"].reviewed, both.specialists["b"].confirmed) == (6, 2 / 3)
 
 
 def test_figures_are_plain_numbers() -> None:

@@ -2,12 +2,7 @@
 
 import numpy as np
 
-from specialists.confusion import choose_confused, count_confusion, count_labels
-
-
-def test_labels_without_a_row_are_counted_too() -> None:
-    assert count_labels(np.array([1, 1, 0]), 4).tolist() == [1, 2, 0, 0]
-    assert count_labels(np.array([], dtype=np.int64), 2).tolist() == [0, 0]
+from specialists.confusion import choose_confused, count_confusion
 
 
 def test_the_confusion_matrix_has_the_given_label_in_its_rows() -> None:

@@ -9,18 +9,9 @@ from sklearn.metrics import f1_score
 from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, value_reviews
 from specialists.combination import NOT_ASKED
 from specialists.embedding import fit_embedding
-from specialists.multi_label import (
-    LEAST_THRESHOLD,
-    PLAIN_THRESHOLD,
-    LabelModel,
-    ReviewedSets,
-    apply_sets,
-    choose_threshold,
-    decide_sets,
-    fit_sets,
-    split_label,
-    value_sets,
-)
+from specialists.label_space import PLAIN_THRESHOLD, LabelSets, split_label
+from specialists.multi_label import LEAST_THRESHOLD, ReviewedSets, choose_threshold, fit_sets
+from specialists.weighing import FittedWeighing, Weighing, fit_weighing, record_weighing, restore_weighing
 
 SHARES = (0.4, 0.15, 0.05)
 """How many rows have each label: a common one, a rarer one, a rare one."""
@@ -59,6 +50,24 @@ def review(task: Task, chosen: np.ndarray, error: float = 0.05) -> ReviewedSets:
     )
 
 
+LABELS = LabelSets(("common", "rarer", "rare"))
+
+
+def fit(rows: ReviewedSets) -> FittedWeighing:
+    """Fit as a run does, from answers as codes."""
+    codes = np.where((rows.answers == NOT_ASKED).all(axis=1), NOT_ASKED, rows.answers @ [1, 2, 4])
+    known = np.where((rows.truth == NOT_ASKED).all(axis=1), NOT_ASKED, rows.truth @ [1, 2, 4])
+    return fit_weighing(ReviewedRows(rows.probs, rows.states, codes, known, rows.sureness, rows.inclusion), LABELS)
+
+
+def predict(fitted: FittedWeighing, task: Task, rows: slice | np.ndarray) -> np.ndarray:
+    return fitted.weighing.predict(fitted.form_opinion(task.probs[:, rows], task.states[rows]))
+
+
+def give(weighing: Weighing, probs: np.ndarray) -> np.ndarray:
+    return LABELS.indicate(weighing.pick(probs), 3)
+
+
 def macro_f1(given: np.ndarray, gold: np.ndarray) -> float:
     return float(f1_score(gold, given, average="macro", zero_division=0.0))
 
@@ -83,17 +92,17 @@ def test_each_label_is_a_problem_with_two_classes() -> None:
 
 def test_labels_thresholds_beat_one_half_on_rows_that_nobody_reviewed() -> None:
     task, rest = make_task(), slice(TAUGHT, None)
-    models = fit_sets(review(task, np.arange(TAUGHT))).models
-    probs = apply_sets(models, task.probs[:, rest], task.states[rest])
-    own = macro_f1(decide_sets(models, probs).given, task.gold[rest])
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    probs = predict(fitted, task, rest)
+    own = macro_f1(give(fitted.weighing, probs), task.gold[rest])
     assert own > macro_f1(probs >= PLAIN_THRESHOLD, task.gold[rest]) + 0.01
     assert own > macro_f1(task.probs[:, rest].mean(axis=0) >= PLAIN_THRESHOLD, task.gold[rest]) + 0.05
 
 
 def test_probabilities_are_calibrated_for_rare_labels_too() -> None:
     task, rest = make_task(rows=8000), slice(TAUGHT, None)
-    models = fit_sets(review(task, np.arange(TAUGHT))).models
-    probs = apply_sets(models, task.probs[:, rest], task.states[rest])
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    probs = predict(fitted, task, rest)
     np.testing.assert_allclose(probs.mean(axis=0), task.gold[rest].mean(axis=0), atol=0.03)
 
 
@@ -130,26 +139,27 @@ def test_a_row_counts_as_its_weight_says() -> None:
 
 def test_few_reviews_leave_the_plain_vote_and_one_half() -> None:
     task = make_task()
-    models = fit_sets(review(task, np.arange(LEAST_TAUGHT - 1))).models
-    assert {model.threshold for model in models} == {PLAIN_THRESHOLD}
-    given = decide_sets(models, apply_sets(models, task.probs, task.states)).given
+    fitted = fit(review(task, np.arange(LEAST_TAUGHT - 1)))
+    assert fitted.weighing.thresholds is not None
+    assert set(fitted.weighing.thresholds) == {PLAIN_THRESHOLD}
+    given = give(fitted.weighing, predict(fitted, task, slice(None)))
     assert (given == (task.probs.mean(axis=0) >= PLAIN_THRESHOLD)).all()
 
 
 def test_a_set_is_right_where_every_label_is() -> None:
-    models = [replace(model, threshold=0.3) for model in fit_sets(review(make_task(), np.arange(50))).models]
-    decided = decide_sets(models, np.array([[0.9, 0.25, 0.1], [0.3, 0.5, 0.0]]))
-    assert decided.given.tolist() == [[True, False, False], [True, True, False]]
-    np.testing.assert_allclose(decided.confidence, [0.9 * 0.75 * 0.9, 0.3 * 0.5])
-    np.testing.assert_allclose(decided.risk, 1.0 - decided.confidence)
+    weighing = replace(fit(review(make_task(), np.arange(50))).weighing, thresholds=np.full(3, 0.3))
+    probs = np.array([[0.9, 0.25, 0.1], [0.3, 0.5, 0.0]])
+    codes = weighing.pick(probs)
+    assert [LABELS.decode(code) for code in codes.tolist()] == [("common",), ("common", "rarer")]
+    np.testing.assert_allclose(LABELS.rate(probs, codes), [0.9 * 0.75 * 0.9, 0.3 * 0.5])
 
 
 def test_confidence_is_how_often_whole_sets_are_right() -> None:
     task, rest = make_task(rows=8000), slice(TAUGHT, None)
-    models = fit_sets(review(task, np.arange(TAUGHT))).models
-    decided = decide_sets(models, apply_sets(models, task.probs[:, rest], task.states[rest]))
-    right = (decided.given == task.gold[rest]).all(axis=1)
-    assert decided.confidence.mean() == pytest.approx(right.mean(), abs=0.05)
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    probs = predict(fitted, task, rest)
+    right = (give(fitted.weighing, probs) == task.gold[rest]).all(axis=1)
+    assert LABELS.rate(probs, fitted.weighing.pick(probs)).mean() == pytest.approx(right.mean(), abs=0.05)
 
 
 def test_what_people_said_is_certain() -> None:
@@ -163,20 +173,55 @@ def test_what_people_said_is_certain() -> None:
 
 def test_a_reviews_value_is_the_sum_over_labels() -> None:
     task = make_task()
-    plain = [LabelModel(model.vote, PLAIN_THRESHOLD) for model in fit_sets(review(task, np.arange(TAUGHT))).models]
-    value = value_sets(plain, task.probs, task.states)
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    plain = replace(fitted.weighing, thresholds=np.full(3, PLAIN_THRESHOLD))
+    value = plain.expect_gains(fitted.form_opinion(task.probs, task.states))
     alone = [
-        value_reviews(model.vote, split_label(task.probs, label), task.states) for label, model in enumerate(plain)
+        value_reviews(model, split_label(task.probs, label), task.states) for label, model in enumerate(fitted.votes)
     ]
     np.testing.assert_allclose(value, np.sum(alone, axis=0), atol=1e-12)
 
 
+def test_a_reviewer_differs_where_it_differs_on_any_label() -> None:
+    task = make_task()
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    opinion = fitted.form_opinion(task.probs, task.states)
+    said = review(task, np.arange(3000)).answers @ [1, 2, 4]
+    differs = fitted.weighing.expect_differences(opinion)
+    found = (fitted.weighing.pick(fitted.weighing.predict(opinion)) != said)[TAUGHT:]
+    assert differs[TAUGHT:].mean() == pytest.approx(found.mean(), abs=0.05)
+    surest = np.argsort(differs[TAUGHT:])[:500]
+    assert found[surest].mean() < found.mean() / 2
+
+
+def test_an_answer_moves_the_labels_towards_it_and_none_changes_nothing() -> None:
+    task = make_task()
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    opinion = fitted.form_opinion(task.probs, task.states)
+    before = fitted.weighing.predict(opinion)
+    unsaid = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), NOT_ASKED))
+    np.testing.assert_allclose(unsaid, before)
+    after = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), LABELS.encode(("common",))))
+    assert (after[:, 0] >= before[:, 0]).all()
+    assert (after[:, 1:] <= before[:, 1:]).all()
+
+
+def test_a_record_decides_as_what_was_recorded() -> None:
+    task = make_task()
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    opinion, said = fitted.form_opinion(task.probs, task.states), np.arange(3000) % 8
+    restored = restore_weighing(record_weighing(fitted, ("a", "b", "c")), LABELS)
+    after = restored.weigh_answers(opinion, said)
+    np.testing.assert_array_equal(after, fitted.weighing.weigh_answers(opinion, said))
+    np.testing.assert_array_equal(restored.pick(after), fitted.weighing.pick(after))
+
+
 def test_reviews_of_most_value_repair_more_than_a_random_choice() -> None:
     task, rest = make_task(), np.arange(TAUGHT, 3000)
-    models = fit_sets(review(task, np.arange(TAUGHT))).models
-    probs = apply_sets(models, task.probs[:, rest], task.states[rest])
-    given = decide_sets(models, probs).given
-    value = value_sets(models, task.probs[:, rest], task.states[rest])
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    probs = predict(fitted, task, rest)
+    given = give(fitted.weighing, probs)
+    value = fitted.weighing.expect_gains(fitted.form_opinion(task.probs[:, rest], task.states[rest]))
     order = np.argsort(-value)[:300]
     drawn = np.random.default_rng(5).permutation(len(rest))[:300]
     repaired = [
@@ -189,7 +234,8 @@ def test_reviews_of_most_value_repair_more_than_a_random_choice() -> None:
 def test_a_lower_threshold_makes_a_missed_label_dearer() -> None:
     """Of a label at its threshold, either decision costs the same; so that is where a review is worth most."""
     task = make_task()
-    model = replace(fit_sets(review(task, np.arange(TAUGHT))).models[2], threshold=0.2)
-    probs = apply_sets([model], task.probs[:, :, 2:], task.states)[:, 0]
-    value = value_sets([model], task.probs[:, :, 2:], task.states)
+    fitted = fit(review(task, np.arange(TAUGHT)))
+    opinion = fitted.form_opinion(task.probs, task.states)
+    rare = Weighing(LabelSets(("rare",)), fitted.weighing.combinations[2:], np.array([0.2]))
+    probs, value = rare.predict(opinion[:, 8:])[:, 0], rare.expect_gains(opinion[:, 8:])
     assert probs[value.argmax()] == pytest.approx(0.2, abs=0.06)
