@@ -8,15 +8,16 @@ from agents.base import ReviewRequest, ReviewRow
 from graphs.audit_files import AuditDesign, Population
 from graphs.audit_rows import NO_LABEL
 from graphs.context import RunContext
-from graphs.reviewing import gather_known, number_step
+from graphs.reviewing import gather_known, number_step, read_ballots
 from graphs.state import RunState
 from graphs.tables import read_row_ids, read_stage_labels, read_texts
 from records.review_book import BookedReview, key_of_bytes
-from records.rows import ROW, Review, RowText
+from records.rows import ROW, Answer, Review, RowText
 from specialists.arrays import Integers
 from specialists.audit import DIFFERS, SAME, UNANSWERED, AuditRecord
+from specialists.label_space import make_space
 
-Ballots = Mapping[str, str]
+Ballots = Mapping[str, Answer]
 
 
 class Auditor:
@@ -29,15 +30,14 @@ class Auditor:
         self._first_step = number_step(state["stages"], "risk")
         self._step = self._first_step + design.number
         self.population = population
-        self._names = {label: index for index, label in enumerate(context.read_task().label_names)}
+        self._space = make_space(context.read_task())
         places = dict(zip(population.row.tolist(), range(len(population.row)), strict=True))
         self._answers: dict[int, int] = {}
         for booked in context.reviews.list_step(self._step):
             self._take(places[booked.review.row], booked.review)
 
     def _take(self, place: int, review: Review) -> None:
-        label = NO_LABEL if review.label is None else self._names[review.label]
-        self._answers[int(self.population.group[place])] = label
+        self._answers[int(self.population.group[place])] = self._space.encode(review.answer)
 
     def ask(self, places: Integers) -> bool:
         """Have the rows at these places reviewed, in this order; return whether there was money for all of them.
@@ -90,7 +90,7 @@ class Auditor:
         for stage in sorted({number // self._state["stage_size"] for number in numbers}):
             table = read_stage_labels(self._context.folder, stage)
             rows = zip(table[ROW].to_pylist(), table["votes"].to_pylist(), strict=True)
-            found.update({number: dict(votes or ()) for number, votes in rows if number in numbers})
+            found.update({number: read_ballots(votes or ()) for number, votes in rows if number in numbers})
         return found
 
     @property

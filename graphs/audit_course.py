@@ -41,6 +41,7 @@ from specialists.certificate import (
     state_counted,
     state_missed,
 )
+from specialists.label_space import make_space
 
 BUDGET_REACHED = "the budget was spent: "
 OUT_OF_REACH = "what it would still take is more than the budget pays for: "
@@ -206,10 +207,9 @@ def audit_sample(
 def audit_gold(context: RunContext, state: RunState, folder: AuditFolder, design: AuditDesign) -> AuditEnd:
     """Compare the gold rows that were set aside with their labels, state the bound that follows, and book them."""
     population, held = folder.read_population(), read_held_gold(context.folder)
-    names = context.read_task().label_names
     places = population.order[: design.sample]
     numbers = population.row[places].tolist()
-    gold = np.array([names.index(held[number]) for number in numbers], dtype=np.int64)
+    gold = make_space(context.read_task()).encode_all([held[number] for number in numbers])
     outcomes = np.where(gold == population.label[places], SAME, DIFFERS)
     record = AuditRecord(positions=tuple(places.tolist()), outcomes=tuple(outcomes.tolist()))
     folder.write_record(record)

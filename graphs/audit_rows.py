@@ -11,19 +11,21 @@ from graphs.context import RunContext
 from graphs.deciding import decide_audited
 from graphs.reviewing import apply_reviews
 from graphs.state import RunState
-from graphs.tables import StageRows, read_label, read_stage_labels, read_stage_rows, read_texts
+from graphs.tables import StageRows, read_stage_labels, read_stage_rows, read_texts
 from records.review_book import BookedReview, key_of_bytes, key_of_row, key_of_text
 from records.rows import ROW, RowText
 from specialists.arrays import Booleans, Floats, Integers
+from specialists.combination import NOT_ASKED
+from specialists.label_space import make_space
 
-NO_LABEL = -1
-"""In place of a label's index: the row has none, or its review gave none."""
+NO_LABEL = NOT_ASKED
+"""In place of an answer's code: the row has no label, or its review gave none."""
 
 
 @dataclass(frozen=True)
 class FinalRows:
     """The rows that have a text, arrays (n_rows,) in the input's order. `row`: its number; `group`: shared by texts
-    that are the same to the byte; `label`: an index into the task's labels; `risk`: the estimated probability that it
+    that are the same to the byte; `label`: the code of its label or labels; `risk`: the estimated probability that it
     is wrong. `asked`: whether the row itself was reviewed, with `answer` the label that the review gave; `gold`:
     whether that was the person's own label. `settled`: whether it has the answer to a text that is the same but for
     white space and case."""
@@ -109,14 +111,12 @@ def scan_rows(context: RunContext, state: RunState, *, held_gold: bool = True) -
 
 
 def _scan_stages(context: RunContext, state: RunState, *, held_gold: bool) -> Iterator[FinalRows]:
-    names = {label: index for index, label in enumerate(context.read_task().label_names)}
+    space = make_space(context.read_task())
     for stage in range(state["stages"]):
         table, rows = read_final_labels(context, state, stage, held_gold=held_gold), _read_stage(context, state, stage)
         columns = {name: table[name].to_pylist() for name in ("label", "review_label", "copied_from", "source")}
-        given = [names.get(read_label(label) or "", NO_LABEL) for label in columns["review_label"]]
-        label = np.array([names.get(one or "", NO_LABEL) for one in columns["label"]], dtype=np.int64)
+        label, answer = space.encode_all(columns["label"]), space.encode_all(columns["review_label"])
         copied = np.array([one is not None for one in columns["copied_from"]], dtype=np.bool_)
-        answer = np.array(given, dtype=np.int64)
         risk = table["risk"].to_numpy(zero_copy_only=False).astype(np.float64)
         everything = FinalRows(
             row=table[ROW].to_numpy().astype(np.int64),

@@ -19,7 +19,9 @@ from records.candidate import Audition, Candidate, LabelMap, MapVerdict, RowCost
 from records.errors import ModelError
 from specialists.arrays import Integers
 from specialists.audition import AuditionScore, score_candidates, take_votes_of_others
-from specialists.class_maps import find_contradiction, read_classes, verify_map, verify_map_by_consensus
+from specialists.class_maps import verify_map_by_consensus
+from specialists.label_space import make_space
+from specialists.map_judges import MapJudge, choose_judge
 
 BYTES_OF_A_PARAMETER = 4
 """In float32: so a model's size is estimated from its weights where the Hub does not say it."""
@@ -64,12 +66,12 @@ def _judge(context: RunContext, probe: ProbeRows, accepted: dict[str, int]) -> t
                 verdicts[slug] = verdict.model_copy(update={"status": "unverified", "reason": reason})
             else:
                 attempts[slug] += 1
-    labels = context.read_task().label_names
+    labels, space, judge = context.read_task().label_names, make_space(context.read_task()), _find_judge(context)
     used = {slug: one.proposed if one.status == "unverified" else one.found for slug, one in verdicts.items()}
-    probs = {slug: read_classes(own.class_probs, used[slug], labels) for slug, own in probe.annotations.items()}
+    probs = {slug: judge.read_classes(own.class_probs, used[slug], labels) for slug, own in probe.annotations.items()}
     rows = probe.judging
     shown = np.stack([one[rows] for one in probs.values()])
-    scores = score_candidates(shown, probe.truth_labels, probe.weights[rows], list(verdicts.values()))
+    scores = score_candidates(shown, probe.truth_labels, probe.weights[rows], list(verdicts.values()), space)
     candidates = read_candidates(context.folder)
     return tuple(
         Auditioned(
@@ -90,20 +92,19 @@ def _verify_all(context: RunContext, probe: ProbeRows, accepted: Mapping[str, in
     others are judged again. Two that contradict each other are both refused, where no gold row says which of them is
     right. One that has no other voter is held against nobody.
     """
-    own = {slug: one.probs for slug, one in probe.annotations.items()}
+    space, maps = make_space(context.read_task()), {slug: _read_map(context, slug, accepted[slug]) for slug in accepted}
+    own = {slug: space.mark_unknown(one.probs, maps[slug].covered()) for slug, one in probe.annotations.items()}
     verdicts = _refuse_contradicted(context, probe, accepted)
-    voting = [slug for slug in own if slug not in verdicts and not _read_map(context, slug, accepted[slug]).guessed]
+    voting = [slug for slug in own if slug not in verdicts and not maps[slug].guessed]
     while True:
         mask = np.array([slug in voting for slug in own])
-        others = dict(zip(own, take_votes_of_others(np.stack(list(own.values())), mask), strict=True))
+        others = dict(zip(own, take_votes_of_others(np.stack(list(own.values())), mask, space), strict=True))
         opposed = {slug: others[slug] if set(voting) - {slug} else None for slug in own if slug not in verdicts}
         judged = {slug: _verify(context, probe, slug, accepted[slug], vote) for slug, vote in opposed.items()}
         refused = [slug for slug in voting if judged[slug].status == "unverified"]
         if probe.truth_labels is not None or not refused or len(voting) <= 2:
             return {slug: (verdicts | judged)[slug] for slug in own}
-        agreement = {
-            slug: np.average(own[slug].argmax(axis=1) == others[slug], weights=probe.weights) for slug in refused
-        }
+        agreement = {slug: np.average(space.pick(own[slug]) == others[slug], weights=probe.weights) for slug in refused}
         worst = min(refused, key=lambda slug: agreement[slug])
         verdicts[worst] = judged[worst]
         voting.remove(worst)
@@ -114,7 +115,7 @@ def _refuse_contradicted(context: RunContext, probe: ProbeRows, accepted: Mappin
     labels, refused = context.read_task().label_names, dict[str, MapVerdict]()
     for slug, class_probs in probe.few.class_probs.items():
         classes = _read_map(context, slug, accepted[slug]).classes
-        if why := find_contradiction(class_probs, probe.few.label, classes, labels):
+        if why := _find_judge(context).find_contradiction(class_probs, probe.few.label, classes, labels):
             reason = f"the gold rows contradict it: {why}"
             refused[slug] = MapVerdict(status="unverified", proposed=classes, found=classes, margin=0.0, reason=reason)
     return refused
@@ -129,9 +130,13 @@ def _verify(context: RunContext, probe: ProbeRows, slug: str, number: int, other
     said = {"labels": task.label_names, "class_names": names}
     if probe.truth_labels is None:
         by = {"by_names": read_names(task, candidate), "by_card": read_card(task, candidate)}
-        return verify_map_by_consensus(own, others, probe.weights, **by, **said)
+        return verify_map_by_consensus(own, others, probe.weights, **by, **said, verify=_find_judge(context).verify)
     proposed = {} if label_map.guessed else label_map.classes
-    return verify_map(own[rows], probe.truth_labels, probe.weights[rows], proposed=proposed, **said)
+    return _find_judge(context).verify(own[rows], probe.truth_labels, probe.weights[rows], proposed=proposed, **said)
+
+
+def _find_judge(context: RunContext) -> MapJudge:
+    return choose_judge(make_space(context.read_task()))
 
 
 def _correct(context: RunContext, slug: str, number: int, verdict: MapVerdict) -> str:

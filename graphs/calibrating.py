@@ -85,10 +85,10 @@ def _book(review: Review, row_id: str, inclusion: float) -> BookedReview:
 
 def _tell(context: RunContext, drawn: int) -> None:
     """Tell how the reviewer did; a budget may have ended before all were asked."""
-    gold = {one.review.row: one.review.label for one in context.reviews.list_step(GOLD_STEP)}
+    gold = {one.review.row: one.review.answer for one in context.reviews.list_step(GOLD_STEP)}
     said = [one.review for one in context.reviews.list_step(CALIBRATION_STEP)]
-    answered = [one for one in said if one.label is not None]
-    right = sum(one.label == gold[one.row] for one in answered)
+    answered = [one for one in said if one.answer is not None]
+    right = sum(one.answer == gold[one.row] for one in answered)
     short = "" if len(said) == drawn else f" (the budget did not pay for {drawn - len(said):,} more)"
     context.emit(
         Noticed(

@@ -77,7 +77,7 @@ def _find_silence(step: ReviewStep, first: int) -> str:
         if one is not None and one.step >= first:
             rounds.setdefault(one.step, []).append(one.review)
     latest = [reviews for _, reviews in sorted(rounds.items(), reverse=True)]
-    silent = list(takewhile(lambda reviews: all(one.label is None for one in reviews), latest))
+    silent = list(takewhile(lambda reviews: all(one.answer is None for one in reviews), latest))
     rows = sum(map(len, silent))
     if len(silent) < SILENT_ROUNDS or rows < SILENT_ROWS:
         return ""
@@ -106,7 +106,7 @@ def _rank_wanted(view: StageView, held: StageVote, step: ReviewStep, done: int) 
     if settings.target_error is not None and takes_answers(view.context):
         order = np.argsort(-held.differs, kind="stable")
         order = order[open_[order]]
-        unanswered = sum(one is not None and one.review.label is None for one in step.own())
+        unanswered = sum(one is not None and one.review.answer is None for one in step.own())
         room = math.floor(settings.target_error * len(open_)) - unanswered
         return order[: choose_start(held.differs[order], max(room, 0), done)]
     cost = estimate_tokens(view.context.read_task(), make_manner(settings), view.texts)

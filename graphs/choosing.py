@@ -16,6 +16,7 @@ from records.events import CandidateDropped, EnsembleChosen, Noticed
 from records.folder import write_json
 from specialists.arrays import Floats
 from specialists.ensemble import Ensemble, choose_ensemble
+from specialists.label_space import make_space
 from specialists.near_copies import Origin, find_near_copies
 
 
@@ -41,7 +42,7 @@ def choose_specialists(context: RunContext, probe: ProbeRows, judged: Sequence[A
     """
     _tell(context, judged)
     prior = _rate(context, judged)
-    copies = _find_copies(judged, probe, prior)
+    copies = _find_copies(context, judged, probe, prior)
     eligible = np.array([one.audition.passed and one.slug not in copies for one in judged])
     if not eligible.any():
         reasons = "; ".join(f"{one.candidate.repo_id} {one.audition.reason}" for one in judged)
@@ -59,6 +60,7 @@ def choose_specialists(context: RunContext, probe: ProbeRows, judged: Sequence[A
         eligible=eligible,
         size=context.settings.models,
         seed=context.settings.seed,
+        space=make_space(context.read_task()),
     )
     chosen = [judged[position] for position in ensemble.members]
     for one in judged:
@@ -109,7 +111,7 @@ def _rate(context: RunContext, judged: Sequence[Auditioned]) -> Floats:
     return np.array([scores[one.slug] for one in judged])
 
 
-def _find_copies(judged: Sequence[Auditioned], probe: ProbeRows, prior: Floats) -> dict[str, str]:
+def _find_copies(context: RunContext, judged: Sequence[Auditioned], probe: ProbeRows, prior: Floats) -> dict[str, str]:
     """Return slug → why, for those that passed and are near-copies of a better one."""
     passed = [place for place, one in enumerate(judged) if one.audition.passed]
     if not passed:
@@ -120,6 +122,7 @@ def _find_copies(judged: Sequence[Auditioned], probe: ProbeRows, prior: Floats) 
         [_describe_origin(judged[place].candidate) for place in passed],
         np.array([judged[place].audition.accuracy for place in passed]),
         prior[passed],
+        space=make_space(context.read_task()),
     )
     return {
         judged[passed[one.position]].slug: f"a near-copy of {judged[passed[one.of]].candidate.repo_id}: it {one.reason}"

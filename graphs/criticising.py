@@ -16,12 +16,14 @@ from graphs.state import Answer, Question, RunState, Update
 from graphs.tables import VOTED, read_stage_labels, read_stage_rows
 from records.errors import BudgetReachedError, ReplyError
 from records.events import Noticed, StageCriticised
-from records.figures import StageCounts, StageFigures, VoterCounts
+from records.figures import Confusion, StageCounts, StageFigures, VoterCounts
 from records.folder import read_record, write_json
 from records.review_book import BookedReview
 from records.rows import ROW
 from specialists.arrays import Integers
-from specialists.confusion import count_confusion, count_labels
+from specialists.combination import NOT_ASKED
+from specialists.confusion import count_confusion
+from specialists.label_space import LabelSpace, make_space
 from templates.report import format_percent
 
 
@@ -33,7 +35,8 @@ def criticise_stage(
     decision = _judge(context, state)
     if decision is None:
         return Command(goto="finish_stage")
-    note = find_bound(decision, state, context.settings.largest_review_share)
+    several = make_space(context.read_task()).several
+    note = find_bound(decision, state, context.settings.largest_review_share, several=several)
     context.emit(
         StageCriticised(
             stage=stage,
@@ -63,8 +66,9 @@ def _judge(context: RunContext, state: RunState) -> Decision | None:
         return None
 
 
-def find_bound(decision: Decision, state: RunState, largest_share: float) -> str:
-    """Return why a decision goes beyond what the critic may decide; empty where it does not."""
+def find_bound(decision: Decision, state: RunState, largest_share: float, *, several: bool = False) -> str:
+    """Return why a decision goes beyond what the critic may decide; empty where it does not. `several`: whether a text
+    may have several labels."""
     share, model, last = decision.review_share, decision.specialist, state["stage"] + 1 == state["stages"]
     if share is not None and not state["review_share"] < share <= largest_share:
         present, most = format_percent(state["review_share"]), format_percent(largest_share)
@@ -73,6 +77,8 @@ def find_bound(decision: Decision, state: RunState, largest_share: float) -> str
         return f"{model} does not vote"
     if model is not None and len(state["versions"]) == 1:
         return "the last specialist stays"
+    if decision.action == "relabel_pair" and several:
+        return "a text may have both labels or neither: none is torn between them"
     if last and decision.action in {"raise_review_share", "drop_specialist"}:
         return "no stage is left to which it would apply"
     return ""
@@ -139,54 +145,76 @@ def _count_stage(context: RunContext, state: RunState, stage: int) -> StageCount
     booked = ReviewStep(number=number_step(stage + 1, "risk"), reviews=context.reviews, rows=rows).booked()
     table = read_stage_labels(context.folder, stage).to_pylist()
     spot_check = number_step(stage, "spot_check")
-    return count_rows(table, booked, context.read_task().label_names, spot_check=spot_check)
+    return count_rows(table, booked, make_space(context.read_task()), spot_check=spot_check)
 
 
 def count_rows(
-    table: Sequence[dict[str, Any]], booked: Sequence[BookedReview | None], labels: Sequence[str], *, spot_check: int
+    table: Sequence[dict[str, Any]], booked: Sequence[BookedReview | None], space: LabelSpace, *, spot_check: int
 ) -> StageCounts:
     """Return the counts over a stage's rows; `booked` holds for each row the review that its text has had.
 
     A row that shares the review of another counts as not reviewed. `spot_check` is the number of that step.
     """
-    place = {label: index for index, label in enumerate(labels)}
     pairs = [(row, one) for row, one in zip(table, booked, strict=True) if row[VOTED] is not None]
     rows = [row for row, _ in pairs]
     own = [one if one is not None and one.review.row == row[ROW] else None for row, one in pairs]
-    reviewed = np.array([-1 if one is None else place.get(one.review.label or "", -1) for one in own], dtype=np.int64)
-    checked = np.array([one is not None and one.step == spot_check for one in own], dtype=np.bool_) & (reviewed >= 0)
-    final = np.array([place[row["label"]] for row in rows], dtype=np.int64)
-    voted = np.array([place[row[VOTED]] for row in rows], dtype=np.int64)
+    reviewed = space.encode_all([None if one is None else one.review.answer for one in own])
+    answered = reviewed != NOT_ASKED
+    checked = np.array([one is not None and one.step == spot_check for one in own], dtype=np.bool_) & answered
+    final = space.encode_all([row["label"] for row in rows])
+    voted = space.encode_all([row[VOTED] for row in rows])
     votes = [dict(row["votes"]) for row in rows]
-    given = {name: np.array([place[one[name]] for one in votes], dtype=np.int64) for name in dict(*votes[:1])}
+    given = {name: space.encode_all([one[name] for one in votes]) for name in dict(*votes[:1])}
     failed = sum(one is not None and one.review.failed for one in own)
     return StageCounts(
         rows=len(rows),
         unanimous=sum(row["agreement"] == 1.0 for row in rows),
-        undecided=sum(one is not None for one in own) - int((reviewed >= 0).sum()) - failed,
+        undecided=sum(one is not None for one in own) - int(answered.sum()) - failed,
         failed=failed,
         unreviewed=sum(one is None for _, one in pairs),
         spot_checked=int(checked.sum()),
         spot_differing=int((checked & (reviewed != voted)).sum()),
-        labels=_name(count_labels(final, len(labels)), labels),
-        vote=_count_voter(voted, voted, reviewed, labels),
-        specialists={name: _count_voter(said, voted, reviewed, labels) for name, said in given.items()},
+        labels=_count_labels(final, space),
+        vote=_count_voter(voted, voted, reviewed, space),
+        specialists={name: _count_voter(said, voted, reviewed, space) for name, said in given.items()},
     )
 
 
-def _count_voter(said: Integers, voted: Integers, reviewed: Integers, labels: Sequence[str]) -> VoterCounts:
-    """Count one voter's labels (n_rows,); `reviewed` (n_rows,) is -1 where the reviewer gave no label."""
-    known = reviewed >= 0
-    matrix = count_confusion(said[known], reviewed[known], len(labels))
+def _count_voter(said: Integers, voted: Integers, reviewed: Integers, space: LabelSpace) -> VoterCounts:
+    """Count one voter's answers (n_rows,), codes; `reviewed` (n_rows,) is NOT_ASKED where the reviewer gave none."""
+    known = reviewed != NOT_ASKED
     return VoterCounts(
-        labels=_name(count_labels(said, len(labels)), labels),
+        rows=len(said),
+        labels=_count_labels(said, space),
         agreed=int((said == voted).sum()),
-        confusion={
-            label: {other: rows for other, rows in _name(row, labels).items() if rows}
-            for label, row in zip(labels, matrix, strict=True)
-            if row.any()
-        },
+        reviewed=int(known.sum()),
+        confusion=_count_confusion(said[known], reviewed[known], space),
     )
+
+
+def _count_confusion(said: Integers, reviewed: Integers, space: LabelSpace) -> Confusion:
+    """Return the confusion matrix; of sets of labels that of each label by itself, given or "not"."""
+    if not space.several:
+        return _name_confusion(count_confusion(said, reviewed, len(space.labels)), space.labels)
+    given, had = (space.indicate(codes, len(space.labels)) for codes in (said, reviewed))
+    parts = [
+        _name_confusion(count_confusion(given[:, place], had[:, place], 2), (f"not {label}", label))
+        for place, label in enumerate(space.labels)
+    ]
+    return {label: row for part in parts for label, row in part.items()}
+
+
+def _name_confusion(matrix: Integers, labels: Sequence[str]) -> Confusion:
+    return {
+        label: {other: rows for other, rows in _name(row, labels).items() if rows}
+        for label, row in zip(labels, matrix, strict=True)
+        if row.any()
+    }
+
+
+def _count_labels(codes: Integers, space: LabelSpace) -> dict[str, int]:
+    """Return how many rows have each label."""
+    return _name(space.indicate(codes, len(space.labels)).sum(axis=0), space.labels)
 
 
 def _name(counts: Integers, labels: Sequence[str]) -> dict[str, int]:

@@ -13,8 +13,10 @@ from graphs.state import RunState
 from graphs.tables import DIFFERS, OPINION, read_stage_labels
 from records.folder import read_record
 from records.review_book import BookedReview
-from specialists.arrays import Floats, Integers
-from specialists.combination_record import CombinationRecord, restore_combination
+from records.rows import Answer
+from specialists.arrays import Floats
+from specialists.label_space import make_space
+from specialists.weighing import WeighingRecord, restore_weighing
 
 
 def decide_audited(
@@ -33,28 +35,19 @@ def decide_audited(
     weighed = [
         place
         for place, (one, opinion) in enumerate(zip(booked, opinions, strict=True))
-        if one is not None and one.review.source == "llm" and one.review.label is not None and opinion is not None
+        if one is not None and one.review.source == "llm" and one.review.answer is not None and opinion is not None
     ]
-    decided: list[tuple[str, float] | None] = [None] * len(table)
+    decided: list[tuple[Answer, float] | None] = [None] * len(table)
     if weighed and path.exists():
-        labels = context.read_task().label_names
+        space = make_space(context.read_task())
+        weighing = restore_weighing(read_record(path, WeighingRecord), space)
         opinion = np.array([opinions[place] for place in weighed], dtype=np.float64)
-        said = np.array([labels.index(_read_label(booked[place])) for place in weighed], dtype=np.int64)
-        after = _weigh(read_record(path, CombinationRecord), opinion, said)
-        best = said if takes_answers(context) else after.argmax(axis=1)
-        for place, label, row in zip(weighed, best.tolist(), after, strict=True):
-            decided[place] = labels[label], float(row[label])
+        said = space.encode_all([one.review.answer for one in map(booked.__getitem__, weighed) if one is not None])
+        after = weighing.weigh_answers(opinion, said)
+        best = said if takes_answers(context) else weighing.pick(after)
+        for place, code, sure in zip(weighed, best.tolist(), space.rate(after, best).tolist(), strict=True):
+            decided[place] = space.decode(code), sure
     return apply_reviews(table, booked, decided)
-
-
-def _read_label(booked: BookedReview | None) -> str:
-    return "" if booked is None or booked.review.label is None else booked.review.label
-
-
-def _weigh(record: CombinationRecord, opinion: Floats, answers: Integers) -> Floats:
-    """Return the labels' probabilities (n_rows, n_labels) after the answers (n_rows,)."""
-    vote, scores = np.split(opinion, 2, axis=1)
-    return restore_combination(record).weigh_answers(vote, scores, answers, np.zeros(len(answers)))
 
 
 def expect_difference(context: RunContext, state: RunState, risk: Floats) -> Floats:

@@ -25,6 +25,7 @@ from records.outcome import Forecast, Span
 from specialists.audit import LOOK
 from specialists.certificate import share_error
 from specialists.forecast import AuditTerms, ReviewForecast, ReviewPlan, forecast_reviews
+from specialists.label_space import make_space
 from templates.report import format_dollars
 
 FITS_OF_A_STAGE = 4
@@ -165,7 +166,7 @@ def _forecast_seconds(
     spent = _map(waits, lambda waited: rows * of_a_row + waited * (price.seconds or 0.0))
     if settings.vote != "calibrated" or context.team.reviewer.source not in EVIDENCE or not rows:
         return spent
-    of_a_fit = measure_fit(pilot, reviewed + round(risk.expected / 2), settings.seed)
+    of_a_fit = measure_fit(pilot, reviewed + round(risk.expected / 2), settings.seed, make_space(context.read_task()))
     round_ = max(settings.review_batch, ROUND_SHARE * state["stage_size"])
     fits = _map(risk, lambda wanted: state["stages"] * FITS_OF_A_STAGE + math.ceil(wanted / round_))
     return _add_up(spent, fits, 1.0, of_a_fit)

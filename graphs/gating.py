@@ -17,12 +17,13 @@ from graphs.fetching import have_jobs
 from graphs.jobs import drop_specialists, read_lock, specialist_job
 from graphs.learning import METRICS, lesson_folder
 from graphs.state import RunState
-from graphs.tables import merge_shards, probs_of, shards_for, strings_of, write_shards
+from graphs.tables import merge_shards, probs_of, shards_for, write_shards
 from records.errors import ModelError
 from records.events import FineTuned, Gated
 from records.folder import read_record, write_json
 from records.protocol import TrainingMetrics
 from records.rows import SCRIPT_TEXTS, read_row_texts
+from specialists.label_space import make_space
 from specialists.learning import GateVerdict, decide_promotion
 
 
@@ -83,8 +84,9 @@ def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> tuple[
     rows = table.filter(table["held_out"])
     numbers = cast(list[int], rows["id"].to_pylist())
     inputs = write_shards(lesson / "gate", numbers, read_row_texts(rows, SCRIPT_TEXTS), context.settings.shard_size)
-    labels = context.read_task().label_names
-    truth = np.array([labels.index(label) for label in strings_of(rows, "label")], dtype=np.int64)
+    space = make_space(context.read_task())
+    truth = space.encode_all(rows["label"].to_pylist())
+    covered = {one.name: one.label_map.covered() for one in read_lock(context.folder).specialists}
     replayed = np.array(rows["replayed"].to_pylist(), dtype=np.bool_)
     others = len(names) < len(state["versions"])
     found, gone = have_jobs(context, names, lambda name: _pair_versions(context, state, name, inputs), others=others)
@@ -94,13 +96,13 @@ def _judge(context: RunContext, state: RunState, names: Sequence[str]) -> tuple[
     for name, pair in pairs.items():
         failed = [failures[one.job] for one in pair if one.job in failures]
         try:
-            predicted = [] if failed else [probs_of(merge_shards(one.shards, labels)).argmax(axis=1) for one in pair]
+            predicted = [] if failed else [space.pick(probs_of(merge_shards(one.shards, space))) for one in pair]
         except ModelError as error:
             failed, predicted = [error.what], []
         verdicts[name] = (
             GateVerdict(False, 0.0, 0.0, "; ".join(failed))
             if failed
-            else decide_promotion(*predicted, truth=truth, replayed=replayed)
+            else decide_promotion(*predicted, truth=space.restrict(truth, covered[name]), replayed=replayed)
         )
     return verdicts, gone
 

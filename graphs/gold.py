@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphs.context import RunContext
+from graphs.gold_labels import match_labels
 from graphs.reviewing import GOLD_STEP
-from graphs.tables import read_row_ids, strings_of
+from graphs.tables import answers_of, read_row_ids, strings_of
 from records.errors import DataError
 from records.events import Noticed
 from records.folder import RunFolder, write_table
@@ -17,11 +18,18 @@ from records.readers.importing import import_rows, iterate_shards, take_texts
 from records.readers.inspection import inspect_file
 from records.readers.values import as_text
 from records.review_book import BookedReview, key_of_row, key_of_text
-from records.rows import INPUT_TEXTS, ROW, ROW_ID, Review, RowText, read_row_texts
-from records.task import TaskSpec
+from records.rows import INPUT_TEXTS, ROW, ROW_ID, Answer, RowText, answer_type, make_review, read_row_texts
+from records.task import Kind, TaskSpec
 
 LABEL_COLUMN = "label"
-HELD = pa.schema([("row", pa.int64()), ("label", pa.string())])
+
+
+def held_schema(kind: Kind = "single_label") -> pa.Schema:
+    """Return the schema of the gold rows that are set aside."""
+    return pa.schema([("row", pa.int64()), ("label", answer_type(kind))])
+
+
+HELD = held_schema()
 HELD_SALT = 0x601D
 """Sets the draw of the gold rows that certify apart from all others that the run makes with its seed."""
 Booked = tuple[str, BookedReview]
@@ -45,7 +53,7 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
         for number, row_id, text, key in zip(part[ROW].to_numpy().tolist(), ids, texts, keys, strict=True):
             if key in labels and not text.is_empty:
                 found.add(key)
-                review = Review(row=number, label=labels[key], source="gold")
+                review = make_review(number, labels[key], source="gold")
                 one = BookedReview(step=GOLD_STEP, row_id=row_id, review=review, inclusion=min(1.0, len(labels) / rows))
                 booked.append((key_of_text(*text), one))
     if not booked:
@@ -56,7 +64,7 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
         )
     if task.gold_sample == "random":
         _check_sample(path, [key for key, _ in booked], len(found))
-        booked = _set_aside(context, booked)
+        booked = _set_aside(context, booked, task)
     context.reviews.record([key for key, _ in booked], [one for _, one in booked])
     lost = f"; {len(labels) - len(found):,} are not in the data" if len(found) < len(labels) else ""
     context.emit(Noticed(message=f"{len(found):,} of the {len(labels):,} gold rows were found{lost}."))
@@ -71,7 +79,7 @@ def _check_sample(path: Path, keys: Sequence[str], found: int) -> None:
         )  # fmt: skip
 
 
-def _set_aside(context: RunContext, booked: Sequence[Booked]) -> list[Booked]:
+def _set_aside(context: RunContext, booked: Sequence[Booked], task: TaskSpec) -> list[Booked]:
     """Keep the labels of a random half of the gold rows from everything but the audit; return the other half.
 
     The rows themselves are treated as any row whose label nobody gave, so that the half is a uniform sample of these.
@@ -79,7 +87,8 @@ def _set_aside(context: RunContext, booked: Sequence[Booked]) -> list[Booked]:
     rng = np.random.default_rng((HELD_SALT, context.settings.seed))
     held = set(rng.permutation(len(booked))[: len(booked) // 2].tolist())
     reviews = [one.review for index, (_, one) in enumerate(booked) if index in held]
-    table = pa.table({"row": [one.row for one in reviews], "label": [one.label for one in reviews]}, schema=HELD)
+    schema = held_schema(task.kind)
+    table = pa.table({"row": [one.row for one in reviews], "label": [one.answer for one in reviews]}, schema=schema)
     write_table(_held_file(context.folder), table)
     context.emit(Noticed(message=f"{len(held):,} gold rows are set aside to certify."))
     return [one for index, one in enumerate(booked) if index not in held]
@@ -89,12 +98,12 @@ def _held_file(folder: RunFolder) -> Path:
     return folder.audits / "gold.parquet"
 
 
-def read_held_gold(folder: RunFolder) -> dict[int, str]:
-    """Return row number → label of the gold rows that were set aside to certify; empty where there are none."""
+def read_held_gold(folder: RunFolder) -> dict[int, Answer]:
+    """Return row number → label or labels of the gold rows set aside to certify; empty where there are none."""
     if not _held_file(folder).exists():
         return {}
     table = pq.read_table(_held_file(folder))
-    return dict(zip(table["row"].to_numpy().tolist(), strings_of(table, "label"), strict=True))
+    return dict(zip(table["row"].to_numpy().tolist(), answers_of(table, "label"), strict=True))
 
 
 def book_held_gold(context: RunContext, step: int, numbers: Sequence[int]) -> None:
@@ -102,14 +111,14 @@ def book_held_gold(context: RunContext, step: int, numbers: Sequence[int]) -> No
     text differently."""
     held, ids = read_held_gold(context.folder), read_row_ids(context.folder, numbers, context.settings.shard_size)
     booked = [
-        BookedReview(step=step, row_id=row_id, review=Review(row=number, label=held[number], source="gold"))
+        BookedReview(step=step, row_id=row_id, review=make_review(number, held[number], source="gold"))
         for number, row_id in zip(numbers, ids, strict=True)
     ]
     context.reviews.record([key_of_row(number) for number in numbers], booked)
 
 
-def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[str, str], bool]:
-    """Return key of a row → its label, and whether the keys are ids, not texts."""
+def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[str, Answer], bool]:
+    """Return key of a row → its label or labels, and whether the keys are ids, not texts."""
     names = {column.name.casefold(): column.name for column in inspect_file(path).columns}
     if LABEL_COLUMN not in names:
         raise DataError(
@@ -127,7 +136,7 @@ def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[st
             next_step=f"Give the column id, or {' and '.join(task.text_columns)}, as the data has it.",
         )  # fmt: skip
     keys = strings_of(table, ROW_ID) if by_id else [key_of_text(*text) for text in _take_texts(table, task)]
-    return _match_labels(path, keys, given, task), by_id
+    return match_labels(path, keys, given, task), by_id
 
 
 def _read_labels(path: Path, table: pa.Table, column: str, task: TaskSpec) -> list[str]:
@@ -148,31 +157,3 @@ def _has_ids(context: RunContext) -> bool:
 def _take_texts(table: pa.Table, task: TaskSpec) -> list[RowText]:
     columns = [[str(value or "") for value in table[name].to_pylist()] for name in task.text_columns]
     return take_texts(columns, task.kind)
-
-
-def _match_labels(path: Path, keys: Sequence[str], given: Sequence[str], task: TaskSpec) -> dict[str, str]:
-    """Return key → the task's label, rows without one left out. Raises DataError where two rows contradict."""
-    known = {label.casefold(): label for label in task.label_names}
-    labels: dict[str, str] = {}
-    first: dict[str, int] = {}
-    for number, (key, label) in enumerate(zip(keys, given, strict=True)):
-        if not label.strip() and task.gold_sample == "random":
-            raise DataError(
-                str(path), f"row {number}: it has no label, and a random sample without some of its rows is none",
-                next_step="Label every row of it, or leave gold_sample out of task.yaml.",
-            )  # fmt: skip
-        if not label.strip():
-            continue
-        if label.strip().casefold() not in known:
-            raise DataError(
-                str(path), f"row {number}: the label {label.strip()[:100]!r} is none of the task's",
-                next_step=f"The labels are {', '.join(task.label_names)}; leave the cell empty where none is known.",
-            )  # fmt: skip
-        if labels.setdefault(key, known[label.strip().casefold()]) != known[label.strip().casefold()]:
-            raise DataError(
-                str(path), f"rows {first[key]} and {number} are of one text or id, and have different labels: "
-                f"{labels[key]!r} and {label.strip()[:100]!r}",
-                next_step="Keep the row that is right, or empty the labels of both.",
-            )  # fmt: skip
-        first.setdefault(key, number)
-    return labels

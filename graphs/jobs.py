@@ -27,6 +27,7 @@ from records.folder import RunFolder, read_record, write_json
 from records.protocol import LabelsFile
 from sandbox.base import RunResult
 from specialists.arrays import Floats
+from specialists.label_space import LabelSpace
 from templates.renderer import are_default_scripts
 
 CANDIDATES = TypeAdapter(tuple[Candidate, ...])
@@ -81,6 +82,12 @@ def list_voters(folder: RunFolder, state: RunState) -> tuple[Specialist, ...]:
 def weigh_voters(folder: RunFolder, state: RunState) -> Floats:
     """Return what each voter's vote counts (n_voters,), in the order of `list_voters`."""
     return np.array([one.audition.weight for one in list_voters(folder, state)])
+
+
+def mark_unknown(folder: RunFolder, state: RunState, space: LabelSpace, probs: Floats) -> Floats:
+    """Return the voters' probabilities (n_voters, n_rows, n_labels), NaN where one says nothing of a label."""
+    covered = [one.label_map.covered() for one in list_voters(folder, state)]
+    return np.stack([space.mark_unknown(own, labels) for own, labels in zip(probs, covered, strict=True)])
 
 
 def drop_specialists(context: RunContext, state: RunState, reasons: dict[str, str], stage: int) -> dict[str, int]:

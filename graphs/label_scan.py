@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphs.tables import read_answer
 from records.errors import RunFolderError
 from records.folder import RunFolder
 from records.rows import INPUT_TEXTS, LABEL_COLUMNS, ROW, ROW_ID, TEXT, TEXT_PAIR
-from records.task import CANNOT_TELL
 from templates.report import HARDEST_ROWS, HardRow
 
 BATCH = 4096
+NO_LABEL = "none of the labels"
+"""What is said of a row whose set of labels is empty."""
 
 
 @dataclass
@@ -44,9 +46,9 @@ class LabelScan:
         self.rows += 1
         self.unlabelled += row["label"] is None
         self.failed += row["review_failed"]
-        self.undecided += row["review_label"] == CANNOT_TELL
+        self.undecided += row["review_label"] is not None and read_answer(row["review_label"]) is None
         if row["label"] is not None:
-            self.counts[row["label"]] += 1
+            self.counts.update(_list_labels(row["label"]) or [NO_LABEL])
             votes = row["votes"] or ()
             self.voted.update(model for model, _ in votes)
             self.agreed.update(model for model, label in votes if label == row["label"])
@@ -96,9 +98,18 @@ def _describe_row(row: dict[str, Any]) -> HardRow:
         id=row[ROW_ID],
         text=row[TEXT],
         text_pair=row.get(TEXT_PAIR),
-        label=row["label"],
+        label=None if row["label"] is None else name_answer(row["label"]),
         source=row["source"] or "",
         risk=row["risk"],
-        votes=dict(row["votes"] or ()),
+        votes={model: name_answer(said) for model, said in row["votes"] or ()},
         reason=row["reason"] or "",
     )
+
+
+def name_answer(answer: str | Sequence[str]) -> str:
+    """Return a label, or a set of labels, in words."""
+    return ", ".join(_list_labels(answer)) or NO_LABEL
+
+
+def _list_labels(answer: str | Sequence[str]) -> list[str]:
+    return [answer] if isinstance(answer, str) else list(answer)

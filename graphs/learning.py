@@ -16,14 +16,16 @@ from graphs.engine import Job
 from graphs.fetching import have_voters
 from graphs.jobs import check_sandbox, drop_specialists
 from graphs.state import RunState, Update
-from graphs.tables import VOTED, read_label, read_stage_labels, read_texts
+from graphs.tables import VOTED, read_answer, read_stage_labels, read_texts
 from graphs.taught import Lesson, lesson_file
 from records.errors import RunFolderError
 from records.events import EpochTrained, Noticed
 from records.folder import read_record, write_json, write_table, written_whole
 from records.protocol import TrainingMetrics, WorkerProgress
-from records.rows import ROW, tabulate_texts
+from records.rows import ROW, Answer, answer_type, tabulate_texts
+from records.task import Kind
 from sandbox.base import Limits, Output, RunResult, RunSpec
+from specialists.label_space import make_space
 from specialists.learning import choose_replay, split_for_gate
 
 HELD_OUT = 0.3
@@ -45,15 +47,11 @@ COMMAND = (
 OF_A_VERSION = ("*.safetensors", "*.safetensors.index.json", METRICS, "gate.json", "lesson.json")
 """Files of a model's folder that the next version does not take over."""
 
-LESSON = pa.schema(
-    [
-        ("label", pa.string()),
-        ("replayed", pa.bool_()),
-        ("held_out", pa.bool_()),
-    ]
-)
-"""What is told of the rows of one fine-tune beside number and text: they are the pool and the replay, some of each held
-out for the gate."""
+
+def lesson_schema(kind: Kind) -> pa.Schema:
+    """Return what is told of the rows of one fine-tune beside number and text: they are the pool and the replay, some
+    of each held out for the gate."""
+    return pa.schema([("label", answer_type(kind)), ("replayed", pa.bool_()), ("held_out", pa.bool_())])
 
 
 def fine_tune(state: RunState, runtime: Runtime[RunContext]) -> Update:
@@ -86,8 +84,8 @@ def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
         {"label": label, "replayed": number in replayed, "held_out": bool(held)}
         for number, label, held in zip(numbers, [*pooled.values(), *replayed.values()], held_out, strict=True)
     ]
-    lesson = tabulate_texts(numbers, texts)
-    for name, column in zip(LESSON.names, pa.Table.from_pylist(rows, schema=LESSON).columns, strict=True):
+    lesson, schema = tabulate_texts(numbers, texts), lesson_schema(context.read_task().kind)
+    for name, column in zip(schema.names, pa.Table.from_pylist(rows, schema=schema).columns, strict=True):
         lesson = lesson.append_column(name, column)
     parts = {"train": pc.invert(lesson["held_out"]), "valid": lesson["held_out"]}
     for name, mask in parts.items():
@@ -96,22 +94,22 @@ def _write_lesson(context: RunContext, state: RunState, round_: int) -> Path:
     return folder
 
 
-def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, str], dict[int, str]]:
+def _gather_rows(context: RunContext, stages: Sequence[int]) -> tuple[dict[int, Answer], dict[int, Answer]]:
     """Return row number → label of the pool and of the replay, which is as large as the pool.
 
     A reviewed row has the label that was decided for it, with the reviewer's answer as evidence.
     """
     rows = pa.concat_tables(read_stage_labels(context.folder, stage) for stage in stages).to_pylist()
-    pooled: dict[int, str] = {
+    pooled: dict[int, Answer] = {
         row[ROW]: row["label"]
         for row in rows
-        if read_label(row["review_label"]) is not None and row["copied_from"] is None
+        if read_answer(row["review_label"]) is not None and row["copied_from"] is None
     }
     # A vote that stands against its review has its row in the pool already: it must not be held out and taught at once.
     agreed = [row for row in rows if row["agreement"] == 1.0 and row["source"] == "vote" and row[ROW] not in pooled]
-    labels = context.read_task().label_names
+    space = make_space(context.read_task())
     chosen = choose_replay(
-        np.array([labels.index(row[VOTED]) for row in agreed], dtype=np.int64),
+        space.encode_all([row[VOTED] for row in agreed]),
         np.array([row["confidence"] for row in agreed], dtype=np.float64),
         len(pooled),
     )

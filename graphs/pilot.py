@@ -30,13 +30,15 @@ from records.folder import read_record
 from records.review_book import BookedReview, ReviewBook
 from records.rows import SCRIPT_TEXTS, RowText, read_row_texts
 from specialists.arrays import Floats, Integers
-from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows, fit_vote, score_rows
-from specialists.class_maps import read_classes
+from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows
 from specialists.combination import NOT_ASKED
 from specialists.embedding import LANDMARKS
 from specialists.forecast import PilotRows
+from specialists.label_space import LabelSpace, fill_unknown, make_space
+from specialists.map_judges import choose_judge
 from specialists.plain_vote import vote_plainly
 from specialists.probe import draw_pool
+from specialists.weighing import fit_weighing
 
 _ALL = 2**62
 
@@ -73,17 +75,18 @@ def hold_pilot(context: RunContext, state: RunState) -> Pilot:
     names = [one.name for one in list_voters(context.folder, state)]
     if context.given_lock is not None:
         names = _annotate(context, state, folder)
-    inputs, labels = sorted(folder.glob("rows-*.parquet")), context.read_task().label_names
+    inputs, space = sorted(folder.glob("rows-*.parquet")), make_space(context.read_task())
+    read_classes = choose_judge(space).read_classes
     maps = {one.name: one.label_map.classes for one in list_voters(context.folder, state)}
     rows = [pq.read_table(path) for path in inputs]
     probs, seconds = [], []
     for name in names:
         shards = shards_for(inputs, name)
-        probs.append(read_classes(class_probs_of(merge_shards(shards, labels)), maps[name], labels))
+        probs.append(read_classes(class_probs_of(merge_shards(shards, space)), maps[name], space.labels))
         seconds.append(sum(read_record(shard.receipt, Receipt).seconds for shard in shards))
     numbers = np.array([number for table in rows for number in table["id"].to_pylist()], dtype=np.int64)
     texts = [text for table in rows for text in read_row_texts(table, SCRIPT_TEXTS)]
-    return Pilot(numbers, texts, np.stack(probs), np.array(seconds) / max(len(numbers), 1))
+    return Pilot(numbers, texts, fill_unknown(np.stack(probs)), np.array(seconds) / max(len(numbers), 1))
 
 
 def _annotate(context: RunContext, state: RunState, folder: Path) -> list[str]:
@@ -107,22 +110,19 @@ def _annotate(context: RunContext, state: RunState, folder: Path) -> list[str]:
 def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
     """Return how the stages would see the pilot, by what is reviewed so far: the vote that they begin with, but for the
     specialists' hidden states, which the pilot does not have."""
-    settings, source = context.settings, context.team.reviewer.source
+    settings, source, space = context.settings, context.team.reviewer.source, make_space(context.read_task())
     booked = context.reviews.list_labelled(number_step(0, "risk"), _ALL)
     asked = [one for step in (PROBE_STEP, CALIBRATION_STEP) for one in context.reviews.list_step(step)]
-    unanswered = sum(one.review.label is None for one in asked)
+    unanswered = sum(one.review.answer is None for one in asked)
     if settings.vote == "calibrated" and (source in EVIDENCE or len(booked) >= LEAST_TAUGHT):
-        value, differs, wrong, unlike = _look_calibrated(
-            pilot, context.reviews, booked, context.read_task().label_names
-        )
+        value, differs, wrong, unlike = _look_calibrated(pilot, context.reviews, booked, space)
         is_taught = True
     else:
-        value = differs = wrong = (
-            1.0 - vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote).confidence
-        )
+        vote = vote_plainly(pilot.probs, weigh_voters(context.folder, state), settings.vote, space)
+        value = differs = wrong = 1.0 - vote.confidence
         unlike, is_taught = 0, False
     known_rate = (unanswered + (0 if takes_answers(context) else unlike)) / max(len(asked), 1)
-    own = pilot.probs.argmax(axis=2)
+    own = space.pick(pilot.probs)
     disputed = (own != own[:1]).any(axis=0).astype(np.float64)
     if settings.rule == "disagreement":
         return Outlook(PilotRows(disputed, differs), 0.5, known_rate)
@@ -136,30 +136,30 @@ def look_ahead(context: RunContext, state: RunState, pilot: Pilot) -> Outlook:
 
 
 def _look_calibrated(
-    pilot: Pilot, reviews: ReviewBook, booked: Sequence[BookedReview], labels: Sequence[str]
+    pilot: Pilot, reviews: ReviewBook, booked: Sequence[BookedReview], space: LabelSpace
 ) -> tuple[Floats, Floats, Floats, int]:
     """Return each row's value, the probability that the reviewer differs, and that the vote is wrong (n_pilot,), and
     how many of the reviewer's answers so far are not the label that the vote takes after them."""
     place_of = {int(number): place for place, number in enumerate(pilot.numbers)}
     known = [one for one in booked if one.review.row in place_of]
-    said = gather_testimony(reviews, known, labels)
+    said = gather_testimony(reviews, known, space)
     probs = pilot.probs[:, [place_of[one.review.row] for one in known]]
-    fitted = fit_vote(ReviewedRows(probs=probs, states=None, **vars(said)))
-    vote, scores = fitted.model.pool(pilot.probs), score_rows(fitted.model, pilot.probs, None)
-    combination = fitted.model.combination
-    unlike = int(((said.truth == NOT_ASKED) & (fitted.after.argmax(axis=1) != said.answers)).sum())
-    wrong = 1.0 - combination.predict(vote, scores).max(axis=1)
-    return combination.expect_gains(vote, scores), combination.expect_differences(vote, scores), wrong, unlike
+    fitted = fit_weighing(ReviewedRows(probs=probs, states=None, **vars(said)), space)
+    weighing, opinion = fitted.weighing, fitted.form_opinion(pilot.probs, None)
+    unlike = int(((said.truth == NOT_ASKED) & (weighing.pick(fitted.after) != said.answers)).sum())
+    prior = weighing.predict(opinion)
+    wrong = 1.0 - space.rate(prior, weighing.pick(prior))
+    return weighing.expect_gains(opinion), weighing.expect_differences(opinion), wrong, unlike
 
 
-def measure_fit(pilot: Pilot, rows: int, seed: int) -> float:
+def measure_fit(pilot: Pilot, rows: int, seed: int, space: LabelSpace) -> float:
     """Return the seconds that fitting the vote to so many reviewed rows takes here: to the pilot's votes over and over,
     and made-up hidden states."""
     places = np.arange(max(rows, LEAST_TAUGHT)) % len(pilot.numbers)
     probs = pilot.probs[:, places]
-    said = probs.mean(axis=0).argmax(axis=1)
+    said = space.pick(probs.mean(axis=0))
     nobody, nothing = np.full(len(places), NOT_ASKED), np.full(len(places), np.nan)
     states = np.random.default_rng(seed).normal(size=(len(places), LANDMARKS)) / np.sqrt(LANDMARKS)
     began = time.monotonic()
-    fit_vote(ReviewedRows(probs, states, said, nobody, nothing, np.ones(len(places))))
+    fit_weighing(ReviewedRows(probs, states, said, nobody, nothing, np.ones(len(places))), space)
     return time.monotonic() - began

@@ -16,20 +16,20 @@ from graphs.gold import book_gold
 from graphs.jobs import read_candidates, write_selections
 from graphs.remembered import RememberedHub
 from graphs.state import Answer, Question, RunState
-from records.errors import HubUnreachableError, NoSpecialistsError, NotYetError, SettingsError, TaskUnclearError
+from records.errors import HubUnreachableError, NoSpecialistsError, SettingsError, TaskUnclearError
 from records.events import CandidatesSelected, HubSearched, Noticed, TaskResolved
 from records.folder import write_json
 from records.readers.importing import ImportedRows, import_rows
 from records.readers.inspection import FileLook, inspect_file
 from records.task import TaskSpec
 from records.task_file import read_task_file, write_task
+from specialists.label_space import MOST_SET_LABELS
 
 
 def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["ask_person", "search_hub"]]:
     """Resolve the task and read the rows; what cannot be told is asked for.
 
-    Raises SettingsError where the task that was given does not fit the data, and NotYetError for a kind of task that
-    cannot be labelled yet.
+    Raises SettingsError where the task that was given does not fit the data, or has more labels than a set can have.
     """
     context = runtime.context
     look = inspect_file(Path(context.settings.data), sheet=context.settings.sheet)
@@ -38,7 +38,7 @@ def analyse_task(state: RunState, runtime: Runtime[RunContext]) -> Command[Liter
     except TaskUnclearError as unclear:
         question = Question(asks=unclear.asks, text=str(unclear), in_words=unclear.in_words)
         return Command(goto="ask_person", update={"question": question})
-    _refuse_unbuilt(task)
+    _refuse_too_many(task)
     _check_lock(context, task)
     rows = _import_rows(context, task)
     book_gold(context, task, rows)
@@ -100,12 +100,12 @@ def _check_columns(file: str, task: TaskSpec, look: FileLook) -> None:
         raise SettingsError("\n".join(mistakes), next_step=f"Mend the file. The data's text columns: {texts}.")
 
 
-def _refuse_unbuilt(task: TaskSpec) -> None:
-    if task.kind == "multi_label":
-        raise NotYetError(
-            f"this is a {task.kind} task (labels {', '.join(task.label_names)}; text {', '.join(task.text_columns)}), "
-            "and labelling such tasks is not built yet",
-            next_step="Ask for one label a text: in the sentence, or with kind: single_label in a --task task.yaml.",
+def _refuse_too_many(task: TaskSpec) -> None:
+    """Raise SettingsError where a set of labels cannot have so many."""
+    if task.kind == "multi_label" and len(task.labels) > MOST_SET_LABELS:
+        raise SettingsError(
+            f"a multi-label task may have {MOST_SET_LABELS} labels, and this one has {len(task.labels)}",
+            next_step="Split it into tasks of fewer labels.",
         )
 
 

@@ -26,9 +26,11 @@ from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, Noticed, ProbeLabelled
 from records.folder import read_record, write_table
 from records.review_book import BookedReview, key_of_text
-from records.rows import RowText
+from records.rows import Answer, RowText, answer_type
 from specialists.arrays import Booleans, Floats, Integers
-from specialists.class_maps import LEAST_LABEL_ROWS, can_judge
+from specialists.class_maps import LEAST_LABEL_ROWS
+from specialists.label_space import LabelSpace, make_space
+from specialists.map_judges import choose_judge
 from specialists.probe import LEAST_PROBE_ROWS, draw_pool, draw_probe
 
 Truth = Literal["gold", "human", "llm", "consensus"]
@@ -50,7 +52,7 @@ class Annotations:
 
 @dataclass(frozen=True)
 class FewRows:
-    """Some gold rows, or none: `label` (n_rows,), an index into the task's labels, and by the candidate's slug the
+    """Some gold rows, or none: `label` (n_rows,), the codes of their labels, and by the candidate's slug the
     probabilities of its own classes (n_rows, n_classes)."""
 
     label: Integers
@@ -59,7 +61,7 @@ class FewRows:
 
 @dataclass(frozen=True)
 class ProbeRows:
-    """The probe (n_rows,): row numbers, weights (1 / inclusion probability), and `label`, an index into the task's
+    """The probe (n_rows,): row numbers, weights (1 / inclusion probability), and `label`, the code of its label or
     labels, or -1 where none is known; `truth` says where the labels come from. `annotations` are of the same rows, by
     the candidate's slug. `few`: where there is only consensus, gold rows that cannot judge a candidate and may
     contradict it, LEAST_PROBE_ROWS at most."""
@@ -91,7 +93,7 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
     probe's labels there is only consensus. Raises NoSpecialistsError where every candidate breaks, and
     LLMUnreachableError.
     """
-    settings, gold, names = context.settings, _list_gold(context, rows), context.read_task().label_names
+    settings, gold, space = context.settings, _list_gold(context, rows), make_space(context.read_task())
     known = np.array(sorted(gold), dtype=np.int64)
     others = np.setdiff1d(find_filled_rows(context.folder, rows, settings.shard_size), known)
     truth = _choose_truth(context, gold, others)
@@ -102,12 +104,12 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
     shown = np.union1d(pool, few)
     texts = read_texts(context.folder, shown.tolist(), settings.shard_size)
     annotated = _annotate(context, jobs, shown.tolist(), texts)
-    lengths, own = _find_lengths_and_labels(annotated, texts, guessed)
+    lengths, own = _find_lengths_and_labels(annotated, texts, guessed, space)
     places = np.searchsorted(shown, pool)
     probe = draw_probe(lengths[places], own[:, places], len(population), size, settings.seed)
     places = places[probe.positions]
     numbers = shown[places]
-    given = [gold.get(number) for number in numbers.tolist()]
+    given: list[Answer | None] = [gold.get(number) for number in numbers.tolist()]
     if truth == "llm":
         reviewed = _review(context, numbers, [texts[at] for at in places.tolist()], probe.inclusion)
         truth, given = ("consensus", given) if reviewed is None else (truth, reviewed)
@@ -115,36 +117,37 @@ def hold_probe(context: RunContext, jobs: Sequence[Job], rows: int, guessed: fro
     return ProbeRows(
         numbers=numbers,
         weights=probe.weights,
-        label=np.array([-1 if label is None else names.index(label) for label in given], dtype=np.int64),
+        label=space.encode_all(given),
         truth=truth,
         annotations={slug: _take(one, places) for slug, one in annotated.items()},
         few=FewRows(
-            np.array([names.index(gold[number]) for number in few.tolist()], dtype=np.int64),
+            space.encode_all([gold[number] for number in few.tolist()]),
             {slug: one.class_probs[np.searchsorted(shown, few)] for slug, one in annotated.items()},
         ),
     )
 
 
-def _choose_truth(context: RunContext, gold: Mapping[int, str], others: Integers) -> Truth:
+def _choose_truth(context: RunContext, gold: Mapping[int, Answer], others: Integers) -> Truth:
     """Return where the probe's labels come from; `others` (n_others,) are the rows without a gold label."""
-    names = context.read_task().label_names
+    space = make_space(context.read_task())
     without: Truth = "consensus" if context.team.reviewer.source == "offline" else "llm"
-    judges = can_judge(np.array([names.index(label) for label in gold.values()], dtype=np.int64))
+    judges = choose_judge(space).can_judge(space.encode_all(list(gold.values())))
     if judges or (gold and not len(others)):
         return "gold"
     if gold:
-        needed = f"that takes {LEAST_PROBE_ROWS}, and {LEAST_LABEL_ROWS} of each of two labels"
+        of_each = "with a label, and as many without it" if space.several else "of each of two labels"
+        needed = f"that takes {LEAST_PROBE_ROWS}, and {LEAST_LABEL_ROWS} {of_each}"
         instead = "the reviewer does" if without == "llm" else "but a model that they contradict is left out"
         context.emit(Noticed(message=f"The {len(gold)} gold rows cannot judge models ({needed}); {instead}."))
     return without
 
 
 def _find_lengths_and_labels(
-    annotated: Mapping[str, Annotations], texts: Sequence[RowText], guessed: frozenset[str]
+    annotated: Mapping[str, Annotations], texts: Sequence[RowText], guessed: frozenset[str], space: LabelSpace
 ) -> tuple[Integers, Integers]:
     """Return what the probe is drawn by: the rows' lengths (n_rows,), and the labels (n_candidates, n_rows) that those
     give them whose map is no guess."""
-    labels = [one.probs.argmax(axis=1) for slug, one in annotated.items() if slug not in guessed]
+    labels = [space.pick(one.probs) for slug, one in annotated.items() if slug not in guessed]
     own = np.stack(labels) if labels else np.zeros((1, len(texts)), dtype=np.int64)
     return np.array([text.length for text in texts], dtype=np.int64), own
 
@@ -154,12 +157,12 @@ def count_paid_rows(size: int, rows: int) -> int:
     return min(size, max(LEAST_PROBE_ROWS, math.ceil(PAID_SHARE * rows)))
 
 
-def _list_gold(context: RunContext, rows: int) -> dict[int, str]:
-    """Return row number → label of the gold rows, of identical texts only the first."""
+def _list_gold(context: RunContext, rows: int) -> dict[int, Answer]:
+    """Return row number → label or labels of the gold rows, of identical texts only the first."""
     if context.settings.gold is None:
         return {}
     found = context.reviews.list_labelled(GOLD_STEP + 1, rows)
-    return {one.review.row: one.review.label for one in found if one.review.label is not None}
+    return {one.review.row: one.review.answer for one in found if one.review.answer is not None}
 
 
 def _annotate(
@@ -187,7 +190,7 @@ def _annotate(
 
 
 def _read_annotations(context: RunContext, one: Assignment) -> Annotations:
-    table = merge_shards(one.shards, context.read_task().label_names)
+    table = merge_shards(one.shards, make_space(context.read_task()))
     if "class_probs" not in table.column_names:
         raise ModelError(
             f"the script of {one.job.name} does not tell the probabilities of its model's classes",
@@ -209,7 +212,7 @@ def _take(one: Annotations, positions: Integers) -> Annotations:
 
 def _review(
     context: RunContext, numbers: Integers, texts: Sequence[RowText], inclusion: Floats
-) -> list[str | None] | None:
+) -> list[Answer | None] | None:
     """Return the reviewer's labels, None where it gave none; its answers are written down as reviews. None in the place
     of all labels where the budget pays for too few of them to judge by."""
     rows = tuple(ReviewRow(row=number, **text._asdict()) for number, text in zip(numbers.tolist(), texts, strict=True))
@@ -222,11 +225,12 @@ def _review(
         for one in reviews
     ]
     context.reviews.record([key_of_text(*facts[one.row][0]) for one in reviews], booked)
-    label = {one.row: one.label for one in reviews}
+    label = {one.row: one.answer for one in reviews}
     if len(reviews) == len(rows):
         return [label[row.row] for row in rows]
-    names = context.read_task().label_names
-    judges = can_judge(np.array([names.index(one) for one in label.values() if one is not None], dtype=np.int64))
+    space = make_space(context.read_task())
+    known = space.encode_all([one for one in label.values() if one is not None])
+    judges = choose_judge(space).can_judge(known)
     context.emit(
         Noticed(
             message=f"The budget pays for {len(reviews)} of the {len(rows)} reviews by which specialists are chosen; "
@@ -237,9 +241,9 @@ def _review(
 
 
 def _write_probe(
-    context: RunContext, numbers: Integers, inclusion: Floats, given: Sequence[str | None], truth: Truth
+    context: RunContext, numbers: Integers, inclusion: Floats, given: Sequence[Answer | None], truth: Truth
 ) -> None:
-    columns = [pa.array(numbers), pa.array(inclusion), pa.array(given, pa.string())]
+    columns = [pa.array(numbers), pa.array(inclusion), pa.array(given, answer_type(context.read_task().kind))]
     table = pa.table(columns, names=["row", "inclusion", "label"])
     write_table(context.folder.audition / "probe.parquet", table)
     labelled = len(given) if truth == "consensus" else len(given) - list(given).count(None)

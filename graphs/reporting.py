@@ -15,7 +15,7 @@ from graphs.costing import add_up_cost, describe_cost
 from graphs.forecast_words import compare_forecast
 from graphs.history import RunHistory, read_history
 from graphs.jobs import read_auditions, read_candidates, read_lock, read_selections, read_steps
-from graphs.label_scan import LabelScan, scan_labels
+from graphs.label_scan import NO_LABEL, LabelScan, scan_labels
 from graphs.state import RunState
 from records.candidate import RowCost, repo_of
 from records.events import RunFinished
@@ -107,7 +107,7 @@ def gather_report(folder: RunFolder) -> ReportData:
         unlabelled=scan.unlabelled,
         reviews_failed=scan.failed,
         reviews_undecided=scan.undecided,
-        label_counts=tuple(LabelCount(label=label, rows=scan.counts[label]) for label in task.label_names),
+        label_counts=_count_labels(task, scan),
         search=_describe_search(folder, history, forecast.reviewed if forecast else 0),
         models=_describe_models(folder, history, scan),
         dropped=_describe_dropped(folder, history),
@@ -124,6 +124,12 @@ def gather_report(folder: RunFolder) -> ReportData:
         folder=str(folder.path),
         files=tuple(ReportFile(path=path, content=content) for path, content in FILES),
     )
+
+
+def _count_labels(task: TaskSpec, scan: LabelScan) -> tuple[LabelCount, ...]:
+    """Return the rows of each label; a row may have several, or none, where the task allows it."""
+    shown = (*task.label_names, NO_LABEL) if task.kind == "multi_label" else task.label_names
+    return tuple(LabelCount(label=label, rows=scan.counts[label]) for label in shown)
 
 
 def _list_facts(certificate: Certificate) -> dict[str, str]:

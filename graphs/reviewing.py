@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from agents.base import KnownRow, ReviewRow
-from graphs.tables import STAGE_LABELS, StageRows, read_texts
+from graphs.tables import StageRows, read_texts
 from records.folder import RunFolder
 from records.review_book import FIRST_STEP, BookedReview, ReviewBook, key_of_bytes, key_of_text
-from records.rows import ROW, Review
+from records.rows import ROW, Answer, Review
 from records.task import CANNOT_TELL
 from specialists.arrays import Booleans, Floats, Integers
-from specialists.combination import NOT_ASKED
+from specialists.label_space import LabelSpace
 
 MOST_KNOWN = 2000
 """Decided rows among which a reviewer's examples are looked for."""
@@ -79,7 +79,7 @@ class ReviewStep:
             ReviewRow(
                 row=int(self.rows.number[index]),
                 **self.rows.text[index]._asdict(),
-                votes=dict(ballots[index]) if show_votes else {},
+                votes=read_ballots(ballots[index]) if show_votes else {},
             )
             for index in chosen
         )
@@ -132,7 +132,8 @@ class ReviewStep:
 @dataclass(frozen=True)
 class Testimony:
     """What was said of rows that somebody labelled, arrays (n_rows,) as `specialists.calibrated_vote.ReviewedRows` has
-    them: the reviewer's answers and the truth, how sure the reviewer was, and how probable it was to choose the row."""
+    them: the codes of the reviewer's answers and of the truth, how sure the reviewer was, and how probable it was to
+    choose the row."""
 
     answers: Integers
     truth: Integers
@@ -140,22 +141,23 @@ class Testimony:
     inclusion: Floats
 
 
-def gather_testimony(reviews: ReviewBook, booked: Sequence[BookedReview], labels: Sequence[str]) -> Testimony:
+def read_ballots(votes: Sequence[tuple[str, str | list[str]]]) -> dict[str, Answer]:
+    """Return model → answer from a value of the column `votes`."""
+    return {model: tuple(said) if isinstance(said, list) else said for model, said in votes}
+
+
+def gather_testimony(reviews: ReviewBook, booked: Sequence[BookedReview], space: LabelSpace) -> Testimony:
     """Return what the given labelled rows teach; of a row whose true label is known also what the reviewer, asked, said
     of it. How sure people and gold rows are is no question."""
     asked = {one.review.row: one.review for one in reviews.list_step(CALIBRATION_STEP)}
     said = [asked.get(one.review.row) if one.review.source in TRUTH else one.review for one in booked]
-    sure = [one.sureness if one is not None and one.label is not None else None for one in said]
+    sure = [one.sureness if one is not None and one.answer is not None else None for one in said]
     return Testimony(
-        answers=_find_labels([None if one is None else one.label for one in said], labels),
-        truth=_find_labels([one.review.label if one.review.source in TRUTH else None for one in booked], labels),
+        answers=space.encode_all([None if one is None else one.answer for one in said]),
+        truth=space.encode_all([one.review.answer if one.review.source in TRUTH else None for one in booked]),
         sureness=np.array([np.nan if one is None else one for one in sure], dtype=np.float64),
         inclusion=np.array([one.inclusion for one in booked], dtype=np.float64),
     )
-
-
-def _find_labels(said: Sequence[str | None], labels: Sequence[str]) -> Integers:
-    return np.array([NOT_ASKED if one is None else labels.index(one) for one in said], dtype=np.int64)
 
 
 def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:
@@ -171,7 +173,7 @@ def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard
 def apply_reviews(
     table: pa.Table,
     booked: Sequence[BookedReview | None],
-    decided: Sequence[tuple[str, float] | None] | None = None,
+    decided: Sequence[tuple[Answer, float] | None] | None = None,
 ) -> pa.Table:
     """Return the stage's labels with the reviews in them; a row that shares another's review says whose.
 
@@ -179,20 +181,21 @@ def apply_reviews(
     stands as it was given.
     """
     rows = table.to_pylist()
+    undecided = (CANNOT_TELL,) if pa.types.is_list(table.schema.field("review_label").type) else CANNOT_TELL
     for row, one, weighed in zip(rows, booked, decided or [None] * len(rows), strict=True):
         if one is None:
             continue
         review = one.review
-        row["review_label"] = CANNOT_TELL if review.undecided else review.label
+        row["review_label"] = undecided if review.undecided else review.answer
         row["review_failed"] = review.failed
         row["reason"] = review.reason or None
         row["copied_from"] = one.row_id if review.row != row[ROW] else None
-        if review.label is not None and weighed is not None:
+        if review.answer is not None and weighed is not None:
             row["label"], row["confidence"] = weighed
-            row["source"] = review.source if review.label == row["label"] else "vote"
-        elif review.label is not None:
-            row["label"], row["source"], row["confidence"] = review.label, review.source, _read_confidence(review)
-    return pa.Table.from_pylist(rows, schema=STAGE_LABELS)
+            row["source"] = review.source if review.answer == row["label"] else "vote"
+        elif review.answer is not None:
+            row["label"], row["source"], row["confidence"] = review.answer, review.source, _read_confidence(review)
+    return pa.Table.from_pylist(rows, schema=table.schema)
 
 
 def _read_confidence(review: Review) -> float | None:

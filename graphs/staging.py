@@ -19,7 +19,7 @@ from graphs.fetching import have_voters
 from graphs.jobs import drop_specialists, read_lock, specialist_job
 from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
-from graphs.tables import merge_shards, read_label, read_stage_labels, shards_for
+from graphs.tables import merge_shards, read_answer, read_stage_labels, shards_for
 from graphs.taught import find_untaught, first_step, keep_taught, list_missing, list_taught
 from graphs.voting import StageView, StageVote, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError
@@ -27,6 +27,7 @@ from records.events import Noticed, RowsReviewed, ShardAnnotated, StageFinished,
 from records.folder import write_json, write_table
 from specialists.arrays import Integers
 from specialists.confusion import RELABEL_SHARE, choose_confused
+from specialists.label_space import PLAIN_THRESHOLD
 from specialists.risk import draw_spot_check
 
 
@@ -93,7 +94,7 @@ def _collect_votes(view: StageView, assignments: Sequence[Assignment]) -> dict[s
         if one.job.name in failures:
             continue
         try:
-            votes = merge_shards(shards_for(view.inputs, one.job.name), view.labels)
+            votes = merge_shards(shards_for(view.inputs, one.job.name), view.space)
         except ModelError as error:
             failures[one.job.name] = error.what
         else:
@@ -107,7 +108,7 @@ def vote(state: RunState, runtime: Runtime[RunContext]) -> None:
     start = number_step(view.stage, "risk")
     held = hold_vote(view, start)
     write_table(view.context.folder.stage_labels(view.stage), tabulate_stage(view, held, start))
-    own = view.probs.argmax(axis=2)
+    own = view.space.pick(view.probs)
     if len(held.result.label):
         agreement = {model: float((own[k] == held.result.label).mean()) for k, model in enumerate(view.models)}
         unanimous = 1.0 - float(held.disputed.mean())
@@ -146,10 +147,10 @@ def spot_check(state: RunState, runtime: Runtime[RunContext]) -> Update:
 def relabel(state: RunState, runtime: Runtime[RunContext]) -> Update:
     """Review rows of this stage that are torn between the two labels which the result critic doubts."""
     view = StageView(runtime.context, state)
-    first, second = (view.labels.index(label) for label in state["relabel"])
+    first, second = (view.space.labels.index(label) for label in state["relabel"])
     number = number_step(view.stage, "relabel")
     held = hold_vote(view, number)
-    mean = np.zeros((len(view.rows.text), len(view.labels)))
+    mean = np.zeros((len(view.rows.text), len(view.space.labels)))
     mean[view.filled] = held.result.mean
     most = math.floor(RELABEL_SHARE * len(mean))
     chosen = choose_confused(mean, (first, second), view.step(number).eligible, most)
@@ -166,7 +167,7 @@ def finish_stage(
     settings, view = context.settings, StageView(runtime.context, state)
     table = read_stage_labels(context.folder, stage)
     taught = [
-        read_label(label) is not None and copied is None
+        read_answer(label) is not None and copied is None
         for label, copied in zip(table["review_label"].to_pylist(), table["copied_from"].to_pylist(), strict=True)
     ]
     unlabelled = table["label"].null_count
@@ -209,7 +210,7 @@ def _review_rows(view: StageView, held: StageVote, kind: StepKind, chosen: Integ
             kind=kind,
             round=round_,
             rows=len(reviews),
-            changed=sum(one.label not in (None, view.labels[voted[one.row - first]]) for one in reviews),
+            changed=sum(one.answer not in (None, view.space.decode(voted[one.row - first])) for one in reviews),
             undecided=sum(one.undecided for one in reviews),
             failed=sum(one.failed for one in reviews),
             source=context.team.reviewer.source,
@@ -222,8 +223,11 @@ def _gather_consensus(view: StageView, held: StageVote, chosen: Integers) -> Con
     """Return what a reviewer without a language model learns from: the rows all agree on, less those to review."""
     if view.context.team.reviewer.source != "offline" or len(chosen) == 0:
         return None
-    to_review = np.isin(view.filled, chosen)
+    to_review, agreed = np.isin(view.filled, chosen), None
     taught = held.result.unanimous & ~to_review
+    if view.space.several:
+        given = view.probs >= PLAIN_THRESHOLD
+        taught, agreed = ~to_review, (given == given[:1]).all(axis=0)[~to_review]
     position = {int(index): place for place, index in enumerate(view.filled)}
     places = [position[int(index)] for index in chosen]
     return Consensus(
@@ -231,4 +235,5 @@ def _gather_consensus(view: StageView, held: StageVote, chosen: Integers) -> Con
         labels=held.result.label[taught],
         review_features=view.features[places],
         review_vote=held.result.mean[places],
+        agreed=agreed,
     )

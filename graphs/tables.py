@@ -17,16 +17,19 @@ from records.folder import RunFolder, read_record, write_table
 from records.readers.importing import iterate_shards
 from records.rows import (
     INPUT_TEXTS,
-    LABEL_COLUMNS,
     ROW,
     ROW_ID,
+    Answer,
     RowText,
+    answer_type,
+    label_columns,
     read_row_texts,
     script_output,
     tabulate_texts,
 )
-from records.task import CANNOT_TELL
+from records.task import CANNOT_TELL, Kind
 from specialists.arrays import Booleans, Floats, Integers
+from specialists.label_space import LabelSpace
 from specialists.risk import estimate_risk
 from specialists.vote import VoteResult
 
@@ -45,14 +48,21 @@ TOKENS = b"tokens"
 EXTRA = {"features", "class_probs"}
 """The columns of an annotation that are only there where they were asked for."""
 
-_HIDDEN: dict[str, pa.DataType] = {
-    ROW: pa.int64(),
-    ROW_ID: pa.string(),
-    VOTED: pa.string(),
-    OPINION: pa.list_(pa.float64()),
-    DIFFERS: pa.float64(),
-}
-STAGE_LABELS = pa.schema([*_HIDDEN.items(), *LABEL_COLUMNS.items()])
+
+def stage_schema(kind: Kind = "single_label") -> pa.Schema:
+    """Return the schema of a stage's label table."""
+    hidden: dict[str, pa.DataType] = {
+        ROW: pa.int64(),
+        ROW_ID: pa.string(),
+        VOTED: answer_type(kind),
+        OPINION: pa.list_(pa.float64()),
+        DIFFERS: pa.float64(),
+    }
+    return pa.schema([*hidden.items(), *label_columns(kind).items()])
+
+
+STAGE_LABELS = stage_schema()
+"""That of a task with one label a text."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,11 @@ def strings_of(table: pa.Table, name: str) -> list[str]:
     return cast(list[str], table[name].to_pylist())
 
 
+def answers_of(table: pa.Table, name: str) -> list[Answer]:
+    """Return a column of answers that has no null, sets of labels as tuples."""
+    return cast(list[Answer], _read_given(table[name]))
+
+
 def write_shards(folder: Path, numbers: Sequence[int], texts: Sequence[RowText], shard_size: int) -> tuple[Path, ...]:
     """Write rows as shard files below `folder` and return them; shards that are there already are kept."""
     paths = []
@@ -101,49 +116,63 @@ def shards_for(inputs: Sequence[Path], model: str) -> tuple[Shard, ...]:
     return tuple(Shard(input=path, output=path.parent / model / path.name) for path in inputs)
 
 
-def merge_shards(shards: Sequence[Shard], labels: Sequence[str]) -> pa.Table:
+def merge_shards(shards: Sequence[Shard], space: LabelSpace) -> pa.Table:
     """Return one model's annotations of all shards, checked.
 
     Raises ModelError where they are not what the protocol says: the columns and types, the ids of the input in its
-    order, labels of the task, probabilities that sum to 1, and finite hidden states. The schema's metadata holds the
-    number of tokens read.
+    order, labels of the task, probabilities (which sum to 1, but in a multi-label task), and finite hidden states. The
+    schema's metadata holds the number of tokens read.
     """
     tokens = sum(read_record(shard.receipt, Receipt).tokens for shard in shards)
-    tables = [script_output(len(labels)).empty_table()] if not shards else []
-    tables += [_read_annotations(shard, labels) for shard in shards]
+    tables = [script_output(len(space.labels), kind=_kind_of(space)).empty_table()] if not shards else []
+    tables += [_read_annotations(shard, space) for shard in shards]
     try:
         return pa.concat_tables(tables).replace_schema_metadata({TOKENS: str(tokens)})
     except pa.ArrowException as error:
         raise _unfit(shards[0], f"has other columns than that of another shard: {error}") from error
 
 
-def _read_annotations(shard: Shard, labels: Sequence[str]) -> pa.Table:
+def _kind_of(space: LabelSpace) -> Kind:
+    """Return the kind of task that tables of answers are typed by; pairs of texts are labelled as texts are."""
+    return "multi_label" if space.several else "single_label"
+
+
+def _read_annotations(shard: Shard, space: LabelSpace) -> pa.Table:
     try:
         table = pq.read_table(shard.output)
         lists = {name: table.schema.field(name).type.list_size for name in EXTRA & set(table.column_names)}
-        schema = script_output(len(labels), lists.get("features"), classes=lists.get("class_probs"))
+        labels, kind = len(space.labels), _kind_of(space)
+        schema = script_output(labels, lists.get("features"), kind, classes=lists.get("class_probs"))
         table = table.select(schema.names).cast(schema)
     except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
         raise _unfit(shard, f"does not hold the columns of an annotation: {error}") from error
     if 0 in lists.values() or any(column.null_count for column in table.columns):
         raise _unfit(shard, "has a row without a value")
-    _check_annotations(shard, table, labels)
+    _check_annotations(shard, table, space)
     return table
 
 
-def _check_annotations(shard: Shard, table: pa.Table, labels: Sequence[str]) -> None:
+def _check_annotations(shard: Shard, table: pa.Table, space: LabelSpace) -> None:
     if not table["id"].equals(pq.read_table(shard.input, columns=["id"])["id"]):
         raise _unfit(shard, "has other ids than its input, or another order")
     probs = probs_of(table)
-    if not (np.isfinite(probs) & (probs >= 0)).all() or not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):
-        raise _unfit(shard, "has probabilities that are none, or that do not sum to 1")
-    expected = [labels[index] for index in probs.argmax(axis=1)]
-    if table["label"].to_pylist() != expected:
-        raise _unfit(shard, "has a label that is not the most probable one")
+    if not (np.isfinite(probs) & (probs >= 0) & (probs <= 1.0 + 1e-3)).all():
+        raise _unfit(shard, "has probabilities that are none")
+    if not space.several and not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):
+        raise _unfit(shard, "has probabilities that do not sum to 1")
+    expected = [space.decode(code) for code in space.pick(probs).tolist()]
+    if _read_given(table["label"]) != expected:
+        what = "labels that are not those from 0.5 on" if space.several else "a label that is not the most probable one"
+        raise _unfit(shard, f"has {what}")
     if "features" in table.column_names and not np.isfinite(features_of(table)).all():
         raise _unfit(shard, "has hidden states that are not finite")
     if "class_probs" in table.column_names and not np.isfinite(class_probs_of(table)).all():
         raise _unfit(shard, "has class probabilities that are not finite")
+
+
+def _read_given(column: "pa.ChunkedArray[Any]") -> list[Answer | None]:
+    """Return a column's answers as they are compared: sets of labels as tuples."""
+    return [tuple(one) if isinstance(one, list) else one for one in cast(list[Any], column.to_pylist())]
 
 
 def _unfit(shard: Shard, reason: str) -> ModelError:
@@ -179,17 +208,17 @@ def read_probs(folder: RunFolder, stage: int, models: Sequence[str]) -> Floats:
 
 
 def tabulate_vote(
-    rows: StageRows, probs: Floats, vote: VoteResult, *, stage: int, labels: Sequence[str], models: Sequence[str]
+    rows: StageRows, probs: Floats, vote: VoteResult, *, stage: int, space: LabelSpace, models: Sequence[str]
 ) -> pa.Table:
     """Return the label table of a stage as voted; a row without a text has no label and says so.
 
     `probs` (n_specialists, n_annotated, n_labels) and `vote` are of the rows that have a text.
     """
     filled = np.flatnonzero(~rows.empty)
-    voted = spread([labels[index] for index in vote.label], filled, len(rows.text))
+    voted = spread([space.decode(code) for code in vote.label.tolist()], filled, len(rows.text))
     ballots = [
-        [(model, labels[index]) for model, index in zip(models, column, strict=True)]
-        for column in probs.argmax(axis=2).T
+        [(model, space.decode(code)) for model, code in zip(models, column, strict=True)]
+        for column in space.pick(probs).T.tolist()
     ]
     empty = "the row has no text"
     columns = {
@@ -210,7 +239,7 @@ def tabulate_vote(
         "copied_from": [None] * len(rows.text),
         "reason": [None if label is not None else empty for label in voted],
     }
-    return pa.table(columns, schema=STAGE_LABELS)
+    return pa.table(columns, schema=stage_schema(_kind_of(space)))
 
 
 def spread(values: Sequence[T], places: Integers, size: int) -> list[T | None]:
@@ -233,9 +262,11 @@ def read_stage_labels(folder: RunFolder, stage: int) -> pa.Table:
     return pq.read_table(folder.stage_labels(stage))
 
 
-def read_label(review_label: str | None) -> str | None:
-    """Return the label in a value of the column `review_label`: None where no reviewer gave one, or it cannot tell."""
-    return None if review_label == CANNOT_TELL else review_label
+def read_answer(review_label: str | Sequence[str] | None) -> Answer | None:
+    """Return the answer in a value of the column `review_label`: None where no reviewer gave one, or it cannot tell."""
+    if review_label is None or isinstance(review_label, str):
+        return None if review_label == CANNOT_TELL else review_label
+    return None if CANNOT_TELL in review_label else tuple(review_label)
 
 
 def read_texts(folder: RunFolder, numbers: Sequence[int], shard_size: int) -> list[RowText]:

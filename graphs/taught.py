@@ -22,6 +22,7 @@ from records.base import Record
 from records.folder import RunFolder, read_record, write_json, write_table
 from records.review_book import FIRST_STEP, BookedReview
 from records.rows import SCRIPT_TEXTS, RowText, read_row_texts
+from specialists.label_space import LabelSpace
 
 MOST_TAUGHT = 20_000
 """Rows of earlier stages that the vote is fitted to, about: the latest stages' are taken until there are so many."""
@@ -45,13 +46,11 @@ class TaughtSet:
         """Return where a specialist's annotations of these rows are."""
         return shards_for(self.inputs, f"{model}-v{version}")
 
-    def read_annotations(
-        self, model: str, version: int, untaught: Mapping[int, int], labels: Sequence[str]
-    ) -> pa.Table:
+    def read_annotations(self, model: str, version: int, untaught: Mapping[int, int], space: LabelSpace) -> pa.Table:
         """Return a specialist's annotations of these rows, in their order: by its present version, and those that
         taught it by the one that `untaught` says."""
         versions = [untaught.get(one.review.row, version) for one in self.reviews]
-        tables = {one: merge_shards(self.shards(model, one), labels) for one in sorted({version, *versions})}
+        tables = {one: merge_shards(self.shards(model, one), space) for one in sorted({version, *versions})}
         first = dict(zip(tables, range(0, len(tables) * len(versions), max(len(versions), 1)), strict=True))
         places = [first[one] + place for place, one in enumerate(versions)]
         return pa.concat_tables(tables.values()).take(pa.array(places, pa.int64()))

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.expert import takes_answers
-from graphs.jobs import weigh_voters
+from graphs.jobs import mark_unknown, weigh_voters
 from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, gather_testimony
 from graphs.state import RunState
 from graphs.tables import (
@@ -33,15 +33,16 @@ from graphs.tables import (
 from graphs.taught import TaughtSet, find_untaught, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text
-from records.rows import RowText
+from records.rows import Answer, RowText
 from specialists.arrays import Booleans, Floats, Integers
-from specialists.calibrated_vote import LEAST_TAUGHT, FittedVote, ReviewedRows, VoteModel, fit_vote, score_rows
+from specialists.calibrated_vote import LEAST_TAUGHT, ReviewedRows
 from specialists.combination import NOT_ASKED
-from specialists.combination_record import record_combination
 from specialists.embedding import LANDMARKS, Matrix, fit_embedding
+from specialists.label_space import LabelSpace, fill_unknown, make_space
 from specialists.plain_vote import vote_plainly
 from specialists.risk import estimate_risk
 from specialists.vote import VoteResult
+from specialists.weighing import FittedWeighing, fit_weighing, record_weighing
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class StageVote:
     after: Floats | None
     taught: int
     """The rows that the vote was fitted to."""
-    model: VoteModel | None = None
+    fitted: FittedWeighing | None = None
     opinion: Floats | None = None
-    """(n_rows, 2 n_labels): the specialists' pooled probabilities and the head's scores."""
+    """(n_rows, n_columns): what `fitted` decides by."""
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,24 @@ class StageView:
         return write_shards(self.scratch, numbers, self.texts, self.context.settings.shard_size)
 
     @cached_property
-    def probs(self) -> Floats:
-        """(n_specialists, n_rows, n_labels)."""
-        return read_probs(self.context.folder, self.stage, self.models)
+    def own_probs(self) -> Floats:
+        """(n_specialists, n_rows, n_labels), NaN where a specialist says nothing of a label."""
+        probs = read_probs(self.context.folder, self.stage, self.models)
+        return mark_unknown(self.context.folder, self.state, self.space, probs)
 
     @cached_property
-    def labels(self) -> tuple[str, ...]:
-        return self.context.read_task().label_names
+    def probs(self) -> Floats:
+        """(n_specialists, n_rows, n_labels), as they enter the vote."""
+        return fill_unknown(self.own_probs)
+
+    @cached_property
+    def space(self) -> LabelSpace:
+        return make_space(self.context.read_task())
 
     @cached_property
     def annotations(self) -> dict[str, pa.Table]:
         """Each specialist's annotations, with hidden states."""
-        return {model: merge_shards(shards_for(self.inputs, model), self.labels) for model in self.models}
+        return {model: merge_shards(shards_for(self.inputs, model), self.space) for model in self.models}
 
     @cached_property
     def features(self) -> Matrix:
@@ -134,20 +141,22 @@ class StageView:
 def hold_vote(view: StageView, before: int) -> StageVote:
     """Return the vote over a stage from what was answered before a step."""
     settings, source = view.context.settings, view.context.team.reviewer.source
-    disputed = _find_disputed(view.probs)
+    disputed = _find_disputed(view)
     if settings.vote == "calibrated" and len(view.filled):
         known = len(view.context.reviews.list_labelled(before, LEAST_TAUGHT))
         if source in EVIDENCE or known == LEAST_TAUGHT:
             return _hold_calibrated(view, _gather_lesson(view, before), disputed, before)
     weights = weigh_voters(view.context.folder, view.state)
-    result = vote_plainly(view.probs, weights, settings.vote)
+    result = vote_plainly(view.probs, weights, settings.vote, view.space)
     risk = estimate_risk(result)
     return StageVote(result, disputed, risk, risk, None, 0)
 
 
 def tabulate_stage(view: StageView, vote: StageVote, before: int) -> pa.Table:
     """Return the stage's label table: the vote, and what was answered before a step."""
-    table = tabulate_vote(view.rows, view.probs, vote.result, stage=view.stage, labels=view.labels, models=view.models)
+    table = tabulate_vote(
+        view.rows, view.own_probs, vote.result, stage=view.stage, space=view.space, models=view.models
+    )
     if vote.opinion is not None:
         for name, values in ((OPINION, vote.opinion.tolist()), (DIFFERS, vote.differs.tolist())):
             column = pa.array(spread(values, view.filled, len(table)), table.schema.field(name).type)
@@ -161,30 +170,30 @@ def write_stage(view: StageView, before: int) -> None:
     by."""
     vote = hold_vote(view, before)
     folder = view.context.folder
-    if vote.model is not None:
-        record = record_combination(vote.model, view.models)
+    if vote.fitted is not None:
+        record = record_weighing(vote.fitted, view.models)
         write_json(folder.combination(view.stage), record.model_dump(mode="json"))
     write_table(folder.stage_labels(view.stage), tabulate_stage(view, vote, before))
 
 
 def _decide(
     view: StageView, vote: StageVote, booked: Sequence[BookedReview | None]
-) -> list[tuple[str, float] | None] | None:
+) -> list[tuple[Answer, float] | None] | None:
     """Return label and confidence of every row by all that is known of it; None where answers stand as given."""
-    if vote.after is None:
+    if vote.after is None or vote.fitted is None:
         return None
-    best = vote.after.argmax(axis=1)
+    best = vote.fitted.weighing.pick(vote.after)
     if takes_answers(view.context):
         said = _read_answers(view, booked, EVIDENCE | TRUTH)
         best = np.where(said == NOT_ASKED, best, said)
-    sure = vote.after[np.arange(len(best)), best]
-    decided = [(view.labels[label], confidence) for label, confidence in zip(best, sure.tolist(), strict=True)]
+    sure = view.space.rate(vote.after, best).tolist()
+    decided = [(view.space.decode(code), confidence) for code, confidence in zip(best.tolist(), sure, strict=True)]
     weighed = spread(decided, view.filled, len(view.rows.text))
     return [one if booking is not None else None for one, booking in zip(weighed, booked, strict=True)]
 
 
-def _find_disputed(probs: Floats) -> Booleans:
-    own = probs.argmax(axis=2)
+def _find_disputed(view: StageView) -> Booleans:
+    own = view.space.pick(view.probs)
     return np.asarray((own != own[:1]).any(axis=0))
 
 
@@ -205,11 +214,12 @@ def _gather_lesson(view: StageView, before: int) -> _Lesson:
     states, known = _embed(view, sets)
     reviews = [booked for one in sets for booked in one.reviews] + [booked for booked, _ in own]
     places = [place for _, place in own]
-    probs = [_read_known(view, sets, model)[0] for model in view.models]
+    probs = np.stack([_read_known(view, sets, model)[0] for model in view.models])
+    known_probs = fill_unknown(mark_unknown(view.context.folder, view.state, view.space, probs))
     rows = ReviewedRows(
-        probs=np.concatenate([np.stack(probs), view.probs[:, places]], axis=1),
+        probs=np.concatenate([known_probs, view.probs[:, places]], axis=1),
         states=np.concatenate([known, states[places]]),
-        **vars(gather_testimony(view.context.reviews, reviews, view.labels)),
+        **vars(gather_testimony(view.context.reviews, reviews, view.space)),
     )
     keys = [key_of_text(*text) for one in sets for text in one.read_texts()]
     return _Lesson(rows, keys + [view.step(before).keys[view.filled[place]] for place in places], states)
@@ -227,10 +237,10 @@ def _read_known(view: StageView, sets: Sequence[TaughtSet], model: str) -> tuple
     a version that the row taught."""
     version = view.state["versions"][model]
     untaught = find_untaught(view.context.folder, model, version)
-    tables = [one.read_annotations(model, version, untaught, view.labels) for one in sets]
+    tables = [one.read_annotations(model, version, untaught, view.space) for one in sets]
     if not tables:
         width = features_of(view.annotations[model]).shape[1]
-        return np.zeros((0, len(view.labels))), np.zeros((0, width), dtype=np.float32)
+        return np.zeros((0, len(view.space.labels))), np.zeros((0, width), dtype=np.float32)
     return np.concatenate([probs_of(one) for one in tables]), np.concatenate([features_of(one) for one in tables])
 
 
@@ -251,39 +261,35 @@ def _embed(view: StageView, sets: Sequence[TaughtSet]) -> tuple[Matrix, Matrix]:
 
 
 def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, before: int) -> StageVote:
-    fitted = fit_vote(lesson.rows)
-    model, combination = fitted.model, fitted.model.combination
-    pooled, scores = model.pool(view.probs), score_rows(model, view.probs, lesson.states)
-    prior = combination.predict(pooled, scores)
-    value, differs = combination.expect_gains(pooled, scores), combination.expect_differences(pooled, scores)
+    fitted, space = fit_weighing(lesson.rows, view.space), view.space
+    weighing, opinion = fitted.weighing, fitted.form_opinion(view.probs, lesson.states)
+    prior = weighing.predict(opinion)
+    value, differs = weighing.expect_gains(opinion), weighing.expect_differences(opinion)
     booked = view.step(before).booked()
     answers = _read_answers(view, booked, EVIDENCE | TRUTH)
-    after = combination.weigh_answers(pooled, scores, answers, np.zeros(len(answers)))
+    after = weighing.weigh_answers(opinion, answers)
     prior, after = _put_taught(view, lesson, fitted, prior, after)
     truth = _read_answers(view, booked, TRUTH)  # however many rows there are for the vote to learn from
-    after[truth != NOT_ASKED] = np.eye(len(view.labels))[truth[truth != NOT_ASKED]]
-    label = prior.argmax(axis=1).astype(np.int64)
+    after[truth != NOT_ASKED] = space.indicate(truth[truth != NOT_ASKED], prior.shape[1])
+    label = weighing.pick(prior)
     result = VoteResult(
         label=label,
         mean=prior,
-        confidence=prior.max(axis=1),
-        agreement=(view.probs.argmax(axis=2) == label).mean(axis=0),
+        confidence=space.rate(prior, label),
+        agreement=(space.pick(view.probs) == label).mean(axis=0),
     )
-    opinion = np.concatenate([pooled, scores], axis=1)
-    return StageVote(result, disputed, value, differs, after, len(lesson.keys), model, opinion)
+    return StageVote(result, disputed, value, differs, after, len(lesson.keys), fitted, opinion)
 
 
 def _read_answers(view: StageView, booked: Sequence[BookedReview | None], sources: frozenset[str]) -> Integers:
     """Return what these sources said of each annotated row or its copy, NOT_ASKED where nothing; `booked` is of all
     rows."""
-    place_of = {label: index for index, label in enumerate(view.labels)}
     given = [booked[place] for place in view.filled]
-    said = [one.review.label if one and one.review.source in sources else None for one in given]
-    return np.array([NOT_ASKED if label is None else place_of[label] for label in said], dtype=np.int64)
+    return view.space.encode_all([one.review.answer if one and one.review.source in sources else None for one in given])
 
 
 def _put_taught(
-    view: StageView, lesson: _Lesson, fitted: FittedVote, prior: Floats, after: Floats
+    view: StageView, lesson: _Lesson, fitted: FittedWeighing, prior: Floats, after: Floats
 ) -> tuple[Floats, Floats]:
     """Return both with the rows that taught the vote, and their copies, as a vote that they did not teach has them."""
     place_of = {key: place for place, key in enumerate(lesson.keys)}

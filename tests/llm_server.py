@@ -210,7 +210,10 @@ ALWAYS: dict[str, dict[str, Any]] = {
 
 
 def play_team(
-    labels: Sequence[str], label_of: Callable[[str], str], class_of: Callable[[str], str | None], column: str = "text"
+    labels: Sequence[str],
+    label_of: Callable[[str], str | Sequence[str]],
+    class_of: Callable[[str], str | None],
+    column: str = "text",
 ) -> Script:
     """Return a script that plays every role well: `label_of` labels a text, `class_of` reads the name of a class."""
 
@@ -258,8 +261,11 @@ def read_rows(request: dict[str, Any]) -> dict[str, str]:
     return {row["id"]: "\n".join(row[name] for name in names if name in row) for row in read_data(request)}
 
 
-def answer_rows(request: dict[str, Any], label_of: Callable[[str], str]) -> str:
-    """Return the reviewer's reply in which every text has the label that `label_of` gives it."""
-    return json.dumps(
-        {"answers": [{"id": key, "label": label_of(text), "sure": 0.9} for key, text in read_rows(request).items()]}
-    )
+def answer_rows(request: dict[str, Any], label_of: Callable[[str], str | Sequence[str]]) -> str:
+    """Return the reviewer's reply in which every text has the label, or the set of labels, that `label_of` gives it."""
+
+    def say(text: str) -> dict[str, Any]:
+        said = label_of(text)
+        return {"label": said} if isinstance(said, str) else {"labels": list(said)}
+
+    return json.dumps({"answers": [{"id": key, **say(text), "sure": 0.9} for key, text in read_rows(request).items()]})

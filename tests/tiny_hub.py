@@ -103,7 +103,7 @@ def write_model(
     It knows the words of the made-up reviews, and `words`.
     """
     torch.manual_seed(seed)
-    tokenizer = _make_tokenizer(words)
+    tokenizer = make_tokenizer(words)
     model = DistilBertForSequenceClassification(
         DistilBertConfig(
             vocab_size=len(tokenizer), dim=width, hidden_dim=2 * width, n_layers=1, n_heads=2,
@@ -124,7 +124,7 @@ def write_model(
     tokenizer.save_pretrained(folder)
 
 
-def _make_tokenizer(more: Sequence[str]) -> PreTrainedTokenizerFast:
+def make_tokenizer(more: Sequence[str]) -> PreTrainedTokenizerFast:
     words = ["the", "was", "and", "(", ")", *GOOD, *BAD, *THINGS, *more]
     vocabulary = {word: index for index, word in enumerate(itertools.chain(SPECIAL, words))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))

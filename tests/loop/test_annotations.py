@@ -10,8 +10,10 @@ from graphs.engine import Receipt, Shard
 from graphs.tables import merge_shards
 from records.errors import ModelError
 from records.folder import write_json
+from specialists.label_space import LabelSets, LabelSpace, OneLabel
 
 LABELS = ["yes", "no"]
+ONE = OneLabel(tuple(LABELS))
 NAN, INFINITE = float("nan"), float("inf")
 PAIRS, ONES = pa.list_(pa.float32(), 2), pa.list_(pa.float16(), 1)
 
@@ -23,7 +25,7 @@ def annotated(tmp_path: Path):
     shard = Shard(tmp_path / "rows.parquet", tmp_path / "model" / "rows.parquet")
     write_json(shard.receipt, Receipt(id="rows", rows=2, tokens=5, seconds=0.1))
 
-    def merge(**columns: pa.Array | None) -> pa.Table:
+    def merge(space: LabelSpace = ONE, **columns: pa.Array | None) -> pa.Table:
         usual = {
             "id": pa.array([0, 1]),
             "label": pa.array(LABELS),
@@ -32,7 +34,7 @@ def annotated(tmp_path: Path):
         }
         written = {name: column for name, column in {**usual, **columns}.items() if column is not None}
         pq.write_table(pa.table(written), shard.output)
-        return merge_shards([shard], LABELS)
+        return merge_shards([shard], space)
 
     return merge
 
@@ -94,4 +96,33 @@ def test_shards_of_one_model_have_the_same_columns(annotated, tmp_path):
     table = pq.read_table(first.output)
     pq.write_table(table.append_column("features", pa.array([[1.0], [2.0]], ONES)), second.output)
     with pytest.raises(ModelError, match="cannot be used"):
-        merge_shards([first, second], LABELS)
+        merge_shards([first, second], ONE)
+
+
+SETS = [["yes"], []]
+SET_COLUMNS = {
+    "label": pa.array(SETS, pa.list_(pa.string())),
+    "score": pa.array([0.9, 0.4], pa.float32()),
+    "probs": pa.array([[0.9, 0.3], [0.2, 0.4]], PAIRS),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({}, ""),
+        ({"label": pa.array([["yes"], ["no"]], pa.list_(pa.string()))}, "labels that are not those from 0.5 on"),
+        ({"probs": pa.array([[1.5, 0.3], [0.2, 0.4]], PAIRS)}, "probabilities that are none"),
+        ({"label": pa.array(["yes", "no"])}, "does not hold the columns"),
+    ],
+    ids=["sets", "another set", "no probabilities", "one label a row"],
+)
+def test_sets_of_labels_have_independent_probabilities(annotated, changed, said):
+    def merge():
+        return annotated(**{**SET_COLUMNS, **changed}, space=LabelSets(tuple(LABELS)))
+
+    if said:
+        with pytest.raises(ModelError, match=said):
+            merge()
+    else:
+        assert merge()["label"].to_pylist() == SETS

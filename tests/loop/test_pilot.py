@@ -20,6 +20,7 @@ from records.rows import Review, RowText
 from records.settings import Settings
 from records.task import LabelSpec, TaskSpec
 from specialists.forecast import PilotRows
+from specialists.label_space import OneLabel
 
 LABELS = ("positive", "negative")
 ROWS, PROBE = 200, 80
@@ -91,7 +92,7 @@ def test_a_review_that_would_change_no_label_is_not_forecast(tmp_path: Path) -> 
 
 
 def test_fitting_the_vote_takes_longer_with_more_rows() -> None:
-    few, many = (measure_fit(make_pilot(), rows, seed=0) for rows in (0, 4000))
+    few, many = (measure_fit(make_pilot(), rows, 0, OneLabel(LABELS)) for rows in (0, 4000))
     assert 0 < few < many
 
 

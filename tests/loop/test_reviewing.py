@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphs.reviewing import ReviewStep, apply_reviews
-from graphs.tables import STAGE_LABELS, VOTED, StageRows, read_label
+from graphs.tables import STAGE_LABELS, VOTED, StageRows, read_answer
 from records.folder import RunFolder
 from records.review_book import BookedReview, ReviewBook, key_of_bytes, key_of_text
 from records.rows import ROW, ROW_ID, TEXT, Review, RowText
@@ -68,7 +68,7 @@ def test_a_row_of_which_the_reviewer_cannot_tell_keeps_its_vote_and_says_so(book
     (first, *_) = apply(book, undecided)
     assert (first["label"], first["source"], first["confidence"]) == ("bad", "vote", 0.6)
     assert (first["review_label"], first["review_failed"], first["reason"]) == ("cannot tell", False, "Too short.")
-    assert read_label(first["review_label"]) is None
+    assert read_answer(first["review_label"]) is None
 
 
 def test_a_row_whose_review_failed_keeps_its_vote_and_says_so(book: ReviewBook) -> None:
@@ -78,7 +78,7 @@ def test_a_row_whose_review_failed_keeps_its_vote_and_says_so(book: ReviewBook) 
 
 
 def test_only_a_real_label_is_one() -> None:
-    assert [read_label(said) for said in ("good", "cannot tell", None)] == ["good", None, None]
+    assert [read_answer(said) for said in ("good", "cannot tell", None)] == ["good", None, None]
 
 
 def test_votes_are_given_only_where_they_are_to_be_shown(book: ReviewBook) -> None:

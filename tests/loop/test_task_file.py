@@ -108,10 +108,10 @@ MISTAKES: dict[str, tuple[dict[str, object], tuple[str, ...], tuple[str, ...]]] 
         ),
     ),
     "another version": ({"version": 3}, (), ("version: Input should be 1, got 3",)),
-    "several labels a text": (
-        {"kind": "multi_label"},
+    "more labels a text than can be": (
+        {"kind": "multi_label", "labels": [{"name": f"label {number}"} for number in range(63)]},
         (),
-        ("multi_label", "labels positive, negative; text text", "not built yet"),
+        ("a multi-label task may have 62 labels, and this one has 63",),
     ),
 }
 

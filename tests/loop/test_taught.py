@@ -13,6 +13,7 @@ from graphs.taught import Lesson, TaughtSet, find_untaught, lesson_file, list_mi
 from records.folder import RunFolder, write_json, write_table
 from records.review_book import BookedReview
 from records.rows import Review, RowText, script_output
+from specialists.label_space import OneLabel
 
 MODEL, LABELS = "ann--one", ("positive", "negative")
 ROWS = (3, 5, 8, 13, 21)
@@ -50,7 +51,7 @@ def test_a_row_has_the_last_version_that_it_did_not_teach(folder: RunFolder) -> 
 
 def test_annotations_are_by_a_version_that_the_row_did_not_teach(folder: RunFolder) -> None:
     taught = make_set(folder, 0, 2, 5)
-    table = taught.read_annotations(MODEL, 5, find_untaught(folder, MODEL, 5), LABELS)
+    table = taught.read_annotations(MODEL, 5, find_untaught(folder, MODEL, 5), OneLabel(LABELS))
     assert table["id"].to_pylist() == list(ROWS)
     assert probs_of(table)[:, 0] == pytest.approx([0.9, 0.8, 0.9, 0.65, 0.65])
 
