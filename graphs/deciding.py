@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from graphs.context import RunContext
 from graphs.expert import takes_answers
-from graphs.reviewing import apply_reviews
+from graphs.reviewing import apply_reviews, read_sureness
 from graphs.state import RunState
 from graphs.tables import DIFFERS, OPINION, read_stage_labels
 from records.folder import read_record
@@ -42,8 +42,9 @@ def decide_audited(
         space = make_space(context.read_task())
         weighing = restore_weighing(read_record(path, WeighingRecord), space)
         opinion = np.array([opinions[place] for place in weighed], dtype=np.float64)
-        said = space.encode_all([one.review.answer for one in map(booked.__getitem__, weighed) if one is not None])
-        after = weighing.weigh_answers(opinion, said)
+        reviews = [one.review for one in map(booked.__getitem__, weighed) if one is not None]
+        said = space.encode_all([one.answer for one in reviews])
+        after = weighing.weigh_answers(opinion, said, read_sureness(reviews))
         best = said if takes_answers(context) else weighing.pick(after)
         for place, code, sure in zip(weighed, best.tolist(), space.rate(after, best).tolist(), strict=True):
             decided[place] = space.decode(code), sure

@@ -151,13 +151,18 @@ def gather_testimony(reviews: ReviewBook, booked: Sequence[BookedReview], space:
     of it. How sure people and gold rows are is no question."""
     asked = {one.review.row: one.review for one in reviews.list_step(CALIBRATION_STEP)}
     said = [asked.get(one.review.row) if one.review.source in TRUTH else one.review for one in booked]
-    sure = [one.sureness if one is not None and one.answer is not None else None for one in said]
     return Testimony(
         answers=space.encode_all([None if one is None else one.answer for one in said]),
         truth=space.encode_all([one.review.answer if one.review.source in TRUTH else None for one in booked]),
-        sureness=np.array([np.nan if one is None else one for one in sure], dtype=np.float64),
+        sureness=read_sureness(said),
         inclusion=np.array([one.inclusion for one in booked], dtype=np.float64),
     )
+
+
+def read_sureness(reviews: Sequence[Review | None]) -> Floats:
+    """Return how sure a reviewer says it is (n_reviews,), NaN where it gave no answer or does not say."""
+    sure = [one.sureness if one is not None and one.answer is not None else None for one in reviews]
+    return np.array([np.nan if one is None else one for one in sure], dtype=np.float64)
 
 
 def gather_known(reviews: ReviewBook, before_step: int, folder: RunFolder, shard_size: int) -> tuple[KnownRow, ...]:

@@ -267,7 +267,8 @@ def _hold_calibrated(view: StageView, lesson: _Lesson, disputed: Booleans, befor
     value, differs = weighing.expect_gains(opinion), weighing.expect_differences(opinion)
     booked = view.step(before).booked()
     answers = _read_answers(view, booked, EVIDENCE | TRUTH)
-    after = weighing.weigh_answers(opinion, answers)
+    unsaid = np.full(len(answers), np.nan)  # of those that taught it, fit_vote has read the sureness too
+    after = weighing.weigh_answers(opinion, answers, unsaid)
     prior, after = _put_taught(view, lesson, fitted, prior, after)
     truth = _read_answers(view, booked, TRUTH)  # however many rows there are for the vote to learn from
     after[truth != NOT_ASKED] = space.indicate(truth[truth != NOT_ASKED], prior.shape[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from specialists.arrays import Floats, Integers
 from specialists.calibration import Calibration, estimate_confusion, fit_calibration
-from specialists.combination import NOT_ASKED, Combination, centre_sureness
+from specialists.combination import NOT_ASKED, Combination, centre_sureness, find_middle
 from specialists.combination_fit import TaughtRows, default_combination, fit_combination
 from specialists.embedding import Matrix
 from specialists.head import Head, fit_head
@@ -53,12 +53,14 @@ class ReviewedRows:
 @dataclass(frozen=True)
 class VoteModel:
     """The parameters of the vote; `head` and `calibration` are None where too few rows taught them. `confusion`
-    (n_specialists, n_labels, n_labels): P(the specialist's label | label), as estimated."""
+    (n_specialists, n_labels, n_labels): P(the specialist's label | label), as estimated. `sureness_middle`: the mean
+    log-odds of the reviewer's sureness, around which it is read."""
 
     head: Head | None
     calibration: Calibration | None
     combination: Combination
     confusion: Floats
+    sureness_middle: float
 
     def pool(self, probs: Floats) -> Floats:
         """Return the specialists' vote (n_rows, n_labels), which the combination weighs, from `probs` (n_specialists,
@@ -86,7 +88,8 @@ def fit_vote(rows: ReviewedRows) -> FittedVote:
     if unknown.any():
         raise ValueError(f"{int(unknown.sum())} of {len(unknown)} rows have neither an answer nor a truth")
     n_labels = rows.probs.shape[2]
-    sureness, weights = centre_sureness(rows.sureness), weigh_rows(rows.inclusion)
+    middle, weights = find_middle(rows.sureness), weigh_rows(rows.inclusion)
+    sureness = centre_sureness(rows.sureness, middle)
     vote = rows.probs.mean(axis=0)
     head, calibration, scores = None, None, np.zeros_like(vote)
     combination = default_combination(n_labels)
@@ -100,7 +103,7 @@ def fit_vote(rows: ReviewedRows) -> FittedVote:
     before = combination.predict(vote, scores)
     after = _believe(combination.weigh_answers(vote, scores, rows.answers, sureness), rows.truth)
     confusion = estimate_confusion(rows.probs, after, weigh_rows(rows.inclusion, MOST_MATRIX_WEIGHT))
-    return FittedVote(VoteModel(head, calibration, combination, confusion), before, after)
+    return FittedVote(VoteModel(head, calibration, combination, confusion, middle), before, after)
 
 
 def weigh_rows(inclusion: Floats, most: float = MOST_WEIGHT) -> Floats:

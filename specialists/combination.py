@@ -23,6 +23,7 @@ DOUBT = 0.04
 differ, so much is not held against the reviewer."""
 
 _VOTE_FLOOR = 0.01
+_SURENESS_BOUNDS = (0.001, 0.999)
 NOT_ASKED = -1
 
 
@@ -98,11 +99,17 @@ def log_vote(vote: Floats) -> Floats:
     return np.log(np.maximum(vote, _VOTE_FLOOR))
 
 
-def centre_sureness(sureness: Floats) -> Floats:
-    """Return the log-odds of what a reviewer says of its sureness, less their mean; 0 where it says nothing (NaN)."""
+def find_middle(sureness: Floats) -> float:
+    """Return the mean log-odds of what a reviewer says of its sureness (n_rows,), NaN where it says nothing."""
+    said = sureness[np.isfinite(sureness)]
+    return float(logit(np.clip(said, *_SURENESS_BOUNDS)).mean()) if len(said) else 0.0
+
+
+def centre_sureness(sureness: Floats, middle: float) -> Floats:
+    """Return the log-odds of what a reviewer says of its sureness (n_rows,), less their `middle` over the rows that
+    taught; 0 where it says nothing."""
     said = np.isfinite(sureness)
-    odds = logit(np.clip(np.where(said, sureness, 0.5), 0.001, 0.999))
-    middle = float(odds[said].mean()) if said.any() else 0.0
+    odds = logit(np.clip(np.where(said, sureness, 0.5), *_SURENESS_BOUNDS))
     return np.where(said, odds - middle, 0.0)
 
 

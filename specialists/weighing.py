@@ -12,7 +12,7 @@ import numpy as np
 from records.base import Record
 from specialists.arrays import Floats, Integers
 from specialists.calibrated_vote import ReviewedRows, VoteModel, fit_vote, score_rows
-from specialists.combination import Combination
+from specialists.combination import Combination, centre_sureness
 from specialists.combination_record import CombinationRecord, record_combination, restore_combination
 from specialists.embedding import Matrix
 from specialists.label_space import LabelSpace, split_label
@@ -23,22 +23,23 @@ from specialists.review_value import expect_removed_errors
 @dataclass(frozen=True)
 class Weighing:
     """What decides rows by opinions (n_rows, n_columns) and answers. `combinations`: one, or one a label of a set, with
-    the labels' `thresholds` (n_labels,)."""
+    the labels' `thresholds` (n_labels,). `sureness_middle` as in VoteModel."""
 
     space: LabelSpace
     combinations: tuple[Combination, ...]
+    sureness_middle: float
     thresholds: Floats | None = None
 
     def predict(self, opinion: Floats) -> Floats:
         """Return the labels' probabilities (n_rows, n_labels) of rows that nobody reviewed."""
         return self._join([one.predict(vote, scores) for one, vote, scores in self._split(opinion)])
 
-    def weigh_answers(self, opinion: Floats, answers: Integers) -> Floats:
+    def weigh_answers(self, opinion: Floats, answers: Integers, sureness: Floats) -> Floats:
         """Return the labels' probabilities (n_rows, n_labels) after the reviewer's answers (n_rows,), codes or
-        NOT_ASKED."""
-        unsaid = np.zeros(len(answers))
+        NOT_ASKED, given with `sureness` (n_rows,) in (0, 1), NaN where the reviewer does not say."""
+        sure = centre_sureness(sureness, self.sureness_middle)
         parts = zip(self._split(opinion), self._split_answers(answers), strict=True)
-        return self._join([one.weigh_answers(vote, scores, said, unsaid) for (one, vote, scores), said in parts])
+        return self._join([one.weigh_answers(vote, scores, said, sure) for (one, vote, scores), said in parts])
 
     def pick(self, probs: Floats) -> Integers:
         """Return the answers (n_rows,) that the labels' probabilities (n_rows, n_labels) come to."""
@@ -109,7 +110,7 @@ def fit_weighing(rows: ReviewedRows, space: LabelSpace) -> FittedWeighing:
     """Fit the vote to the reviewed rows, whose `answers` and `truth` are codes."""
     if not space.several:
         fitted = fit_vote(rows)
-        weighing = Weighing(space, (fitted.model.combination,))
+        weighing = Weighing(space, (fitted.model.combination,), fitted.model.sureness_middle)
         return FittedWeighing(weighing, (fitted.model,), fitted.before, fitted.after)
     n_labels = rows.probs.shape[2]
     sets = ReviewedSets(
@@ -123,7 +124,7 @@ def fit_weighing(rows: ReviewedRows, space: LabelSpace) -> FittedWeighing:
     found = fit_sets(sets)
     votes = tuple(model.vote for model in found.models)
     thresholds = np.array([model.threshold for model in found.models])
-    weighing = Weighing(space, tuple(one.combination for one in votes), thresholds)
+    weighing = Weighing(space, tuple(one.combination for one in votes), votes[0].sureness_middle, thresholds)
     return FittedWeighing(weighing, votes, found.before, found.after)
 
 
@@ -131,6 +132,7 @@ class WeighingRecord(Record):
     """`Weighing` in plain numbers: a run keeps it with the stage that it decided."""
 
     combinations: tuple[CombinationRecord, ...]
+    sureness_middle: float
     thresholds: tuple[float, ...] | None = None
 
 
@@ -139,6 +141,7 @@ def record_weighing(fitted: FittedWeighing, names: Sequence[str]) -> WeighingRec
     given = fitted.weighing.thresholds
     return WeighingRecord(
         combinations=tuple(record_combination(vote, names) for vote in fitted.votes),
+        sureness_middle=fitted.weighing.sureness_middle,
         thresholds=None if given is None else tuple(given.tolist()),
     )
 
@@ -146,4 +149,5 @@ def record_weighing(fitted: FittedWeighing, names: Sequence[str]) -> WeighingRec
 def restore_weighing(record: WeighingRecord, space: LabelSpace) -> Weighing:
     """Return the weighing of a record: it decides as the one that was recorded."""
     thresholds = None if record.thresholds is None else np.array(record.thresholds)
-    return Weighing(space, tuple(map(restore_combination, record.combinations)), thresholds)
+    combinations = tuple(map(restore_combination, record.combinations))
+    return Weighing(space, combinations, record.sureness_middle, thresholds)

@@ -16,7 +16,7 @@ from specialists.calibrated_vote import (
     value_reviews,
     weigh_rows,
 )
-from specialists.combination import NOT_ASKED, centre_sureness
+from specialists.combination import NOT_ASKED, centre_sureness, find_middle
 from specialists.combination_fit import (
     RELIABILITIES,
     TaughtRows,
@@ -30,7 +30,9 @@ from specialists.combination_fit import (
 from specialists.combination_record import CombinationRecord, record_combination, restore_combination
 from specialists.embedding import fit_embedding
 from specialists.head import PENALTIES, fit_head
+from specialists.label_space import OneLabel
 from specialists.review_value import choose_reviews, expect_removed_errors
+from specialists.weighing import fit_weighing
 
 
 @dataclass(frozen=True)
@@ -214,8 +216,25 @@ def test_weights_undo_the_choice_and_are_bounded() -> None:
     np.testing.assert_allclose(weights / weights[0], [1.0, 1.0, 2.0, MOST_WEIGHT])
 
 
+def test_how_sure_a_later_answer_is_counts_as_for_those_that_taught() -> None:
+    task = make_task()
+    rows = review(task, np.arange(600), 0.75)
+    sure = np.where(rows.answers == task.gold[:600], 0.95, 0.7)
+    fitted = fit_weighing(replace(rows, truth=task.gold[:600], sureness=sure), OneLabel(("a", "b", "c")))
+    weighing, opinion = fitted.weighing, fitted.form_opinion(task.probs[:, 600:], task.states[600:])
+    answers = review(task, np.arange(600, 1500), 0.75).answers
+    high, low, unsaid = (
+        weighing.space.rate(weighing.weigh_answers(opinion, answers, np.full(900, one)), answers)
+        for one in (0.95, 0.7, np.nan)
+    )
+    assert (high >= unsaid).all()
+    assert (unsaid >= low).all()
+    assert (high - low).mean() > 0.05
+
+
 def test_sureness_is_centred_and_silence_is_the_middle() -> None:
-    centred = centre_sureness(np.array([0.9, 0.6, np.nan]))
+    said = np.array([0.9, 0.6, np.nan])
+    centred = centre_sureness(said, find_middle(said))
     assert centred[2] == 0.0
     assert centred[:2].sum() == pytest.approx(0.0)
     assert centred[0] > centred[1]

@@ -51,6 +51,8 @@ def review(task: Task, chosen: np.ndarray, error: float = 0.05) -> ReviewedSets:
 
 
 LABELS = LabelSets(("common", "rarer", "rare"))
+UNSAID = np.full(3000, np.nan)
+"""A reviewer does not say how sure it is."""
 
 
 def fit(rows: ReviewedSets) -> FittedWeighing:
@@ -199,9 +201,9 @@ def test_an_answer_moves_the_labels_towards_it_and_none_changes_nothing() -> Non
     fitted = fit(review(task, np.arange(TAUGHT)))
     opinion = fitted.form_opinion(task.probs, task.states)
     before = fitted.weighing.predict(opinion)
-    unsaid = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), NOT_ASKED))
+    unsaid = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), NOT_ASKED), UNSAID)
     np.testing.assert_allclose(unsaid, before)
-    after = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), LABELS.encode(("common",))))
+    after = fitted.weighing.weigh_answers(opinion, np.full(len(opinion), LABELS.encode(("common",))), UNSAID)
     assert (after[:, 0] >= before[:, 0]).all()
     assert (after[:, 1:] <= before[:, 1:]).all()
 
@@ -211,8 +213,9 @@ def test_a_record_decides_as_what_was_recorded() -> None:
     fitted = fit(review(task, np.arange(TAUGHT)))
     opinion, said = fitted.form_opinion(task.probs, task.states), np.arange(3000) % 8
     restored = restore_weighing(record_weighing(fitted, ("a", "b", "c")), LABELS)
-    after = restored.weigh_answers(opinion, said)
-    np.testing.assert_array_equal(after, fitted.weighing.weigh_answers(opinion, said))
+    sure = np.where(said % 2, 0.9, np.nan)
+    after = restored.weigh_answers(opinion, said, sure)
+    np.testing.assert_array_equal(after, fitted.weighing.weigh_answers(opinion, said, sure))
     np.testing.assert_array_equal(restored.pick(after), fitted.weighing.pick(after))
 
 
@@ -236,6 +239,6 @@ def test_a_lower_threshold_makes_a_missed_label_dearer() -> None:
     task = make_task()
     fitted = fit(review(task, np.arange(TAUGHT)))
     opinion = fitted.form_opinion(task.probs, task.states)
-    rare = Weighing(LabelSets(("rare",)), fitted.weighing.combinations[2:], np.array([0.2]))
+    rare = Weighing(LabelSets(("rare",)), fitted.weighing.combinations[2:], 0.0, np.array([0.2]))
     probs, value = rare.predict(opinion[:, 8:])[:, 0], rare.expect_gains(opinion[:, 8:])
     assert probs[value.argmax()] == pytest.approx(0.2, abs=0.06)
