@@ -277,4 +277,5 @@ def let_stand(proposed: dict[int, str | None], why: str, contradiction: str | No
 def refuse_map(
     proposed: dict[int, str | None], found: dict[int, str | None], reason: str, margin: float = 0.0
 ) -> MapVerdict:
+    """Return the verdict on a map that is not believed."""
     return MapVerdict(status="unverified", proposed=proposed, found=found, margin=margin, reason=reason)
