@@ -11,8 +11,18 @@ from rich.console import Console
 
 from autoannotator.budget import change_budget
 from autoannotator.display import Display
-from autoannotator.runner import GENERATED, find_run, let_spend, name_run, refuse_to_ask, resume_run, start_run
+from autoannotator.runner import (
+    GENERATED,
+    find_run,
+    let_spend,
+    name_run,
+    refuse_to_ask,
+    resume_run,
+    review_run,
+    start_run,
+)
 from autoannotator.settings import resolve_settings
+from graphs.people import draw_sample
 from records.errors import SettingsError
 from records.events import Event
 from records.folder import RunFolder, write_table
@@ -80,6 +90,25 @@ class Run:
             ask = let_spend(refuse_to_ask) if yes else refuse_to_ask
             resume_run(self.folder, show, ask, approve=lambda told: yes, leave=yes, target_error=target_error)
             return Run(self.folder)
+
+    def review(
+        self,
+        answers: str | Path | None = None,
+        *,
+        rows: int | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> "Run":
+        """Have people audit the labels of a finished run. First `rows` of them (by default 5 %, at most 300) are drawn
+        at random, into `review.csv` in the run folder. Then the file with the people's `answers` gives the second line
+        of the certificate (`certificate["people"]`), and these rows their labels.
+
+        Raises DataError where the answers are not those to the rows drawn, and PersonError where there were others.
+        """
+        if answers is None:
+            draw_sample(self.folder, rows)
+            return self
+        with Display(Console(stderr=True)) as display:
+            return Run(review_run(self.folder, Path(answers), on_event or display.take))
 
 
 def open_run(run: str | Path) -> Run:

@@ -6,6 +6,7 @@ from contextlib import closing
 from agents.purse import check_spending, open_purse
 from agents.target import describe_llm
 from autoannotator.wiring import make_terms
+from graphs.people import check_unanswered
 from records.errors import SettingsError
 from records.events import Event, Noticed
 from records.folder import RunFolder, read_record, write_yaml
@@ -18,9 +19,10 @@ def change_budget(folder: RunFolder, budget: float, show: Callable[[Event], None
     """Let a run that is not finished, or that the budget ended, spend so many USD in all, what it has spent included.
 
     `settings.yaml` is written anew with it, so that it says what the run goes by; the events keep what it was before.
-    Raises SettingsError where the run is finished, where it is no more than what is spent, and where that or the price
-    is not known; nothing has changed then.
+    Raises SettingsError where the run is finished, or people have audited it, where it is no more than what is spent,
+    and where that or the price is not known; nothing has changed then.
     """
+    check_unanswered(folder, f"--budget {budget:g}")
     if folder.manifest.exists() and not read_record(folder.certificate, Certificate).budget_reached:
         raise SettingsError(
             f"--budget {budget:g}: the run {folder.run_id} has finished, and spends no more",

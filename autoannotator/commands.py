@@ -14,16 +14,18 @@ from rich.text import Text
 from autoannotator.asking import choose_approve, choose_ask
 from autoannotator.budget import change_budget
 from autoannotator.display import Display
-from autoannotator.runner import GENERATED, find_run, let_spend, resume_run, start_run
+from autoannotator.runner import GENERATED, find_run, let_spend, resume_run, review_run, start_run
 from autoannotator.settings import resolve_settings
 from autoannotator.summary import align, summarise_run, tell_summary
 from graphs.history import read_history
+from graphs.people import draw_sample
 from graphs.reporting import gather_report
 from hub.server import HubServer
-from records.errors import DataError, PersonError, RunFolderError
+from records.errors import DataError, PersonError, RunFolderError, WaitingForPersonError
 from records.events import RunFailed, RunFinished, RunStopped
 from records.folder import RunFolder, read_record, write_text
 from records.settings import Settings
+from records.task import TaskSpec
 from sandbox.choose import SandboxFinding, probe_sandboxes
 from sandbox.image import DEFAULT_BASE, build_image
 from templates.renderer import render_report
@@ -84,6 +86,21 @@ def resume(options: argparse.Namespace) -> Outcome:
             change_budget(folder, options.budget, display.take)
         resume_run(folder, display.take, ask, approve=approve, leave=options.yes, target_error=options.target_error)
         return show_run(folder)
+
+
+def review(options: argparse.Namespace) -> Outcome:
+    """Draw rows of a finished run for people to label, or take their labels."""
+    folder = find_run(options.run)
+    if options.answers is not None:
+        with Display(Console(stderr=True)) as display:
+            return show_run(review_run(folder, options.answers, display.take))
+    rows, form = draw_sample(folder, options.rows), str(folder.review_form)
+    labels = ", ".join(read_record(folder.task, TaskSpec).label_names)
+    then = f"autoannotator review {folder.path} --answers {form}"
+    told = f"{rows:,} rows, drawn at random, wait for a person in {form}"
+    next_step = f"Write one of {labels} into the column label, or leave it empty where none can be told. Then:\n{then}"
+    plain = {"run": folder.run_id, "rows": rows, "form": form, "next": then}
+    return Outcome([align("review", f"{told}\n{next_step}")], plain, WaitingForPersonError.exit_status)
 
 
 def status(options: argparse.Namespace) -> Outcome:

@@ -227,7 +227,7 @@ def _tell_stage(event: Event) -> str:  # noqa: PLR0911 (one return an event)
             return f"Audit      {event.drawn:,} rows drawn, {event.differing:,} differ{lost}{widened}"
         case Certified():
             heading = {"certified": "Certified", "bound": "Bound"}.get(event.status, "")
-            return f"{heading:<11}{event.statement}"
+            return f"{heading:<11}{event.statement}" + (f"\nPeople     {event.people}" if event.people else "")
         case StageFinished() if event.unlabelled:
             return f"  unlabelled {event.unlabelled}"
         case _:

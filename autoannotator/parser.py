@@ -15,7 +15,7 @@ class Commands(Protocol):
     def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser: ...  # noqa: ANN401 (argparse's own)
 
 
-NOT_YET_COMMANDS = ("review", "export", "chat", "serve", "mcp", "runs compare")
+NOT_YET_COMMANDS = ("export", "chat", "serve", "mcp", "runs compare")
 
 RUN_EXAMPLES = """examples:
   autoannotator run "Label each review sentence as positive or negative" --data reviews.csv --hub starter
@@ -34,6 +34,14 @@ ESTIMATE_EXAMPLES = """examples:
   autoannotator resume run1
 
 The models are searched, tested and auditioned, and the reviewer labels the probe, as in a run. The run folder stays.
+"""
+
+
+REVIEW_EXAMPLES = """examples:
+  autoannotator review run1                             draws rows for people, into run1/review.csv; exit status 6
+  autoannotator review run1 --answers run1/review.csv   takes their labels and states the bound
+
+A row whose label stays empty counts as different. The labels change no more afterwards.
 """
 
 
@@ -116,6 +124,11 @@ def _add_runs(parts: Commands) -> None:
         "--target-error", type=float, metavar="E",
         help="certify that at most this share of the labels differs; a finished run takes a fresh audit",
     )  # fmt: skip
+    review = _add(parts, "review", "commands:review", "have people audit a finished run's labels", REVIEW_EXAMPLES)
+    _add_run_argument(review)
+    what = review.add_mutually_exclusive_group()
+    what.add_argument("--rows", type=int, metavar="N", help="rows to draw (default: 5 %% of all, at most 300)")
+    what.add_argument("--answers", type=Path, metavar="FILE", help="the rows with people's labels, in any data format")
     status = _add(parts, "status", "commands:status", "say how far a run is", "autoannotator status RUN")
     _add_run_argument(status)
     report = _add(parts, "report", "commands:report", "draw a finished run's report again", "autoannotator report RUN")

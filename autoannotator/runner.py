@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from autoannotator.consent import Approve, ask_consent
+from autoannotator.consent import Approve, ask_consent, refuse_to_approve
 from autoannotator.settings import change_settings
 from autoannotator.wiring import open_context
 from graphs.driver import drive, is_settled
+from graphs.people import check_unanswered, take_answers
 from graphs.state import Question
 from records.errors import (
     AutoAnnotatorError,
@@ -116,11 +117,15 @@ def resume_run(
     """Go on where a run stopped; a finished one is returned as it is. `leave`: where it waits for leave, it has it.
 
     With another `target_error` than it had, a finished run takes up its audit again.
-    Raises RunFolderError where files of a finished run are gone, and SettingsError for a target that is none.
+    Raises RunFolderError where files of a finished run are gone, and SettingsError for a target that is none, or where
+    people have audited the labels.
     """
     settings = read_record(folder.settings, Settings)
     if target_error is not None:
-        settings = change_settings(settings, target_error=target_error)
+        changed = change_settings(settings, target_error=target_error)
+        if changed != settings:
+            check_unanswered(folder, f"--target-error {target_error:g}")
+        settings = changed
     if folder.manifest.exists():
         gone = folder.find_missing()
         if gone:
@@ -132,6 +137,13 @@ def resume_run(
             return folder
     run(folder, settings, show, ask, approve=approve, leave=leave)
     return folder
+
+
+def review_run(folder: RunFolder, answers: Path, show: Show) -> RunFolder:
+    """Take people's answers to the sample that was drawn of a finished run's labels, and finish it anew with them; one
+    that was stopped there goes on. Raises the errors of `graphs.people.take_answers`."""
+    take_answers(folder, answers)
+    return resume_run(folder, show, refuse_to_ask, approve=refuse_to_approve)
 
 
 def run(

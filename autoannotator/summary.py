@@ -52,6 +52,8 @@ class RunSummary(Record):
     """What is stated of all labels; `certificate_status` as in certificate.json, `certificate_reason` why no more."""
     certificate_status: str
     certificate_reason: str
+    people: str
+    """What people's audit shows of them; empty where there was none."""
     target_error: float | None
     audited: int
     """Rows drawn at random for it."""
@@ -94,6 +96,7 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         certificate=certificate.statement,
         certificate_status=certificate.status,
         certificate_reason=certificate.reason,
+        people=told.people,
         target_error=certificate.target,
         audited=certificate.audited,
         budget_reached=certificate.budget_reached,
@@ -113,10 +116,14 @@ def tell_summary(summary: RunSummary) -> list[Text]:
         align("fine-tunes", f"{tried} tried, {summary.fine_tunes_promoted} passed the gate"),
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", "\n".join(_tell_cost(summary))),
-        align("certificate", "\n".join(filter(None, (summary.certificate, summary.certificate_reason)))),
+        align("certificate", "\n".join(filter(None, _tell_certificate(summary)))),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
+
+
+def _tell_certificate(summary: RunSummary) -> tuple[str, ...]:
+    return summary.certificate, summary.certificate_reason, summary.people
 
 
 def _tell_cost(summary: RunSummary) -> Iterator[str]:

@@ -10,7 +10,7 @@ from graphs.audit_asking import Auditor
 from graphs.audit_files import AuditDesign, AuditEnd, AuditFolder, AuditMeans, take_claim
 from graphs.audit_rows import NO_LABEL, scan_rows
 from graphs.context import RunContext
-from graphs.gold import book_held_gold, read_held_gold
+from graphs.gold import book_rows, read_held_gold
 from graphs.reviewing import number_step
 from graphs.state import RunState
 from graphs.tables import read_first_texts
@@ -208,12 +208,12 @@ def audit_gold(context: RunContext, state: RunState, folder: AuditFolder, design
     """Compare the gold rows that were set aside with their labels, state the bound that follows, and book them."""
     population, held = folder.read_population(), read_held_gold(context.folder)
     places = population.order[: design.sample]
-    numbers = population.row[places].tolist()
-    gold = make_space(context.read_task()).encode_all([held[number] for number in numbers])
+    drawn = {number: held[number] for number in population.row[places].tolist()}
+    gold = make_space(context.read_task()).encode_all(list(drawn.values()))
     outcomes = np.where(gold == population.label[places], SAME, DIFFERS)
     record = AuditRecord(positions=tuple(places.tolist()), outcomes=tuple(outcomes.tolist()))
     folder.write_record(record)
-    book_held_gold(context, number_step(state["stages"], "risk") + design.number, numbers)
+    book_rows(context, number_step(state["stages"], "risk") + design.number, drawn, "gold")
     differing = record.outcomes.count(DIFFERS)
     statement = _bound(design, record, mended=differing)
     if context.settings.target_error is not None:

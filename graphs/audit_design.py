@@ -13,6 +13,7 @@ from graphs.gold import read_held_gold
 from graphs.state import RunState
 from records.folder import file_sha256
 from records.outcome import Expert
+from records.settings import Settings
 from specialists.arrays import Booleans, Integers
 from specialists.audit import AuditPlan, draw_order
 from specialists.audit_planning import plan_audit
@@ -73,7 +74,7 @@ def _design_review(context: RunContext, state: RunState, number: int, expert: Ex
         sample=size_sample(total, len(places)) if target is None else 0,
         error=take_claim(context.folder, number, "audit", context.settings.confidence),
     )
-    order = draw_order(len(places), _make_seed(context, number))
+    order = draw_order(len(places), make_seed(context.settings, number))
     return design.model_copy(update={"plan": _plan(design, rows, places)}), _take(rows, places, order)
 
 
@@ -92,8 +93,9 @@ def _plan(design: AuditDesign, rows: FinalRows, places: Integers) -> AuditPlan |
     )
 
 
-def _make_seed(context: RunContext, number: int) -> int:
-    sequence = np.random.SeedSequence((SALT, context.settings.seed, number))
+def make_seed(settings: Settings, number: int) -> int:
+    """Return the seed of an audit's draws."""
+    sequence = np.random.SeedSequence((SALT, settings.seed, number))
     return int(sequence.generate_state(1, np.uint64)[0])
 
 

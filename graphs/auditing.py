@@ -10,6 +10,7 @@ from graphs.audit_files import AuditEnd, AuditFolder, find_last_audit
 from graphs.certifying import certify_audit, certify_nothing
 from graphs.context import RunContext
 from graphs.expert import find_expert
+from graphs.people import audit_people
 from graphs.state import RunState
 from records.events import Certified
 from records.folder import read_record, write_json
@@ -40,7 +41,8 @@ def _run_audit(context: RunContext, state: RunState, folder: AuditFolder) -> Aud
 
 
 def certify(state: RunState, runtime: Runtime[RunContext]) -> None:
-    """Write certificate.json: what the audit shows of all labels, or why nothing is known of them."""
+    """Write certificate.json: what the audit shows of all labels, or why nothing is known of them, and what people's
+    audit does, where there was one."""
     context, last = runtime.context, find_last_audit(runtime.context.folder)
     if find_expert(context) is None or last is None:
         certificate = certify_nothing(context)
@@ -48,5 +50,9 @@ def certify(state: RunState, runtime: Runtime[RunContext]) -> None:
         certificate = certify_audit(context.settings, last.read_design(), read_record(last.end, AuditEnd))
     if state["short"]:
         certificate = certificate.model_copy(update={"budget_reached": True})
-    write_json(context.folder.certificate, certificate)
-    context.emit(Certified(status=certificate.status, statement=certificate.statement, reason=certificate.reason))
+    people = audit_people(context, state)
+    write_json(context.folder.certificate, certificate.model_copy(update={"people": people}))
+    told = "" if people is None else people.statement
+    context.emit(
+        Certified(status=certificate.status, statement=certificate.statement, reason=certificate.reason, people=told)
+    )

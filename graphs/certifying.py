@@ -4,8 +4,9 @@ import math
 
 from graphs.audit_files import AuditDesign, AuditEnd
 from graphs.context import RunContext
-from records.outcome import Certificate, Expert
+from records.outcome import Certificate, Expert, PeopleAudit
 from records.settings import Settings
+from specialists.certificate import Statement
 
 EXPERTS: dict[Expert, str] = {
     "llm": "the language model {llm}",
@@ -42,20 +43,46 @@ def certify_audit(settings: Settings, design: AuditDesign, end: AuditEnd) -> Cer
 
 def _state(confidence: float, end: AuditEnd, expert: str) -> str:
     said, target = end.statement, _tell_share(end.target or 0.0)
-    if said.differing is None or said.share is None:
+    if said.differing is None:
         return f"The target of {target} cannot be certified against {expert}."
-    bound = (
-        f"with confidence {confidence:.4g} at most {_tell_share(said.share)} of the {said.rows:,} labels "
-        f"({said.differing:,}) differ from what {expert} would have given"
-    )
+    bound = _state_share(confidence, said.rows, said.differing, expert)
     if said.verdict == "not certified":
-        return f"The target of {target} is not certified; {bound}."
-    return f"{bound[0].upper()}{bound[1:]}."
+        return f"The target of {target} is not certified; {bound[0].lower()}{bound[1:]}"
+    return bound
+
+
+def _state_share(confidence: float, rows: int, differing: int, expert: str) -> str:
+    return (
+        f"With confidence {confidence:.4g} at most {_tell_share(differing / rows)} of the {rows:,} labels "
+        f"({differing:,}) differ from what {expert} would have given."
+    )
 
 
 def _tell_share(share: float) -> str:
     """Return a share in percent, rounded up: no less may be said than is known."""
     return f"{math.ceil(1000 * share - 1e-9) / 10:g} %"
+
+
+def certify_people(
+    settings: Settings, said: Statement, *, given: int, audited: int, differing: int, unanswered: int
+) -> PeopleAudit:
+    """Return the second line of a certificate, which people's audit comes to; its figures are those of PeopleAudit.
+
+    Raises ValueError where the statement is no bound from a sample of fixed size.
+    """
+    if said.differing is None or said.beside is None:
+        raise ValueError(f"{said} is not that of a sample of fixed size")
+    return PeopleAudit(
+        statement=_state_share(settings.confidence, said.rows, said.differing, EXPERTS["human"]),
+        bound=said.differing / said.rows,
+        clopper_pearson=min(said.beside / said.rows, 1.0),
+        rows=said.rows,
+        given=given,
+        audited=audited,
+        differing=differing,
+        unanswered=unanswered,
+        error=said.error,
+    )
 
 
 def certify_nothing(context: RunContext) -> Certificate:

@@ -13,6 +13,7 @@ from langsmith.run_helpers import tracing_context
 from graphs.annotate import build_graph
 from graphs.context import RunContext
 from graphs.estimating import exceeds_budget
+from graphs.people import is_answered
 from graphs.state import Answer, Question, RunState
 from records.errors import RunFolderError
 from records.folder import RunFolder, read_record
@@ -51,10 +52,10 @@ def _drive(context: RunContext, ask: Callable[[Question], str], leave: bool, sto
         snapshot = graph.get_state(config)
         # A process that is killed between a node's end and the checkpoint after it leaves a task that has its result:
         # it is not `next` any more, and yet not the end.
-        given: Any = None if snapshot.tasks else {"answers": []}
+        given: Any = None if snapshot.tasks or snapshot.values else {"answers": []}
         if snapshot.values and not snapshot.tasks and not is_settled(context.folder, context.settings):
             given = _reopen(context, cast(RunState, snapshot.values))
-        while snapshot.tasks or not snapshot.values or given is not None:
+        while snapshot.tasks or given is not None:
             if snapshot.interrupts:
                 given = _take_up(context, snapshot.interrupts[0].value, ask, leave)
             with tracing_context(enabled=False):  # whatever LANGSMITH_TRACING says: a run tells nobody
@@ -78,8 +79,11 @@ def _take_up(
 
 
 def is_settled(folder: RunFolder, settings: Settings) -> bool:
-    """Return whether the certificate of a run that has ended is what its settings ask for, as far as can be had."""
+    """Return whether the certificate of a run that has ended is what its settings ask for, as far as can be had; after
+    an audit by people, which is the last thing in a run, whether the run was finished anew with it."""
     certificate = read_record(folder.certificate, Certificate)
+    if is_answered(folder):
+        return certificate.people is not None and folder.manifest.exists()
     return not certificate.budget_reached and not _answers_another_target(folder, settings)
 
 
@@ -88,9 +92,11 @@ def _answers_another_target(folder: RunFolder, settings: Settings) -> bool:
 
 
 def _reopen(context: RunContext, state: RunState) -> Command[Any]:
-    """Open a run that has ended: at the first stage whose reviews the budget did not reach, where there is more money
-    now, else at its audit. It is not finished from here on."""
+    """Open a run that has ended: at its certificate, where people have audited it, at the first stage whose reviews the
+    budget did not reach, where there is more money now, else at its audit. It is not finished from here on."""
     context.folder.manifest.unlink(missing_ok=True)
+    if is_answered(context.folder):
+        return Command(goto="certify")
     short, budget = state["short"], context.settings.budget
     if short is None or (budget is not None and budget <= short["budget"]):
         return Command(goto="audit")

@@ -1,6 +1,6 @@
 """Rows whose true labels the person gave: read, found in the data, and written down as reviews before any other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,17 @@ from records.readers.importing import import_rows, iterate_shards, take_texts
 from records.readers.inspection import inspect_file
 from records.readers.values import as_text
 from records.review_book import BookedReview, key_of_row, key_of_text
-from records.rows import INPUT_TEXTS, ROW, ROW_ID, Answer, RowText, answer_type, make_review, read_row_texts
+from records.rows import (
+    INPUT_TEXTS,
+    ROW,
+    ROW_ID,
+    Answer,
+    RowText,
+    Source,
+    answer_type,
+    make_review,
+    read_row_texts,
+)
 from records.task import Kind, TaskSpec
 
 LABEL_COLUMN = "label"
@@ -106,29 +116,21 @@ def read_held_gold(folder: RunFolder) -> dict[int, Answer]:
     return dict(zip(table["row"].to_numpy().tolist(), answers_of(table, "label"), strict=True))
 
 
-def book_held_gold(context: RunContext, step: int, numbers: Sequence[int]) -> None:
-    """Write down the labels of gold rows that were set aside, each for its own row alone: people may label the same
-    text differently."""
-    held, ids = read_held_gold(context.folder), read_row_ids(context.folder, numbers, context.settings.shard_size)
+def book_rows(context: RunContext, step: int, labels: Mapping[int, str], source: Source) -> None:
+    """Write down labels of rows by their numbers, each for its own row alone: people may label the same text
+    differently."""
+    ids = read_row_ids(context.folder, list(labels), context.settings.shard_size)
     booked = [
-        BookedReview(step=step, row_id=row_id, review=make_review(number, held[number], source="gold"))
-        for number, row_id in zip(numbers, ids, strict=True)
+        BookedReview(step=step, row_id=row_id, review=make_review(number, label, source=source))
+        for (number, label), row_id in zip(labels.items(), ids, strict=True)
     ]
-    context.reviews.record([key_of_row(number) for number in numbers], booked)
+    context.reviews.record([key_of_row(number) for number in labels], booked)
 
 
 def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[str, Answer], bool]:
     """Return key of a row → its label or labels, and whether the keys are ids, not texts."""
-    names = {column.name.casefold(): column.name for column in inspect_file(path).columns}
-    if LABEL_COLUMN not in names:
-        raise DataError(
-            str(path), f"it has no column {LABEL_COLUMN!r}: its columns are {', '.join(names.values())}",
-            next_step=f"Call the column with the true labels {LABEL_COLUMN!r}.",
-        )  # fmt: skip
-    target = context.folder.path / "gold.parquet"
-    imported = import_rows(path, target, text_columns=(), shard_size=context.settings.shard_size)
-    table = pq.read_table(target)
-    given = _read_labels(path, table, imported.renamed.get(names[LABEL_COLUMN], names[LABEL_COLUMN]), task)
+    target, shard_size = context.folder.path / "gold.parquet", context.settings.shard_size
+    names, table, given = read_labelled(path, target, task, shard_size=shard_size)
     by_id = "id" in names and _has_ids(context)
     if not by_id and (missing := [one for one in task.text_columns if one not in table.column_names]):
         raise DataError(
@@ -137,6 +139,22 @@ def _read_gold(context: RunContext, path: Path, task: TaskSpec) -> tuple[dict[st
         )  # fmt: skip
     keys = strings_of(table, ROW_ID) if by_id else [key_of_text(*text) for text in _take_texts(table, task)]
     return match_labels(path, keys, given, task), by_id
+
+
+def read_labelled(
+    path: Path, target: Path, task: TaskSpec, *, shard_size: int
+) -> tuple[dict[str, str], pa.Table, list[str]]:
+    """Return the names of a labelled file's columns by their lower case, its rows, read into `target`, and the label of
+    each as text. Raises DataError where it has no column `label`, or no label in it."""
+    names = {column.name.casefold(): column.name for column in inspect_file(path).columns}
+    if LABEL_COLUMN not in names:
+        raise DataError(
+            str(path), f"it has no column {LABEL_COLUMN!r}: its columns are {', '.join(names.values())}",
+            next_step=f"Call the column with the true labels {LABEL_COLUMN!r}.",
+        )  # fmt: skip
+    imported = import_rows(path, target, text_columns=(), shard_size=shard_size)
+    table = pq.read_table(target)
+    return names, table, _read_labels(path, table, imported.renamed.get(names[LABEL_COLUMN], names[LABEL_COLUMN]), task)
 
 
 def _read_labels(path: Path, table: pa.Table, column: str, task: TaskSpec) -> list[str]:

@@ -20,7 +20,7 @@ from graphs.state import RunState
 from records.candidate import RowCost, repo_of
 from records.events import RunFinished
 from records.folder import RunFolder, read_record, write_json, write_text, written_whole
-from records.outcome import Certificate, Cost, Forecast
+from records.outcome import Certificate, Cost, Forecast, PeopleAudit
 from records.readers.importing import RESERVED, iterate_shards
 from records.rows import LABEL_COLUMNS
 from records.settings import Settings
@@ -118,6 +118,8 @@ def gather_report(folder: RunFolder) -> ReportData:
         certificate=certificate.statement,
         certificate_reason=certificate.reason,
         certificate_facts=_list_facts(certificate),
+        people=certificate.people.statement if certificate.people else "",
+        people_facts=_list_people_facts(certificate.people) if certificate.people else {},
         hardest=scan.hardest,
         notices=tuple(history.notices),
         settings={name: _as_words(value) for name, value in settings.model_dump(mode="json").items()},
@@ -143,6 +145,18 @@ def _list_facts(certificate: Certificate) -> dict[str, str]:
         "drawn at random for the audit": f"{certificate.audited:,}: {found}",
         "reviewed beside, the riskiest": f"{certificate.widened:,}" if certificate.widened else "",
         "by Clopper and Pearson, for comparison": _tell_share(certificate.clopper_pearson),
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _list_people_facts(people: PeopleAudit) -> dict[str, str]:
+    """Return the figures of people's audit in words."""
+    found = f"{people.differing:,} differed, {people.unanswered:,} got no answer"
+    facts = {
+        "rows with a label": f"{people.rows:,}",
+        "labelled by a person before": f"{people.given:,}" if people.given else "",
+        "drawn at random for people": f"{people.audited:,}: {found}",
+        "by Clopper and Pearson, for comparison": _tell_share(people.clopper_pearson),
     }
     return {name: value for name, value in facts.items() if value}
 

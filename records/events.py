@@ -281,6 +281,8 @@ class Certified(EventBase):
     """That of the certificate; empty in runs of earlier versions."""
     statement: str
     reason: str = ""
+    people: str = ""
+    """What people's audit shows of them, where there was one."""
 
 
 class Noticed(EventBase):

@@ -25,7 +25,8 @@ R = TypeVar("R", bound=BaseModel)
 TEMPORARY = ".tmp-"
 """What the name of an unfinished file or folder begins with; such a thing is never read."""
 
-UNLISTED = frozenset({"manifest.json", "checkpoints.sqlite", "ledger.sqlite", "events.jsonl", ".lock"})
+FORM = "review.csv"
+UNLISTED = frozenset({"manifest.json", "checkpoints.sqlite", "ledger.sqlite", "events.jsonl", ".lock", FORM})
 """Files at the top that go on changing after the manifest is written, or that it cannot name."""
 SQLITE_ENDINGS = ("-journal", "-wal", "-shm")
 """What SQLite puts beside a database while it is open."""
@@ -183,6 +184,11 @@ class RunFolder:
     @property
     def certificate(self) -> Path:
         return self.path / "certificate.json"
+
+    @property
+    def review_form(self) -> Path:
+        """The rows drawn for people to label, who may fill it in where it is."""
+        return self.path / FORM
 
     @property
     def cost(self) -> Path:

@@ -10,6 +10,26 @@ Expert = Literal["llm", "human", "gold"]
 """Whom a certificate compares the labels with: the reviewer, people, or gold rows."""
 
 
+class PeopleAudit(Record):
+    """The second line of a certificate: what people who labelled a uniform random sample of a finished run's labels
+    show of all of them. `audited` rows were drawn; of these `differing` had another label than the person's, which they
+    have since, and `unanswered` got none, and count as different.
+    """
+
+    statement: str = Field(min_length=1)
+    bound: float = Field(ge=0, le=1)
+    clopper_pearson: float = Field(ge=0, le=1)
+    """The same by Clopper and Pearson's bound, for comparison; not claimed."""
+    rows: int = Field(ge=1)
+    """Rows that have a label; `given` of them had it from a person before, and are no part of the sample."""
+    given: int = Field(ge=0)
+    audited: int = Field(ge=1)
+    differing: int = Field(ge=0)
+    unanswered: int = Field(ge=0)
+    error: float = Field(gt=0, lt=1)
+    """This claim's share of the error probability of all that the run ever claims."""
+
+
 class Certificate(Record):
     """`certificate.json`: how many of all labels differ at most from what the expert would have given.
 
@@ -41,6 +61,8 @@ class Certificate(Record):
     """The riskiest rows that were reviewed beside, to meet the target."""
     budget_reached: bool = False
     """Whether the audit ended since no money was left; more of it goes on with the same audit."""
+    people: PeopleAudit | None = None
+    """What people's audit shows, beside all of the above, which is about the expert; None where there was none."""
 
     @model_validator(mode="after")
     def _check_reason(self) -> Self:

@@ -194,6 +194,9 @@ class ReportData(Record):
     certificate_reason: str
     certificate_facts: dict[str, str] = Field(default_factory=dict)
     """What it rests on: name → figure, in words."""
+    people: str = ""
+    """What people's audit shows of all labels, in a sentence; empty where there was none."""
+    people_facts: dict[str, str] = Field(default_factory=dict)
     hardest: tuple[HardRow, ...] = Field(max_length=HARDEST_ROWS)
     notices: tuple[str, ...]
     settings: dict[str, str]

@@ -102,7 +102,7 @@ def test_what_is_not_built_yet_says_so(option: str, tmp_path: Path, capsys: pyte
     assert not out.exists()
 
 
-@pytest.mark.parametrize("command", ["review", "export", "chat", "serve", "mcp"])
+@pytest.mark.parametrize("command", ["export", "chat", "serve", "mcp"])
 def test_commands_that_are_not_built_yet_say_so(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--help"]) == 2
     assert f"{command} does not work yet" in capsys.readouterr().err
