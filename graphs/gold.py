@@ -116,7 +116,7 @@ def read_held_gold(folder: RunFolder) -> dict[int, Answer]:
     return dict(zip(table["row"].to_numpy().tolist(), answers_of(table, "label"), strict=True))
 
 
-def book_rows(context: RunContext, step: int, labels: Mapping[int, str], source: Source) -> None:
+def book_rows(context: RunContext, step: int, labels: Mapping[int, Answer], source: Source) -> None:
     """Write down labels of rows by their numbers, each for its own row alone: people may label the same text
     differently."""
     ids = read_row_ids(context.folder, list(labels), context.settings.shard_size)
