@@ -11,7 +11,7 @@ import yaml
 
 from autoannotator import annotate
 from autoannotator.command_line import main
-from records.errors import HubUnreachableError, NotYetError, SettingsError
+from records.errors import HubUnreachableError, SettingsError
 from records.folder import read_record
 from records.settings import Settings
 from records.task import TaskSpec
@@ -192,11 +192,3 @@ def test_an_answer_in_words_goes_back_to_the_analyst_also_after_a_kill(
     assert "labels positive, negative" in finished
     told = [one["messages"][1]["content"] for one in analysed]
     assert ['"by mood, of course"' in one for one in told] == [False, True, False], "asked, concluded, searched"
-
-
-def test_a_task_that_cannot_be_labelled_yet_is_understood_and_refused(tmp_path: Path) -> None:
-    task = write_task(tmp_path / "task.yaml", kind="multi_label", text_columns=["text", "other"])
-    rows = pd.DataFrame({"text": ["a film", "a book"], "other": ["a text", "another"]})
-    with pytest.raises(NotYetError, match=r"multi_label.*text, other"):
-        annotate(data=rows, task_file=str(task), out=tmp_path / "run", sandbox="process")
-    assert not (tmp_path / "run").exists()
