@@ -23,7 +23,7 @@ ROWS = 400
 FILE_ROWS = 1600
 """Of the whole file, which the gold rows are a part of, as far as the bound goes."""
 GOLD = range(0, ROWS, 4)
-PRICE = ReviewPrice(100.0, 10.0, request_usd=0.01, row_usd=0.01, seconds=None, counted=True)
+PRICE = ReviewPrice(100.0, 10.0, request_usd=0.01, row_usd=0.01, most_usd=0.02, seconds=None, counted=True)
 NO_PILOT = np.array([], dtype=np.int64)
 
 

@@ -92,7 +92,8 @@ def test_a_review_that_would_change_no_label_is_not_forecast(tmp_path: Path) -> 
 
 
 def test_fitting_the_vote_takes_longer_with_more_rows() -> None:
-    few, many = (measure_fit(make_pilot(), rows, 0, OneLabel(LABELS)) for rows in (0, 4000))
+    space = OneLabel(LABELS)  # the least of three: another program may be in the way of one
+    few, many = (min(measure_fit(make_pilot(), rows, 0, space) for _ in range(3)) for rows in (0, 4000))
     assert 0 < few < many
 
 
