@@ -16,6 +16,7 @@ from graphs.reviewing import CALIBRATION_STEP, GOLD_STEP, gather_testimony
 from records.events import Noticed
 from records.review_book import BookedReview
 from specialists.combination import NOT_ASKED
+from specialists.label_space import OneLabel
 from tests.audited_run import LABELS, AuditedRun, Expert, answer, audited_run, hash_share, make_texts
 from tests.loop.test_gold_sample import write_gold
 
@@ -76,7 +77,7 @@ def test_the_vote_learns_truth_and_answer_of_a_row(run: Callable[..., Any]) -> N
     with run() as one:
         calibrate_reviewer(one.context, FILE_ROWS, NO_PILOT, FREE)
         gold = one.context.reviews.list_step(GOLD_STEP)
-        said = gather_testimony(one.context.reviews, gold, LABELS)
+        said = gather_testimony(one.context.reviews, gold, OneLabel(LABELS))
         assert [LABELS[label] for label in said.truth] == [booked.review.label for booked in gold]
         answers = {booked.review.row: booked.review.label for booked in list_asked(one)}
         expected = [answers.get(booked.review.row) for booked in gold]
