@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from agents.all_rows import estimate_all_rows
 from agents.target import describe_llm
+from graphs.annotations import count_tokens
 from graphs.context import RunContext
 from graphs.jobs import read_lock
-from graphs.tables import count_tokens, find_filled_rows
+from graphs.tables import find_filled_rows
 from records.ledger import Spending
 from records.outcome import AllRows, Cost, RoleCost, RowsEstimate, SpecialistCost
 from templates.report import ReportComparison, ReportCost

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from graphs.annotations import merge_shards, probs_of, shards_for, write_shards
 from graphs.context import RunContext
 from graphs.engine import Assignment
 from graphs.fetching import have_jobs
 from graphs.jobs import drop_specialists, read_lock, specialist_job
 from graphs.learning import METRICS, lesson_folder
 from graphs.state import RunState
-from graphs.tables import merge_shards, probs_of, shards_for, write_shards
 from records.errors import ModelError
 from records.events import FineTuned, Gated
 from records.folder import read_record, write_json

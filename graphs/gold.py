@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from graphs.annotations import answers_of
 from graphs.context import RunContext
 from graphs.gold_labels import match_labels
 from graphs.reviewing import GOLD_STEP
-from graphs.tables import answers_of, read_row_ids, strings_of
+from graphs.tables import read_row_ids, strings_of
 from records.errors import DataError
 from records.events import Noticed
 from records.folder import RunFolder, write_table

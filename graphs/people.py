@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from graphs.annotations import answers_of
 from graphs.audit_design import make_seed
 from graphs.audit_files import take_claim
 from graphs.certifying import certify_people
@@ -18,7 +19,7 @@ from graphs.gold import book_rows, read_labelled
 from graphs.gold_labels import match_labels
 from graphs.reviewing import TRUTH, number_step
 from graphs.state import RunState
-from graphs.tables import answers_of, strings_of
+from graphs.tables import strings_of
 from records.base import Record
 from records.errors import DataError, PersonError, RunFolderError, SettingsError
 from records.folder import RunFolder, file_sha256, read_record, write_json, written_whole

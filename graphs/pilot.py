@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from graphs.annotations import class_probs_of, merge_shards, shards_for, write_shards
 from graphs.choice import LEAST_WORTH
 from graphs.context import RunContext
 from graphs.engine import Assignment, Receipt
@@ -17,14 +18,7 @@ from graphs.fetching import have_voters
 from graphs.jobs import list_voters, weigh_voters
 from graphs.reviewing import CALIBRATION_STEP, EVIDENCE, PROBE_STEP, gather_testimony, number_step
 from graphs.state import RunState
-from graphs.tables import (
-    class_probs_of,
-    find_filled_rows,
-    merge_shards,
-    read_texts,
-    shards_for,
-    write_shards,
-)
+from graphs.tables import find_filled_rows, read_texts
 from records.errors import ModelError
 from records.folder import read_record
 from records.review_book import BookedReview, ReviewBook

@@ -9,19 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from agents.base import ReviewRequest, ReviewRow
+from graphs.annotations import class_probs_of, merge_shards, probs_of, shards_for, write_shards
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job, Receipt
 from graphs.reviewing import GOLD_STEP, PROBE_STEP
-from graphs.tables import (
-    class_probs_of,
-    find_filled_rows,
-    merge_shards,
-    probs_of,
-    read_row_ids,
-    read_texts,
-    shards_for,
-    write_shards,
-)
+from graphs.tables import find_filled_rows, read_row_ids, read_texts
 from records.errors import ModelError, NoSpecialistsError
 from records.events import CandidateDropped, Noticed, ProbeLabelled
 from records.folder import read_record, write_table

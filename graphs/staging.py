@@ -12,6 +12,7 @@ from langgraph.types import Command
 
 from agents.base import Consensus, ReviewRequest
 from graphs.allowance import allow_reviews, keep_for_audit, note_short
+from graphs.annotations import merge_shards, shards_for
 from graphs.choice import choose_for_review
 from graphs.context import RunContext
 from graphs.engine import Assignment, Job
@@ -19,7 +20,7 @@ from graphs.fetching import have_voters
 from graphs.jobs import drop_specialists, read_lock, specialist_job
 from graphs.reviewing import MOST_ROUNDS, StepKind, number_step
 from graphs.state import RunState, Update
-from graphs.tables import merge_shards, read_answer, read_stage_labels, shards_for
+from graphs.tables import read_answer, read_stage_labels
 from graphs.taught import find_untaught, first_step, keep_taught, list_missing, list_taught
 from graphs.voting import StageView, StageVote, hold_vote, tabulate_stage, write_stage
 from records.errors import ModelError

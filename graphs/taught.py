@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from graphs.annotations import merge_shards, shards_for, write_shards
 from graphs.context import RunContext
 from graphs.engine import Receipt, Shard
 from graphs.reviewing import number_step
 from graphs.state import RunState
-from graphs.tables import merge_shards, read_texts, shards_for, write_shards
+from graphs.tables import read_texts
 from records.base import Record
 from records.folder import RunFolder, read_record, write_json, write_table
 from records.review_book import FIRST_STEP, BookedReview

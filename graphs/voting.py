@@ -11,25 +11,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from graphs.annotations import features_of, merge_shards, probs_of, read_probs, shards_for, write_shards
 from graphs.context import RunContext
 from graphs.expert import takes_answers
 from graphs.jobs import mark_unknown, weigh_voters
 from graphs.reviewing import EVIDENCE, TRUTH, ReviewStep, apply_reviews, gather_testimony
 from graphs.state import RunState
-from graphs.tables import (
-    DIFFERS,
-    OPINION,
-    StageRows,
-    features_of,
-    merge_shards,
-    probs_of,
-    read_probs,
-    read_stage_rows,
-    shards_for,
-    spread,
-    tabulate_vote,
-    write_shards,
-)
+from graphs.tables import DIFFERS, OPINION, StageRows, read_stage_rows, spread, tabulate_vote
 from graphs.taught import TaughtSet, find_untaught, first_step, list_taught
 from records.folder import write_json, write_table, written_whole
 from records.review_book import BookedReview, key_of_text

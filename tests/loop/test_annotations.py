@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from graphs.annotations import merge_shards
 from graphs.engine import Receipt, Shard
-from graphs.tables import merge_shards
 from records.errors import ModelError
 from records.folder import write_json
 from specialists.label_space import LabelSets, LabelSpace, OneLabel

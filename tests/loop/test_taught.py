@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from graphs.annotations import probs_of, shards_for, write_shards
 from graphs.engine import Receipt
-from graphs.tables import probs_of, shards_for, write_shards
 from graphs.taught import Lesson, TaughtSet, find_untaught, lesson_file, list_missing
 from records.folder import RunFolder, write_json, write_table
 from records.review_book import BookedReview
