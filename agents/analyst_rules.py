@@ -33,6 +33,14 @@ _TEXTS_AFTER = re.compile(
 )
 
 
+_SEVERAL = re.compile(
+    r"\b(?:all|any|every|each)\b[\w\s]{0,40}\bthat appl(?:y|ies)\b|\bmulti[- ]?label\b|\bone or (?:more|several)\b"
+    r"|\bany number of\b|\b(?:several|multiple) (?:labels|topics|tags|categories|classes|emotions)\b",
+    re.IGNORECASE,
+)
+"""How a sentence says that a text may have more labels than one."""
+
+
 class OfflineAnalyst:
     """Reads sentence and columns by rules; there is no language model in it."""
 
@@ -48,18 +56,19 @@ class OfflineAnalyst:
                 "“label each review as positive or negative”.",
                 asks="labels",
             )
+        kind = "text_pair" if is_pair else "multi_label" if _SEVERAL.search(request.sentence) else "single_label"
         family = find_family(labels, request.sentence)
         spoken = _find_languages(request.sentence, labels)
         stated = {"labels": request.labels, "text_columns": request.text_columns, "language": spoken}
         return TaskSpec(
             sentence=request.sentence,
-            kind="text_pair" if is_pair else "single_label",
+            kind=kind,
             labels=tuple(LabelSpec(name=label) for label in labels),
             text_columns=columns,
             language="mul" if len(spoken) > 1 or family is LANGUAGE else next(iter(spoken), "en"),
             family=family.name if family else "text classification",
             inferred=(
-                *(("kind",) if is_pair else ()),
+                *(("kind",) if kind != "single_label" else ()),
                 *(field for field, value in stated.items() if not value),
                 "family",
             ),

@@ -181,3 +181,20 @@ def test_a_label_that_is_a_languages_name_says_nothing_about_the_texts_language(
 def test_a_common_word_is_no_language(sentence: str, language: str) -> None:
     task = OfflineAnalyst().analyse(make_request(sentence, {"text": LONG}))
     assert task.language == language
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kind"),
+    [
+        ("Label each post with all emotions that apply: anger, joy, fear", "multi_label"),
+        ("tag these texts with one or more of sports, politics, science", "multi_label"),
+        ("label each text with any number of these topics: sports, politics, or science", "multi_label"),
+        ("multi-label: mark every topic that applies (sports, politics)", "multi_label"),
+        ("Label these tweets as positive, neutral or negative", "single_label"),
+        ("Label all reviews as positive or negative", "single_label"),
+    ],
+)
+def test_a_sentence_may_let_a_text_have_several_labels(sentence: str, kind: str) -> None:
+    task = OfflineAnalyst().analyse(make_request(sentence, {"text": ["Good.", "Bad."]}))
+    assert task.kind == kind
+    assert ("kind" in task.inferred) == (kind == "multi_label")
