@@ -1,6 +1,7 @@
 """The short summary at the end of a run."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import Field
 from rich.text import Text
@@ -56,7 +57,10 @@ class RunSummary(Record):
     """What people's audit shows of them; empty where there was none."""
     target_error: float | None
     audited: int
-    """Rows drawn at random for it."""
+    """Rows drawn at random for it; beside them the `widened` riskiest were reviewed, and `answered` rows in all have
+    the expert's answer in the end, their copies among them."""
+    widened: int
+    answered: int
     budget_reached: bool
     labels: str
     report: str
@@ -99,6 +103,8 @@ def summarise_run(folder: RunFolder) -> RunSummary:
         people=told.people,
         target_error=certificate.target,
         audited=certificate.audited,
+        widened=certificate.widened,
+        answered=certificate.reviewed,
         budget_reached=certificate.budget_reached,
         labels=str(folder.labels),
         report=str(folder.report),
@@ -117,9 +123,15 @@ def tell_summary(summary: RunSummary) -> list[Text]:
         *([align("accuracy", _tell_accuracy(summary.accuracy))] if summary.accuracy else []),
         align("cost", "\n".join(_tell_cost(summary))),
         align("certificate", "\n".join(filter(None, _tell_certificate(summary)))),
+        *([align("budget", _tell_budget(summary))] if summary.budget_reached else []),
         align("labels", summary.labels),
         align("report", summary.report),
     ]
+
+
+def _tell_budget(summary: RunSummary) -> str:
+    run = Path(summary.labels).parent
+    return f"It did not pay for all that was to be reviewed. With more: autoannotator resume {run} --budget USD"
 
 
 def _tell_certificate(summary: RunSummary) -> tuple[str, ...]:
@@ -146,6 +158,8 @@ def _tell_usd(usd: float) -> str:
 def _tell_reviews(summary: RunSummary) -> str:
     kept = {"review failed": summary.reviews_failed, "the reviewer cannot tell": summary.reviews_undecided}
     audited = f"; {summary.audited:,} more drawn at random for the audit" if summary.audited else ""
+    if summary.widened:
+        audited += f", and the {summary.widened:,} riskiest: {summary.answered:,} rows have an answer in the end"
     return "\n".join(
         (
             f"{summary.reviewed_share:.1%} of the rows, by {summary.reviewer}{audited}",

@@ -49,14 +49,18 @@ def keep_for_audit(context: RunContext, rows: int) -> None:
         price = price_review(context, read_first_texts(context.folder, PRICED_TEXTS))
         size = size_sample(rows, rows)
         requests = count_requests(size, 1, context.settings.review_batch)
-        usd = reserve(price, size * (price.row_usd or 0.0) + requests * (price.request_usd or 0.0))
+        expected = size * (price.row_usd or 0.0) + requests * (price.request_usd or 0.0)
+        usd = reserve(price, expected, context.settings.review_batch)
     context.ledger.keep_back(usd)
 
 
-def reserve(price: ReviewPrice, usd: float) -> float:
-    """Return what is kept back for reviews that are expected to cost so many USD: a little more, and room for one
-    request, since it is only sent where there is money for the most that it can cost."""
-    return MARGIN * usd + (price.most_usd or 0.0)
+def reserve(price: ReviewPrice, usd: float, batch: int) -> float:
+    """Return what is kept back for reviews that are expected to cost so many USD: a little more, and a request's price.
+
+    The last request of what comes before has had room for the most that it could cost, and hardly took it: that is the
+    room for the first of these.
+    """
+    return MARGIN * usd + (price.request_usd or 0.0) + batch * (price.row_usd or 0.0)
 
 
 def free_for_audit(context: RunContext) -> None:

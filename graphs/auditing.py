@@ -7,7 +7,7 @@ from graphs.audit_asking import Auditor
 from graphs.audit_course import TargetAudit, audit_gold, audit_nothing, audit_sample
 from graphs.audit_design import open_audit
 from graphs.audit_files import AuditEnd, AuditFolder, find_last_audit
-from graphs.certifying import certify_audit, certify_nothing
+from graphs.certifying import certify_audit, certify_nothing, date_statement
 from graphs.context import RunContext
 from graphs.expert import find_expert
 from graphs.people import audit_people
@@ -48,9 +48,11 @@ def certify(state: RunState, runtime: Runtime[RunContext]) -> None:
         certificate = certify_nothing(context)
     else:
         certificate = certify_audit(context.settings, last.read_design(), read_record(last.end, AuditEnd))
-    if state["short"]:
+    if state["short"] and certificate.status != "certified":  # what was asked for is reached, whatever was not paid
         certificate = certificate.model_copy(update={"budget_reached": True})
     people = audit_people(context, state)
+    if people is not None:
+        certificate = certificate.model_copy(update={"statement": date_statement(certificate, people)})
     write_json(context.folder.certificate, certificate.model_copy(update={"people": people}))
     told = "" if people is None else people.statement
     context.emit(

@@ -85,6 +85,15 @@ def certify_people(
     )
 
 
+def date_statement(certificate: Certificate, people: PeopleAudit) -> str:
+    """Return the first line's statement where people's audit came after it: it is of the labels before people gave
+    theirs."""
+    if certificate.expert is None:
+        return certificate.statement
+    gave = people.audited - people.unanswered
+    return f"{certificate.statement} That is of the labels as they were before people gave {gave:,} of them."
+
+
 def certify_nothing(context: RunContext) -> Certificate:
     """Return that there is no certificate, since there is no expert."""
     reason = "No expert was asked: no language model and no person reviewed."

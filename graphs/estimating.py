@@ -49,10 +49,12 @@ def estimate(state: RunState, runtime: Runtime[RunContext]) -> Command[Literal["
     if not exceeds_budget(context):
         return Command(goto="annotate_stage")
     least = format_dollars(forecast.usd_ahead.low if forecast.usd_ahead else 0.0)
+    room = format_dollars(forecast.request_most_usd or 0.0)
     question = Question(
         asks="spend",
-        text=f"The reviews of this run will cost {least} more at least, by the forecast, and "
-        f"{format_dollars(find_left(context) or 0.0)} of the budget of {context.settings.budget:g} USD are left.\n"
+        text=f"The reviews of this run will cost {least} more at least, by the forecast, beside room for the most that "
+        f"one request may cost ({room}), and {format_dollars(find_left(context) or 0.0)} of the budget of "
+        f"{context.settings.budget:g} USD are left.\n"
         f"autoannotator resume {context.folder.path} --yes goes on until it is spent, --budget USD with more.",
         in_words=False,
     )
@@ -74,9 +76,12 @@ def find_left(context: RunContext) -> float | None:
 
 
 def exceeds_budget(context: RunContext) -> bool:
-    """Return whether even the low end of the forecast is more than the budget has left."""
-    ahead, left = read_record(context.folder.forecast, Forecast).usd_ahead, find_left(context)
-    return left is not None and ahead is not None and ahead.low > left
+    """Return whether even the low end of the forecast is more than the budget has left, less what it needs as room for
+    the last request."""
+    forecast, left = read_record(context.folder.forecast, Forecast), find_left(context)
+    if left is None or forecast.usd_ahead is None or forecast.usd_ahead.low == 0:
+        return False
+    return forecast.usd_ahead.low + (forecast.request_most_usd or 0.0) > left
 
 
 def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecast:
@@ -104,7 +109,8 @@ def make_forecast(context: RunContext, state: RunState, pilot: Pilot) -> Forecas
         usd=None if usd is None else _shift(usd, sum(one.usd or 0.0 for one in spent)),
         usd_ahead=usd,
         audit_usd=None if audit_usd is None else audit_usd.expected,
-        audit_reserve_usd=None if audit_usd is None else reserve(price, audit_usd.expected),
+        audit_reserve_usd=None if audit_usd is None else reserve(price, audit_usd.expected, settings.review_batch),
+        request_most_usd=price.most_usd,
         seconds=_forecast_seconds(context, state, pilot, calls, price, rows=rows, reviewed=before),
         seconds_before=read_history(context.folder).seconds_before,
         interval=_describe_interval(context, len(pilot.numbers)),

@@ -73,12 +73,26 @@ def book_gold(context: RunContext, task: TaskSpec, rows: int) -> None:
             f"none of its {len(labels)} labelled rows is a row of the data, looked for by {'id' if by_id else 'text'}",
             next_step="Give rows of the same file, with its ids or its texts.",
         )
+    _check_texts(path, booked)
     if task.gold_sample == "random":
         _check_sample(path, [key for key, _ in booked], len(found))
         booked = _set_aside(context, booked, task)
     context.reviews.record([key for key, _ in booked], [one for _, one in booked])
     lost = f"; {len(labels) - len(found):,} are not in the data" if len(found) < len(labels) else ""
     context.emit(Noticed(message=f"{len(found):,} of the {len(labels):,} gold rows were found{lost}."))
+
+
+def _check_texts(path: Path, booked: Sequence[Booked]) -> None:
+    """Raise DataError where gold rows of one text have different labels: a text has one review, and one label."""
+    first: dict[str, BookedReview] = {}
+    for key, one in booked:
+        before = first.setdefault(key, one)
+        if before.review.answer != one.review.answer:
+            raise DataError(
+                str(path), f"the rows {before.row_id} and {one.row_id} have one text, but for white space and case, "
+                f"and different labels: {before.review.answer!r} and {one.review.answer!r}",
+                next_step="Give both the label that is right, or leave the labels of both empty.",
+            )  # fmt: skip
 
 
 def _check_sample(path: Path, keys: Sequence[str], found: int) -> None:

@@ -64,7 +64,7 @@ def _split_cell(cell: str, known: Mapping[str, str]) -> list[str]:
     if cell.startswith("["):
         try:
             listed = json.loads(cell)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [cell]
         return [str(one).strip() for one in listed]
     separator = next((one for one in _SEPARATORS if one in cell), None)

@@ -198,7 +198,9 @@ class Forecast(Record):
     audit_usd: float | None = Field(ge=0)
     """What of it the audit is expected to cost."""
     audit_reserve_usd: float | None = Field(default=None, ge=0)
-    """What a budget keeps back for it: a little more, and room for the most that one request can cost."""
+    """What a budget keeps back for it: a little more."""
+    request_most_usd: float | None = Field(default=None, ge=0)
+    """What one request may cost at most: it is sent only where there is room for it in the budget."""
     interval: str = Field(min_length=1)
     """What the ranges are, in words."""
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import numpy as np
 
 from records.base import Record
 from specialists.calibrated_vote import VoteModel
-from specialists.combination import Combination, Member
+from specialists.combination import Combination, Member, sum_weighted
 
 
 class MemberRecord(Record):
@@ -30,15 +30,18 @@ class SpecialistRecord(Record):
 
 
 class CombinationRecord(Record):
-    """`Combination` in plain numbers: its members, and what each counts; and the specialists that it pools."""
+    """`Combination` in plain numbers: its members, and what each counts; and what is estimated of the specialists that
+    it pools and of the `reviewer`: P(its answer | label), label by label, in `labels`' order, all members together."""
 
+    labels: tuple[str, ...]
     specialists: tuple[SpecialistRecord, ...]
+    reviewer: tuple[tuple[float, ...], ...]
     members: tuple[MemberRecord, ...]
     weights: tuple[float, ...]
 
 
-def record_combination(model: VoteModel, names: Sequence[str]) -> CombinationRecord:
-    """Return the record of a vote over the specialists of these names."""
+def record_combination(model: VoteModel, names: Sequence[str], labels: Sequence[str]) -> CombinationRecord:
+    """Return the record of a vote between labels (n_labels,) over the specialists of these names."""
     calibration, combination = model.calibration, model.combination
     specialists = tuple(
         SpecialistRecord(
@@ -59,7 +62,14 @@ def record_combination(model: VoteModel, names: Sequence[str]) -> CombinationRec
         )
         for one in combination.members
     )
-    return CombinationRecord(specialists=specialists, members=members, weights=tuple(combination.weights.tolist()))
+    reliability = sum_weighted(combination.weights, [one.reliability(np.zeros(1))[0] for one in combination.members])
+    return CombinationRecord(
+        labels=tuple(labels),
+        specialists=specialists,
+        reviewer=tuple(map(tuple, reliability.tolist())),
+        members=members,
+        weights=tuple(combination.weights.tolist()),
+    )
 
 
 def restore_combination(record: CombinationRecord) -> Combination:

@@ -138,12 +138,19 @@ class WeighingRecord(Record):
 
 def record_weighing(fitted: FittedWeighing, names: Sequence[str]) -> WeighingRecord:
     """Return the record of what was fitted, over the specialists of these names."""
-    given = fitted.weighing.thresholds
+    space, given = fitted.weighing.space, fitted.weighing.thresholds
     return WeighingRecord(
-        combinations=tuple(record_combination(vote, names) for vote in fitted.votes),
+        combinations=tuple(
+            record_combination(vote, names, own) for vote, own in zip(fitted.votes, _name_votes(space), strict=True)
+        ),
         sureness_middle=fitted.weighing.sureness_middle,
         thresholds=None if given is None else tuple(given.tolist()),
     )
+
+
+def _name_votes(space: LabelSpace) -> list[tuple[str, ...]]:
+    """Return what each vote is between: all labels, or of a set each label and its absence."""
+    return [(f"not {label}", label) for label in space.labels] if space.several else [space.labels]
 
 
 def restore_weighing(record: WeighingRecord, space: LabelSpace) -> Weighing:

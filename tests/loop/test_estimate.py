@@ -122,7 +122,7 @@ def test_a_run_whose_forecast_is_over_its_budget_waits_for_leave_or_money(
                 ledger.open_charge("reviewer", None, "scripted", 4.99999 - ledger.sum_spent())
 
     with pytest.raises(
-        WaitingForPersonError, match=r"more at least, by the forecast, and \$0.00\d+ of the budget"
+        WaitingForPersonError, match=r"more at least, by the forecast, .* \(\$0\.\d+\), and \$0.00\d+ of the budget"
     ) as waits:
         annotate(SENTENCE, data=write_rows(tmp_path, 80), hub=one_model_hub, out=out, on_event=spend, **SETTINGS)
     assert waits.value.exit_status == 6

@@ -13,7 +13,7 @@ MODELS = {
     "ann/honest-sentiment": Odd(("negative", "positive"), ("negative", "positive"), mistaken=0),
     "ann/reversed-sentiment": Odd(("negative", "positive"), ("positive", "negative"), mistaken=1),
 }
-ROWS = "id,text\na,a good film\nb,a bad film\nc,a dull plot\n"
+ROWS = "id,text\na,a good film\nb,a bad film\nc,a dull plot\nd,A good  film\n"
 REFUSED = {
     "no file": (None, "gold.csv"),
     "no table": (b"\x00\xff\x00", "gold.csv"),
@@ -22,6 +22,7 @@ REFUSED = {
     "no way to find rows": (b"words,label\ngood,positive\n", "its rows cannot be found in the data"),
     "no row of the data": (b"id,label\nz,positive\n", "none of its 1 labelled rows is a row of the data"),
     "two labels of one row": (b"id,label\na,positive\nb,\na,negative\n", "rows 0 and 2 are of one text or id"),
+    "two labels of one text": (b"id,label\na,positive\nd,negative\n", "the rows a and d have one text"),
     "no label at all": (b"id,label\na,\nb, \n", "its column 'label' has no label in any of its 2 rows"),
     "a number that is no label": (b"id,label\na,1\n", "row 0: the label '1' is none of the task's"),
     "another label": (b"id,label\na,positive\nb,so-so\n", "row 1: the label 'so-so' is none of the task's"),

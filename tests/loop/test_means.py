@@ -5,6 +5,7 @@ from typing import Any
 
 from graphs.audit_course import reckon_means
 from graphs.audit_files import AuditMeans, find_last_audit
+from graphs.state import Short
 from records.folder import read_record
 from tests.audited_run import audited_run, make_texts
 
@@ -22,6 +23,8 @@ def test_a_target_that_the_money_does_not_reach_is_given_up_before_it_is_spent(
         assert rich.status == "certified"
     with audited_run(tmp_path / "free", make_texts(1000), **OPTIONS) as run:
         assert run.certify(0.1) == rich, "money that is not short changes nothing"
+        run.state["short"] = Short(stage=0, budget=1.0, pool=0, pool_from=0, unlabelled=0, versions={})
+        assert not run.certify(0.1).budget_reached, "a certified target is not taken up again"
     with audited_run(tmp_path / "poor", make_texts(1000), budget=0.02, **OPTIONS) as run:
         told = run.certify(0.1)
         last = find_last_audit(run.folder)

@@ -309,7 +309,11 @@ def test_specialists_confusion_is_learned_from_a_reviewer_that_errs() -> None:
 def test_a_recorded_vote_weighs_answers_as_the_vote_did() -> None:
     task, chosen = make_task(), np.arange(200)
     model = fit_vote(review(task, chosen, 0.85)).model
-    record = CombinationRecord.model_validate_json(record_combination(model, ("a", "b", "c")).model_dump_json())
+    written = record_combination(model, ("a", "b", "c"), ("x", "y", "z")).model_dump_json()
+    record = CombinationRecord.model_validate_json(written)
+    assert record.labels == ("x", "y", "z")
+    np.testing.assert_allclose(np.sum(record.reviewer, axis=1), 1.0)
+    assert np.diag(record.reviewer).mean() == pytest.approx(0.85, abs=0.1)
     vote, scores = model.pool(task.probs), score_rows(model, task.probs, task.states)
     answers, unsaid = task.gold, np.zeros(len(task.gold))
     np.testing.assert_array_equal(
@@ -319,4 +323,4 @@ def test_a_recorded_vote_weighs_answers_as_the_vote_did() -> None:
     assert [one.name for one in record.specialists] == ["a", "b", "c"]
     np.testing.assert_array_equal([one.confusion for one in record.specialists], model.confusion)
     few = fit_vote(review(task, np.arange(LEAST_TAUGHT - 1), 0.85)).model
-    assert record_combination(few, ("a", "b", "c")).specialists[0].slope is None
+    assert record_combination(few, ("a", "b", "c"), ("x", "y", "z")).specialists[0].slope is None
