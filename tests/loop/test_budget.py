@@ -46,11 +46,11 @@ def test_a_budget_of_cents_ends_with_labels_and_a_larger_one_goes_on(
 ) -> None:
     """Rules take the place of the roles that cannot be paid, and every row has the specialists' label."""
     out = tmp_path / "out"
-    run = start(one_model_hub, out, budget=0.024, yes=True)
+    run = start(one_model_hub, out, budget=0.0138, yes=True)
     assert run.labels["label"].notna().all()
     assert summarise_run(run.folder).exit_status == 4
     spent = sum(role["usd"] + role["reserved_usd"] for role in run.cost["roles"])
-    assert 0 < spent <= 0.024
+    assert 0 < spent <= 0.0138
     told = [event.message for event in run.folder.read_events() if isinstance(event, Noticed)]
     assert any(message.startswith("Rules take the script critic's place") for message in told)
     assert any("The budget pays for 0 of the 20 reviews" in message for message in told)
@@ -58,13 +58,13 @@ def test_a_budget_of_cents_ends_with_labels_and_a_larger_one_goes_on(
     assert run.certificate["unanswered"] == 0
     with pytest.raises(SettingsError, match="are spent already"):
         run.resume(budget=1e-9)
-    assert read_record(run.folder.settings, Settings).budget == 0.024
-    assert main(["resume", str(out), "--budget", "0.02400001"]) == 4
+    assert read_record(run.folder.settings, Settings).budget == 0.0138
+    assert main(["resume", str(out), "--budget", "0.01380001"]) == 4
     asked = len(server.log)
     run.resume(budget=9.0, on_event=lambda event: None)
     assert read_record(run.folder.settings, Settings).budget == 9.0
     told = [event.message for event in run.folder.read_events() if isinstance(event, Noticed)]
-    assert any("the budget is 9 USD now" in message and "before: 0.024" in message for message in told)
+    assert any("the budget is 9 USD now" in message and "before: 0.0138" in message for message in told)
     assert run.labels["label"].notna().all()
     assert len(server.log) > asked
     assert main(["resume", str(out), "--budget", "20"]) == 2
@@ -76,7 +76,8 @@ def check_cost(run: Run, server: LLMServer) -> None:
     cost = run.cost
     assert sum(role["requests"] for role in cost["roles"]) == len(server.log)
     stages = {(role["role"], role["stage"]) for role in cost["roles"]}
-    assert {("reviewer", 0), ("reviewer", 1), ("reviewer", 2), ("result_critic", 0)} <= stages
+    assert {("reviewer", 0), ("reviewer", 1), ("reviewer", 2)} <= stages
+    assert "result_critic" in {role for role, _ in stages}
     assert all(role["usd"] > 0 and role["reserved_usd"] == 0 for role in cost["roles"])
     told = cost["all_rows"]
     assert (told["rows"], told["batch"], told["reason"]) == (ROWS, 10, "")

@@ -134,7 +134,9 @@ def test_their_answers_are_a_second_line_and_the_labels_of_their_rows(
     assert review(folder, "--answers", write_answers(tmp_path / "answers.csv", rows)) == 0
     printed = capsys.readouterr().out.replace("\n             ", " ")
     told, people = read_certificate(folder), read_people(folder)
-    assert told.model_copy(update={"people": None}) == first
+    assert told.model_copy(update={"people": None, "statement": first.statement}) == first
+    assert told.statement.startswith(first.statement)
+    assert "of the labels as they were before people gave" in told.statement
     assert first.expert == "llm"
 
     differing = sum(row["label"] not in ("", before[row["id"]]["label"]) for row in rows)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from graphs.gold import HELD, read_held_gold
-from graphs.pilot import Outlook, Pilot, look_ahead, measure_fit
+from graphs.pilot import Outlook, Pilot, look_ahead
 from graphs.reviewing import PROBE_STEP
 from graphs.state import RunState
 from records.folder import RunFolder, write_table
@@ -20,7 +20,6 @@ from records.rows import Review, RowText
 from records.settings import Settings
 from records.task import LabelSpec, TaskSpec
 from specialists.forecast import PilotRows
-from specialists.label_space import OneLabel
 
 LABELS = ("positive", "negative")
 ROWS, PROBE = 200, 80
@@ -89,12 +88,6 @@ def test_a_review_that_would_change_no_label_is_not_forecast(tmp_path: Path) -> 
     with looking(tmp_path, source="llm", answers=[say(place) for place in range(PROBE)], worth=0) as outlook:
         assert (outlook.rows.value == 0).any()
         assert count_wanted(outlook.rows, outlook.worth) == (outlook.rows.value > 0).sum() < ROWS
-
-
-def test_fitting_the_vote_takes_longer_with_more_rows() -> None:
-    space = OneLabel(LABELS)  # the least of three: another program may be in the way of one
-    few, many = (min(measure_fit(make_pilot(), rows, 0, space) for _ in range(3)) for rows in (0, 4000))
-    assert 0 < few < many
 
 
 def test_under_a_target_the_riskiest_are_reviewed_first(tmp_path: Path) -> None:
