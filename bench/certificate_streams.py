@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.outputs import Outputs, read_outputs
+from bench.outputs import Outputs, read_all_outputs
 from bench.rates import SimulatedRun
 from bench.reviewers import REVIEWERS, Answers, Reviewer, answer_rows
 from bench.simulated_runs import TARGET, Labelled, play
 from bench.streams import Stream, read_streams
 from bench.voting_run import BATCH_SHARE, MOST_PROBE, PROBE_SHARE, SPOT_SHARE
-from hub.cache import default_cache
-from hub.starter_hub import open_starter_hub
 from specialists.arrays import Booleans, Floats, Integers
 from specialists.audit_planning import choose_start
 from specialists.calibrated_vote import ReviewedRows, apply_vote, fit_vote, score_rows
@@ -45,9 +43,7 @@ def play_streams(folder: Path | None, seeds: int, tell: Callable[[str], None], *
     """
     streams = read_streams(folder)
     streams = streams[:1] if quick else streams
-    with open_starter_hub(default_cache(), tell) as endpoint:
-        cache = default_cache() / "bench" / "outputs"
-        outputs = [read_outputs(stream, endpoint, cache, tell) for stream in streams]
+    outputs = read_all_outputs(streams, tell)
     runs: list[SimulatedRun] = []
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
         cells = [

@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from bench.streams import Stream, map_classes
 from bench.throughput import fetch_subject, write_job
 from graphs.engine import SECONDS_PER_SHARD, worker_spec
+from hub.cache import default_cache
 from hub.starter.manifest import read_manifest
 from hub.starter.recipes import OWNER
+from hub.starter_hub import open_starter_hub
 from records.folder import write_table, written_whole
 from records.protocol import AnnotateRequest
 from records.rows import script_input
@@ -38,6 +40,16 @@ class Outputs:
 
     probs: Floats
     states: npt.NDArray[np.float32]
+
+
+def read_all_outputs(streams: Sequence[Stream], tell: Tell) -> list[Outputs]:
+    """Return what each stream's specialists say of its rows, kept in the cache.
+
+    Raises as `read_outputs` and the starter hub do.
+    """
+    with open_starter_hub(default_cache(), tell) as endpoint:
+        cache = default_cache() / "bench" / "outputs"
+        return [read_outputs(stream, endpoint, cache, tell) for stream in streams]
 
 
 def read_outputs(stream: Stream, endpoint: str, cache: Path, tell: Tell) -> Outputs:

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from autoannotator.commands import Outcome
 from bench.measuring import BenchResult, describe_machine, make_folder, tabulate_result, write_raw
-from bench.outputs import Outputs, read_outputs
+from bench.outputs import Outputs, read_all_outputs
 from bench.reviewers import REVIEWERS, Reviewer
 from bench.simulated_review import SimulatedReview, Tokens, hire_reviewer
 from bench.streams import Stream, read_streams
@@ -34,8 +34,6 @@ from bench.voting_measures import (
     summarise_runs,
 )
 from bench.voting_run import hold_rule, label_plainly, run_stages
-from hub.cache import default_cache
-from hub.starter_hub import open_starter_hub
 
 GOLD_ROWS = 200
 SINGLE_REQUESTS = 100
@@ -73,9 +71,7 @@ def voting(options: argparse.Namespace) -> Outcome:
     streams = [one for one in streams if not options.quick or one.name == streams[0].name]
     make_folder(options.out)
     machine = describe_machine()
-    with open_starter_hub(default_cache(), tell) as endpoint:
-        cache = default_cache() / "bench" / "outputs"
-        outputs = [read_outputs(stream, endpoint, cache, tell) for stream in streams]
+    outputs = read_all_outputs(streams, tell)
     runs: list[VotingRun] = []
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("spawn")) as pool:
         cells = [
